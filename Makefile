@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# On a fresh Debian 12:  sudo make demo    installs what is missing, builds, shows the main job in a lab
+#                        sudo make check   runs all tests
+# Without root:          make              builds build/gwd and build/gwctl (the packages must be there)
+
+B ?= build
+CC = gcc
+CLANG = clang
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+
+LIBRARIES = libbpf libxdp libcyaml yaml-0.1 libmnl libsystemd jansson libsodium
+# Asked only when something is compiled: `make packages` must work before pkg-config is there.
+LIBRARY_CFLAGS = $(shell pkg-config --cflags $(LIBRARIES))
+LIBRARY_LDLIBS = $(shell pkg-config --libs $(LIBRARIES))
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+
+CPPFLAGS = -I. -Iloader -I$(B) -D_GNU_SOURCE
+CFLAGS = -std=gnu17 -O2 -g -Wall -Wextra -Wshadow -Werror -Wno-missing-field-initializers $(LIBRARY_CFLAGS)
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+BPF_CFLAGS = -std=gnu17 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Wshadow -Werror -Wno-unused-parameter \
+	-I. -Ibpf -I/usr/include/$(MULTIARCH)
+
+# ---- Sources: a module is a folder ------------------------------------------------------------------------------
+GATEWAY_SOURCES := $(filter-out loader/main.c,$(wildcard loader/*.c loader/*/*.c bird/*.c))
+CLI_SOURCES := $(filter-out cli/gwctl.c,$(wildcard cli/*.c))
+BASE_SOURCES := $(wildcard loader/base/*.c)
+BPF_SOURCES := $(filter-out bpf/uplink_xdp.bpf.c,$(wildcard bpf/*.bpf.c))
+BPF_HEADERS := $(wildcard bpf/*.h)
+TEMPLATES := $(wildcard bird/templates/*)
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
+BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/tests/%,$(wildcard tests/bpf/*_test.c))
+LAB_TOOLS := $(patsubst tests/lab/tools/%.c,$(B)/lab/%,$(wildcard tests/lab/tools/*.c))
+
+objects = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
+SKELETONS = $(B)/bpf/gateway.skel.h $(B)/bpf/uplink_xdp.skel.h
+
+.PHONY: all
+all: $(B)/gwd $(B)/gwctl
+
+# ---- BPF: the TC programs are linked into one object with one set of maps; XDP is its own, libxdp loads it --------
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c $(BPF_HEADERS)
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(B)/bpf/gateway.o: $(patsubst bpf/%.c,$(B)/bpf/%.o,$(BPF_SOURCES))
+	bpftool gen object $@ $^
+
+$(B)/bpf/gateway.skel.h: $(B)/bpf/gateway.o
+	bpftool gen skeleton $< name gateway_bpf > $@.new && mv $@.new $@
+
+$(B)/bpf/uplink_xdp.skel.h: $(B)/bpf/uplink_xdp.bpf.o
+	bpftool gen skeleton $< name uplink_xdp_bpf > $@.new && mv $@.new $@
+
+# ---- BIRD's templates are compiled in, as they stand ---------------------------------------------------------------
+$(B)/bird/templates.h: $(TEMPLATES)
+	@mkdir -p $(@D)
+	@for t in $^; do \
+		printf 'static const char template_%s[] = {\n' "$$(basename $$t | tr -c 'a-z0-9\n' _)"; \
+		od -An -v -tx1 $$t | sed 's/ \([0-9a-f][0-9a-f]\)/0x\1,/g'; \
+		printf '0};\n'; \
+	done > $@
+
+# ---- Objects, once plain and once with sanitizers -------------------------------------------------------------------
+$(B)/plain/%.o: %.c $(SKELETONS) $(B)/bird/templates.h Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -DVERSION='"$(VERSION)"' -MMD -MP -c $< -o $@
+
+$(B)/sanitized/%.o: %.c $(SKELETONS) $(B)/bird/templates.h Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -DVERSION='"$(VERSION)"' -MMD -MP -c $< -o $@
+
+$(B)/plain.a: $(call objects,plain,$(GATEWAY_SOURCES))
+	@rm -f $@
+	ar rcs $@ $^
+
+$(B)/sanitized.a: $(call objects,sanitized,$(GATEWAY_SOURCES) $(CLI_SOURCES))
+	@rm -f $@
+	ar rcs $@ $^
+
+$(B)/gwd: $(B)/plain/loader/main.o $(B)/plain.a
+	$(CC) $(CFLAGS) $^ $(LIBRARY_LDLIBS) -o $@
+
+$(B)/gwctl: $(call objects,plain,cli/gwctl.c $(CLI_SOURCES) $(BASE_SOURCES))
+	$(CC) $(CFLAGS) $^ $(LIBRARY_LDLIBS) -o $@
+
+# ---- Tests -------------------------------------------------------------------------------------------------------------
+$(B)/tests/%: $(B)/sanitized/tests/unit/%.o $(B)/sanitized.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(SANITIZE) $^ $(LIBRARY_LDLIBS) -lcunit -o $@
+
+$(B)/tests/%: $(B)/plain/tests/bpf/%.o $(B)/plain.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $^ $(LIBRARY_LDLIBS) -lcunit -o $@
+
+$(B)/lab/%: tests/lab/tools/%.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -std=gnu17 -O2 -g -Wall -Wextra -Wshadow -Werror $< -o $@
+
+.PHONY: tests lab-tools
+lab-tools: $(LAB_TOOLS)
+tests: all $(UNIT_TESTS) $(BPF_TESTS) $(LAB_TOOLS)
+
+.PHONY: packages check check-unit check-golden check-bpf check-lint check-lab
+packages:
+	tests/packages packages.txt
+
+check: packages
+	$(MAKE) tests
+	tests/run unit golden bpf lint lab
+
+check-unit check-golden check-bpf check-lint check-lab: check-%: tests
+	tests/run $*
+
+# ---- The lab -----------------------------------------------------------------------------------------------------------
+.PHONY: demo lab-up lab-shell lab-down
+demo: packages
+	@$(MAKE) --no-print-directory all lab-tools >$(B).log 2>&1 || { cat $(B).log; exit 1; }
+	@rm -f $(B).log
+	@tests/lab/demo
+
+lab-up: packages
+	$(MAKE) all lab-tools
+	tests/lab/lab up
+
+lab-shell:
+	@tests/lab/lab shell $(NODE)
+
+lab-down:
+	tests/lab/lab down
+
+.PHONY: clean format
+clean:
+	rm -rf $(B)
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+.SECONDARY:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void free_members(struct array *array)
+{
+	for (size_t i = 0; i < array->member_count; i++)
+		free(array->members[i].name);
+	free(array->members);
+	free(array->key_file);
+}
+
+static void free_loopbacks(struct model *model)
+{
+	for (size_t i = 0; i < model->loopback_count; i++) {
+		free(model->loopbacks[i].name);
+		free(model->loopbacks[i].addresses);
+	}
+	free(model->loopbacks);
+}
+
+static void free_providers(struct model *model)
+{
+	for (size_t i = 0; i < model->provider_count; i++) {
+		free(model->providers[i].name);
+		free(model->providers[i].prefixes);
+	}
+	free(model->providers);
+}
+
+static void free_tunnels(struct model *model)
+{
+	for (size_t i = 0; i < model->tunnel_count; i++) {
+		struct tunnel *tunnel = &model->tunnels[i];
+
+		free(tunnel->name);
+		free(tunnel->addresses);
+		free(tunnel->wireguard.private_key_file);
+		free(tunnel->wireguard.peer_public_key);
+		free(tunnel->bgp.password_file);
+		free(tunnel->bgp.import);
+	}
+	free(model->tunnels);
+}
+
+void model_free(struct model *model)
+{
+	if (!model)
+		return;
+	free(model->gateway);
+	free_members(&model->array);
+	free_loopbacks(model);
+	for (size_t i = 0; i < model->uplink_count; i++)
+		free(model->uplinks[i]);
+	free(model->uplinks);
+	free(model->inside);
+	free_providers(model);
+	free_tunnels(model);
+	free(model->control_group);
+	free(model);
+}
+
+#define FIND(model, list, count, condition)                                                                        \
+	for (size_t i = 0; i < (model)->count; i++)                                                                \
+		if (condition)                                                                                     \
+			return &(model)->list[i];                                                                  \
+	return NULL
+
+const struct tunnel *model_tunnel_by_number(const struct model *model, uint16_t number)
+{
+	FIND(model, tunnels, tunnel_count, model->tunnels[i].number == number);
+}
+
+const struct tunnel *model_tunnel_by_name(const struct model *model, const char *name)
+{
+	FIND(model, tunnels, tunnel_count, strcmp(model->tunnels[i].name, name) == 0);
+}
+
+const struct provider *model_provider_by_number(const struct model *model, uint16_t number)
+{
+	FIND(model, providers, provider_count, model->providers[i].number == number);
+}
+
+const struct provider *model_provider_by_name(const struct model *model, const char *name)
+{
+	FIND(model, providers, provider_count, strcmp(model->providers[i].name, name) == 0);
+}
+
+const struct member *model_member_by_number(const struct model *model, uint8_t number)
+{
+	FIND(model, array.members, array.member_count, model->array.members[i].number == number);
+}
+
+const struct member *model_member_by_name(const struct model *model, const char *name)
+{
+	FIND(model, array.members, array.member_count, strcmp(model->array.members[i].name, name) == 0);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The model: what a configuration *means*, as one plain tree.
+ *
+ * conf makes it (checked as a whole: whoever holds a model need not doubt it), the printer writes it as canonical YAML,
+ * plan compares it with what was observed, bird renders it, ctl shows it. None of these knows the others. The tree owns
+ * everything it points to; model_free() releases it. Texts are never NULL unless a comment says so. Optional values have
+ * their defaults filled in, so nobody else knows a default. Nothing here does I/O; key files are named, not read.
+ */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "base/log.h"
+
+#define TUNNEL_NAME_MAX 15 /* IFNAMSIZ - 1: a tunnel's interface bears its name */
+
+struct member {
+	char *name;
+	uint8_t number; /* 1..255 */
+	struct address address;
+};
+
+enum replication_mode { REPLICATION_NONE, REPLICATION_BROADCAST };
+
+struct array {
+	uint16_t mtu;
+	struct member *members; /* sorted by number */
+	size_t member_count;
+	enum replication_mode replication;
+	char *key_file; /* NULL: none */
+};
+
+struct loopback {
+	char *name;
+	uint16_t zone; /* 0 until zones are configurable */
+	struct address *addresses;
+	size_t address_count;
+};
+
+struct provider {
+	char *name;
+	uint16_t number; /* 1.., in the order of the names: internal to this gateway's maps */
+	uint16_t zone;
+	struct prefix *prefixes; /* networks, sorted */
+	size_t prefix_count;
+};
+
+struct wireguard {
+	char *private_key_file;
+	uint16_t listen_port;
+	char *peer_public_key; /* base64, checked to be 32 bytes */
+	bool has_endpoint;
+	struct address endpoint_address;
+	uint16_t endpoint_port;
+	uint32_t keepalive_ms; /* 0: off; whole seconds */
+};
+
+struct bfd {
+	bool enabled;
+	uint32_t interval_ms;
+	uint8_t multiplier;
+};
+
+struct bgp {
+	bool enabled; /* false: the tunnel has no `bgp` section; all else is meaningless then */
+	uint32_t local_as, peer_as;
+	struct address neighbor; /* on the link of one of the tunnel's addresses */
+	char *password_file;     /* NULL: none */
+	struct bfd bfd;
+	struct prefix *import; /* what may be imported; none by default */
+	size_t import_count;
+	uint32_t import_maximum;
+};
+
+struct tunnel {
+	char *name;
+	uint16_t number; /* unique in the array, 1..65535 */
+	const struct provider *provider;
+	struct wireguard wireguard;
+	struct prefix *addresses; /* with host bits: the tunnel's own addresses on their links */
+	size_t address_count;
+	struct bgp bgp;
+};
+
+enum attach_mode { ATTACH_AUTO, ATTACH_TCX, ATTACH_CLSACT };
+
+struct tables {
+	uint32_t flows;   /* lines: a power of two */
+	uint32_t devices; /* lines: a power of two */
+	struct timeouts {
+		uint32_t half_open_ms, established_ms, closing_ms, udp_ms, icmp_ms, device_ms;
+	} timeouts;
+};
+
+struct model {
+	char *gateway; /* our name, one of array.members */
+	uint8_t number;
+	struct array array;
+	struct loopback *loopbacks;
+	size_t loopback_count;
+	char **uplinks; /* interface names */
+	size_t uplink_count;
+	struct prefix *inside;
+	size_t inside_count;
+	struct provider *providers;
+	size_t provider_count;
+	struct tunnel *tunnels; /* sorted by number */
+	size_t tunnel_count;
+	bool mss_clamp;
+	enum attach_mode attach;
+	struct tables tables;
+	bool counters;
+	enum log_level log;
+	char *control_group; /* NULL: root's */
+};
+
+void model_free(struct model *model);
+
+static inline void model_free_pointer(struct model **model)
+{
+	model_free(*model);
+}
+
+/* NULL when there is none of that name or number. */
+const struct tunnel *model_tunnel_by_number(const struct model *model, uint16_t number);
+const struct tunnel *model_tunnel_by_name(const struct model *model, const char *name);
+const struct provider *model_provider_by_number(const struct model *model, uint16_t number);
+const struct provider *model_provider_by_name(const struct model *model, const char *name);
+const struct member *model_member_by_number(const struct model *model, uint8_t number);
+const struct member *model_member_by_name(const struct model *model, const char *name);
+
+#endif
