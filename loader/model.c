@@ -62,10 +62,10 @@ void model_free(struct model *model)
 	free(model);
 }
 
-#define FIND(model, list, count, condition)                                                                        \
-	for (size_t i = 0; i < (model)->count; i++)                                                                \
-		if (condition)                                                                                     \
-			return &(model)->list[i];                                                                  \
+#define FIND(model, list, count, condition)         \
+	for (size_t i = 0; i < (model)->count; i++) \
+		if (condition)                      \
+			return &(model)->list[i];   \
 	return NULL
 
 const struct tunnel *model_tunnel_by_number(const struct model *model, uint16_t number)

@@ -148,8 +148,8 @@ bool prefix_is_network(const struct prefix *prefix)
 }
 
 /*
- * ::/0 does not contain the v4 addresses, although the mapped form lies within it: to the people who write prefixes the
- * families are two worlds.
+ * ::/0 does not contain the v4 addresses, although the mapped form lies within it: to the people who write
+ * prefixes the families are two worlds.
  */
 bool prefix_contains(const struct prefix *prefix, const struct address *address)
 {

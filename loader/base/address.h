@@ -2,9 +2,10 @@
 /*
  * Addresses and prefixes of both families in one shape, so that all else has one code path.
  *
- * An address is 16 bytes in network order; a v4 address is mapped into v6 (::ffff:a.b.c.d, RFC 4291 2.5.5.2). A prefix's
- * length always counts from the first of the 128 bits: 10.0.0.0/8 has length 104. Text is strict: what inet_pton() takes,
- * nothing more, and a v4-mapped address written as v6 is refused, since it would be two names of one thing.
+ * An address is 16 bytes in network order; a v4 address is mapped into v6 (::ffff:a.b.c.d, RFC 4291 2.5.5.2).
+ * A prefix's length always counts from the first of the 128 bits: 10.0.0.0/8 has length 104. Text is strict:
+ * what inet_pton() takes, nothing more, and a v4-mapped address written as v6 is refused, since it would be
+ * two names of one thing.
  */
 #ifndef BASE_ADDRESS_H
 #define BASE_ADDRESS_H
@@ -14,8 +15,8 @@
 #include <stdint.h>
 
 #define ADDRESS_TEXT_SIZE 46
-#define PREFIX_TEXT_SIZE 50
-#define V4_BITS_BEFORE 96
+#define PREFIX_TEXT_SIZE  50
+#define V4_BITS_BEFORE	  96
 
 struct address {
 	uint8_t bytes[16];
@@ -23,7 +24,7 @@ struct address {
 
 struct prefix {
 	struct address address; /* an interface's own address keeps its host bits, a network's are zero */
-	uint8_t length;         /* 0..128, counted in the mapped form */
+	uint8_t length;		/* 0..128, counted in the mapped form */
 };
 
 bool address_is_v4(const struct address *address);

@@ -14,8 +14,8 @@ static void numbers_are_strict(void)
 		const char *text;
 		int result;
 	} rows[] = {{"7", 0}, {"0", 0}, {"100", 0}, {"101", -ERANGE}, {"99999999999999999999999", -ERANGE},
-		{"", -EINVAL}, {"010", -EINVAL}, {"+1", -EINVAL}, {"-1", -EINVAL}, {" 1", -EINVAL}, {"1 ", -EINVAL},
-		{"65000abc", -EINVAL}, {"0x10", -EINVAL}};
+		{"", -EINVAL}, {"010", -EINVAL}, {"+1", -EINVAL}, {"-1", -EINVAL}, {" 1", -EINVAL},
+		{"1 ", -EINVAL}, {"65000abc", -EINVAL}, {"0x10", -EINVAL}};
 	uint32_t value;
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -27,8 +27,8 @@ static void durations_need_a_unit(void)
 	static const struct {
 		const char *text, *canonical;
 		uint32_t ms;
-	} rows[] = {{"250ms", "250ms", 250}, {"30s", "30s", 30000}, {"60s", "1m", 60000}, {"1500ms", "1500ms", 1500},
-		{"2h", "2h", 7200000}, {"0ms", "0ms", 0}};
+	} rows[] = {{"250ms", "250ms", 250}, {"30s", "30s", 30000}, {"60s", "1m", 60000},
+		{"1500ms", "1500ms", 1500}, {"2h", "2h", 7200000}, {"0ms", "0ms", 0}};
 	char text[DURATION_TEXT_SIZE];
 	uint32_t ms;
 
@@ -47,8 +47,8 @@ static void durations_need_a_unit(void)
 static void addresses_have_one_name(void)
 {
 	static const char *const same[] = {"192.0.2.1", "0.0.0.0", "2001:db8::1", "::", "fd00:1::1"};
-	static const char *const refused[] = {"", "1.2.3", "1.2.3.4.5", "010.1.1.1", "::ffff:1.2.3.4", "2001:db8::g",
-		"1.2.3.4/24", "fe80::1%eth0"};
+	static const char *const refused[] = {"", "1.2.3", "1.2.3.4.5", "010.1.1.1", "::ffff:1.2.3.4",
+		"2001:db8::g", "1.2.3.4/24", "fe80::1%eth0"};
 	struct address address;
 	char text[ADDRESS_TEXT_SIZE];
 
@@ -91,14 +91,16 @@ static void prefixes_contain_and_overlap(void)
 
 static void prefixes_need_a_length(void)
 {
-	static const char *const refused[] = {"10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/08", "::/129", "/8"};
+	static const char *const refused[] = {
+		"10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/08", "::/129", "/8"};
 	struct prefix prefix;
 
 	for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
 		CU_ASSERT_EQUAL(prefix_parse(refused[i], &prefix), -EINVAL);
 }
 
-UNIT_TESTS("base", {"numbers are strict", numbers_are_strict}, {"durations need a unit", durations_need_a_unit},
+UNIT_TESTS("base", {"numbers are strict", numbers_are_strict},
+	{"durations need a unit", durations_need_a_unit},
 	{"addresses have one name", addresses_have_one_name},
 	{"prefixes contain and overlap", prefixes_contain_and_overlap},
 	{"prefixes need a length", prefixes_need_a_length})

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A unit test program: rows of name and function, run by CUnit, told a line a test as tests/run reads it. CUnit's own
- * runner returns success with failed tests, so the exit status is taken from its count of failures.
+ * A unit test program: rows of name and function, run by CUnit, told a line a test as tests/run reads it.
+ *CUnit's own runner returns success with failed tests, so the exit status is taken from its count of
+ *failures.
  *
  *	UNIT_TESTS("scan", {"refuses a leading zero", refuses_leading_zero}, …)
  */
@@ -26,8 +27,8 @@ static void unit_report(const CU_pTest test, const CU_pSuite suite, const CU_pFa
 		printf("PASS %s: %s\n", unit_suite, test->pName);
 		return;
 	}
-	printf("FAIL %s: %s: %s:%u: %s\n", unit_suite, test->pName, failure->strFileName, failure->uiLineNumber,
-		failure->strCondition);
+	printf("FAIL %s: %s: %s:%u: %s\n", unit_suite, test->pName, failure->strFileName,
+		failure->uiLineNumber, failure->strCondition);
 }
 
 static int unit_run(const char *name, const struct unit_test *tests, size_t count)
@@ -49,11 +50,11 @@ static int unit_run(const char *name, const struct unit_test *tests, size_t coun
 	return failures > 0;
 }
 
-#define UNIT_TESTS(name, ...)                                                                                      \
-	int main(void)                                                                                             \
-	{                                                                                                          \
-		static const struct unit_test tests[] = {__VA_ARGS__};                                             \
-		return unit_run(name, tests, sizeof(tests) / sizeof(tests[0]));                                    \
+#define UNIT_TESTS(name, ...)                                                   \
+	int main(void)                                                          \
+	{                                                                       \
+		static const struct unit_test tests[] = {__VA_ARGS__};          \
+		return unit_run(name, tests, sizeof(tests) / sizeof(tests[0])); \
 	}
 
 #endif
