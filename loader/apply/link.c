@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apply/link.h"
+
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+/* ---- Looking
+ * ---------------------------------------------------------------------------------------------------- */
+
+struct link_reading {
+	link_callback callback;
+	void *context;
+};
+
+static void read_statistics(const struct attributes *attributes, struct link *link)
+{
+	const void *bytes =
+		attribute_bytes(attributes, IFLA_STATS64, offsetof(struct rtnl_link_stats64, rx_errors));
+	struct rtnl_link_stats64 statistics;
+
+	if (!bytes)
+		return;
+	memcpy(&statistics, bytes, offsetof(struct rtnl_link_stats64, rx_errors));
+	link->received_packets = statistics.rx_packets;
+	link->received_bytes = statistics.rx_bytes;
+	link->sent_packets = statistics.tx_packets;
+	link->sent_bytes = statistics.tx_bytes;
+}
+
+static int read_link(const struct nlmsghdr *header, void *context)
+{
+	const struct ifinfomsg *about = message_payload(header);
+	const struct link_reading *reading = context;
+	struct attributes attributes, information;
+	struct link link = {.index = about->ifi_index, .up = about->ifi_flags & IFF_UP};
+
+	attributes_of_message(header, sizeof(*about), &attributes);
+	link.mtu = attribute_u32(&attributes, IFLA_MTU, 0);
+	link.ours = strcmp(attribute_text(&attributes, IFLA_IFALIAS), OUR_ALIAS) == 0;
+	snprintf(link.name, sizeof(link.name), "%s", attribute_text(&attributes, IFLA_IFNAME));
+	if (attributes.by_type[IFLA_LINKINFO]) {
+		attributes_of_nest(attributes.by_type[IFLA_LINKINFO], &information);
+		snprintf(link.kind, sizeof(link.kind), "%s", attribute_text(&information, IFLA_INFO_KIND));
+	}
+	read_statistics(&attributes, &link);
+	return reading->callback(&link, reading->context);
+}
+
+int link_each(struct netlink *netlink, link_callback callback, void *context, struct error *error)
+{
+	struct link_reading reading = {callback, context};
+	struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
+	struct message message;
+
+	message_start(&message, RTM_GETLINK, 0, &header, sizeof(header));
+	return netlink_dump(netlink, &message, read_link, &reading, error);
+}
+
+struct link_search {
+	const char *name;
+	struct link *found;
+	bool is_found;
+};
+
+static int compare_name(const struct link *link, void *context)
+{
+	struct link_search *search = context;
+
+	if (strcmp(link->name, search->name) == 0) {
+		*search->found = *link;
+		search->is_found = true;
+	}
+	return 0;
+}
+
+int link_find(struct netlink *netlink, const char *name, struct link *link, struct error *error)
+{
+	struct link_search search = {name, link, false};
+	int result = link_each(netlink, compare_name, &search, error);
+
+	return result < 0 ? result : search.is_found ? 0 : -ENODEV;
+}
+
+/* ---- Making
+ * ----------------------------------------------------------------------------------------------------- */
+
+static int require_index(const char *name, uint32_t *index, struct error *error)
+{
+	*index = if_nametoindex(name);
+	return *index ? 0 : error_set(error, -ENODEV, "there is no interface %s", name);
+}
+
+static void start_new_link(struct message *message, const char *name)
+{
+	struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
+
+	message_start(message, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
+	message_put_text(message, IFLA_IFNAME, name);
+}
+
+int link_mark_ours(struct netlink *netlink, const char *name, struct error *error)
+{
+	struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
+	struct message message;
+
+	message_start(&message, RTM_SETLINK, 0, &header, sizeof(header));
+	message_put_text(&message, IFLA_IFNAME, name);
+	message_put(&message, IFLA_IFALIAS, OUR_ALIAS, strlen(OUR_ALIAS));
+	return netlink_request(netlink, &message, error);
+}
+
+/* The alias is not taken from the message that makes a link: an interface that cannot be marked is not left
+ * behind. */
+static int mark_or_remove(struct netlink *netlink, const char *name, struct error *error)
+{
+	int result = link_mark_ours(netlink, name, error);
+
+	if (result < 0)
+		link_remove(netlink, name, NULL);
+	return result;
+}
+
+int link_add(struct netlink *netlink, const char *name, const char *kind, struct error *error)
+{
+	struct message message;
+	struct nlattr *nest;
+	int result;
+
+	start_new_link(&message, name);
+	nest = message_nest(&message, IFLA_LINKINFO);
+	message_put_text(&message, IFLA_INFO_KIND, kind);
+	message_nest_end(&message, nest);
+	result = netlink_request(netlink, &message, error);
+	return result < 0 ? result : mark_or_remove(netlink, name, error);
+}
+
+static void put_veth_peer(struct message *message, const char *name)
+{
+	static const struct ifinfomsg peer = {
+		.ifi_flags = IFF_UP | IFF_NOARP, .ifi_change = IFF_UP | IFF_NOARP};
+	struct nlattr *data = message_nest(message, IFLA_INFO_DATA);
+	struct nlattr *nest = message_nest(message, VETH_INFO_PEER);
+	char peer_name[IFNAMSIZ];
+
+	/* struct ifinfomsg stands in the nest without a header of its own. */
+	memcpy((char *)message + message->header.nlmsg_len, &peer, sizeof(peer));
+	message->header.nlmsg_len += NLMSG_ALIGN(sizeof(peer));
+	snprintf(peer_name, sizeof(peer_name), "%.10s-peer", name);
+	message_put_text(message, IFLA_IFNAME, peer_name);
+	message_nest_end(message, nest);
+	message_nest_end(message, data);
+}
+
+static int add_home(struct netlink *netlink, const char *name, const char *kind, struct error *error)
+{
+	static const uint8_t mac[6] = HOME_MAC;
+	struct ifinfomsg header = {.ifi_flags = IFF_NOARP, .ifi_change = IFF_NOARP};
+	struct message message;
+	struct nlattr *nest;
+
+	message_start(&message, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
+	message_put_text(&message, IFLA_IFNAME, name);
+	message_put(&message, IFLA_ADDRESS, mac, sizeof(mac));
+	nest = message_nest(&message, IFLA_LINKINFO);
+	message_put_text(&message, IFLA_INFO_KIND, kind);
+	if (strcmp(kind, "veth") == 0)
+		put_veth_peer(&message, name);
+	message_nest_end(&message, nest);
+	return netlink_request(netlink, &message, error);
+}
+
+int link_add_home(struct netlink *netlink, const char *name, struct error *error)
+{
+	int result = add_home(netlink, name, "dummy", error);
+
+	if (result == -EOPNOTSUPP)
+		result = add_home(netlink, name, "veth", error);
+	return result < 0 ? result : mark_or_remove(netlink, name, error);
+}
+
+int link_remove(struct netlink *netlink, const char *name, struct error *error)
+{
+	struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
+	struct message message;
+
+	message_start(&message, RTM_DELLINK, 0, &header, sizeof(header));
+	message_put_text(&message, IFLA_IFNAME, name);
+	return netlink_request(netlink, &message, error);
+}
+
+int link_set_mtu(struct netlink *netlink, const char *name, uint32_t mtu, struct error *error)
+{
+	struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
+	struct message message;
+
+	message_start(&message, RTM_SETLINK, 0, &header, sizeof(header));
+	message_put_text(&message, IFLA_IFNAME, name);
+	message_put_u32(&message, IFLA_MTU, mtu);
+	return netlink_request(netlink, &message, error);
+}
+
+int link_set_up(struct netlink *netlink, const char *name, bool up, struct error *error)
+{
+	struct ifinfomsg header = {.ifi_flags = up ? IFF_UP : 0, .ifi_change = IFF_UP};
+	struct message message;
+
+	message_start(&message, RTM_SETLINK, 0, &header, sizeof(header));
+	message_put_text(&message, IFLA_IFNAME, name);
+	return netlink_request(netlink, &message, error);
+}
+
+/* ---- Addresses
+ * --------------------------------------------------------------------------------------------------- */
+
+static int change_address(struct netlink *netlink, uint16_t type, uint16_t flags, const char *name,
+	const struct prefix *prefix, struct error *error)
+{
+	struct ifaddrmsg header = {.ifa_family = address_family(&prefix->address),
+		.ifa_prefixlen = prefix_shown_length(prefix),
+		.ifa_flags = IFA_F_NODAD};
+	struct message message;
+	const uint8_t *bytes;
+	uint32_t index;
+	size_t size;
+	int result = require_index(name, &index, error);
+
+	if (result < 0)
+		return result;
+	header.ifa_index = index;
+	bytes = address_wire(&prefix->address, &size);
+	message_start(&message, type, flags, &header, sizeof(header));
+	message_put(&message, IFA_LOCAL, bytes, size);
+	message_put(&message, IFA_ADDRESS, bytes, size);
+	message_put_u8(&message, IFA_PROTO, OUR_PROTOCOL);
+	return netlink_request(netlink, &message, error);
+}
+
+int address_add(struct netlink *netlink, const char *name, const struct prefix *prefix, struct error *error)
+{
+	return change_address(netlink, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, name, prefix, error);
+}
+
+int address_remove(
+	struct netlink *netlink, const char *name, const struct prefix *prefix, struct error *error)
+{
+	return change_address(netlink, RTM_DELADDR, 0, name, prefix, error);
+}
+
+struct address_reading {
+	address_callback callback;
+	void *context;
+};
+
+static int read_address(const struct nlmsghdr *header, void *context)
+{
+	const struct ifaddrmsg *about = message_payload(header);
+	const struct address_reading *reading = context;
+	size_t size = about->ifa_family == AF_INET ? 4 : 16;
+	struct attributes attributes;
+	struct prefix prefix;
+	const void *bytes;
+
+	if (about->ifa_family != AF_INET && about->ifa_family != AF_INET6)
+		return 0;
+	attributes_of_message(header, sizeof(*about), &attributes);
+	bytes = attribute_bytes(&attributes, IFA_LOCAL, size);
+	if (!bytes)
+		bytes = attribute_bytes(&attributes, IFA_ADDRESS, size);
+	if (!bytes || about->ifa_scope == RT_SCOPE_LINK)
+		return 0;
+	prefix.address = address_from_wire(about->ifa_family, bytes);
+	prefix.length = about->ifa_prefixlen + (about->ifa_family == AF_INET ? V4_BITS_BEFORE : 0);
+	return reading->callback(about->ifa_index, &prefix,
+		attribute_u8(&attributes, IFA_PROTO, 0) == OUR_PROTOCOL, reading->context);
+}
+
+int address_each(struct netlink *netlink, address_callback callback, void *context, struct error *error)
+{
+	struct address_reading reading = {callback, context};
+	struct ifaddrmsg header = {.ifa_family = AF_UNSPEC};
+	struct message message;
+
+	message_start(&message, RTM_GETADDR, 0, &header, sizeof(header));
+	return netlink_dump(netlink, &message, read_address, &reading, error);
+}

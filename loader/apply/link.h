@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Interfaces and their addresses. What we made bears the alias OUR_ALIAS, which `ip link` shows: nobody's
+ * interface is taken for ours by its name. All answer 0 or a negative errno with the kernel's words in
+ * `error`.
+ */
+#ifndef APPLY_LINK_H
+#define APPLY_LINK_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "apply/netlink.h"
+#include "base/address.h"
+
+#define OUR_ALIAS "homeward"
+#define HOME_MAC                        \
+	{                               \
+		0x02, 'h', 'w', 0, 0, 1 \
+	} /* fixed: relayed requests are addressed to it */
+
+struct link {
+	uint32_t index, mtu;
+	bool up, ours;
+	char name[IFNAMSIZ];
+	char kind[16]; /* "wireguard", "tun", "veth", …: the kernel's word, empty when it says none */
+	uint64_t received_packets, received_bytes, sent_packets, sent_bytes;
+};
+
+typedef int (*link_callback)(const struct link *link, void *context);
+int link_each(struct netlink *netlink, link_callback callback, void *context, struct error *error);
+/* -ENODEV, and no words, when there is none of that name. */
+int link_find(struct netlink *netlink, const char *name, struct link *link, struct error *error);
+
+/* An interface of a kind that needs no more said ("wireguard"). */
+int link_add(struct netlink *netlink, const char *name, const char *kind, struct error *error);
+/* A dummy where the kernel has it, else a veth pair with a silent other end; without ARP. */
+int link_add_home(struct netlink *netlink, const char *name, struct error *error);
+int link_remove(struct netlink *netlink, const char *name, struct error *error);
+int link_mark_ours(struct netlink *netlink, const char *name, struct error *error);
+int link_set_mtu(struct netlink *netlink, const char *name, uint32_t mtu, struct error *error);
+int link_set_up(struct netlink *netlink, const char *name, bool up, struct error *error);
+
+int address_add(struct netlink *netlink, const char *name, const struct prefix *prefix, struct error *error);
+int address_remove(
+	struct netlink *netlink, const char *name, const struct prefix *prefix, struct error *error);
+/* `ours`: made by us. Link-local addresses are left out. */
+typedef int (*address_callback)(uint32_t index, const struct prefix *prefix, bool ours, void *context);
+int address_each(struct netlink *netlink, address_callback callback, void *context, struct error *error);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How responses get to home0: policy rules, one default route a family in a table of our own, and the
+ * permanent neighbour behind it. No other route is ever made. All bear OUR_PROTOCOL, and only what bears it
+ * is listed.
+ */
+#ifndef APPLY_ROUTE_H
+#define APPLY_ROUTE_H
+
+#include "apply/netlink.h"
+#include "plan/plan.h"
+
+/* Items of kind ITEM_RULE, ITEM_ROUTE, ITEM_NEIGHBOUR. 0 or a negative errno, words in `error`. */
+int rule_add(struct netlink *netlink, const struct item *item, struct error *error);
+int rule_remove(struct netlink *netlink, const struct item *item, struct error *error);
+int route_add(struct netlink *netlink, const struct item *item, struct error *error);
+int route_remove(struct netlink *netlink, const struct item *item, struct error *error);
+int neighbour_add(struct netlink *netlink, const struct item *item, struct error *error);
+int neighbour_remove(struct netlink *netlink, const struct item *item, struct error *error);
+
+/* Adds all of ours to `items`. */
+int routes_observe(struct netlink *netlink, struct items *items, struct error *error);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Settings under /proc/sys/net/<family>/conf/<interface>, of our own interfaces alone. procfs shows the
+ * network namespace of whoever opens a file, so this needs no mount of its own.
+ */
+#ifndef APPLY_SYSCTL_H
+#define APPLY_SYSCTL_H
+
+#include "base/error.h"
+
+int sysctl_read(const char *family, const char *interface, const char *name, int *value, struct error *error);
+int sysctl_write(const char *family, const char *interface, const char *name, int value, struct error *error);
+
+#endif

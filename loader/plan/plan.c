@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+/*
+ * What happens to a kind of item when the thing is there with another value, and when it is not wanted any
+ * more. A property is set in place and goes with its interface; the others are things of their own.
+ */
+static const struct {
+	bool in_place; /* a new value replaces the old one in one step */
+	bool property; /* never removed by itself */
+} kinds[ITEM_KINDS] = {
+	[ITEM_SYSCTL] = {.in_place = true, .property = true},
+	[ITEM_WIREGUARD] = {.in_place = true, .property = true},
+	[ITEM_MTU] = {.in_place = true, .property = true},
+	[ITEM_UP] = {.in_place = true, .property = true},
+	[ITEM_ENTRIES] = {.in_place = true, .property = true},
+	[ITEM_NEIGHBOUR] = {.in_place = true},
+	[ITEM_ROUTE] = {.in_place = true},
+};
+
+static int grow(void **array, size_t count, size_t *room, size_t size)
+{
+	size_t wanted = *room ? 2 * *room : 64;
+	void *larger;
+
+	if (count < *room)
+		return 0;
+	larger = reallocarray(*array, wanted, size);
+	if (!larger)
+		return -ENOMEM;
+	*array = larger;
+	*room = wanted;
+	return 0;
+}
+
+int items_add(struct items *items, const struct item *item)
+{
+	int result = grow((void **)&items->items, items->count, &items->room, sizeof(*item));
+
+	if (result == 0)
+		items->items[items->count++] = *item;
+	return result;
+}
+
+void items_free(struct items *items)
+{
+	free(items->items);
+	*items = (struct items){0};
+}
+
+static bool rules_equal(const struct item *one, const struct item *other)
+{
+	return one->rule.priority == other->rule.priority && one->rule.table == other->rule.table &&
+	       address_equal(&one->rule.from, &other->rule.from) && one->rule.has_to == other->rule.has_to &&
+	       (!one->rule.has_to || (one->rule.to.length == other->rule.to.length &&
+					     address_equal(&one->rule.to.address, &other->rule.to.address)));
+}
+
+/* Is it the same thing, whatever its value? */
+static bool same_thing(const struct item *one, const struct item *other)
+{
+	if (one->kind != other->kind || strcmp(one->interface, other->interface) != 0)
+		return false;
+	switch (one->kind) {
+	case ITEM_SYSCTL:
+		return strcmp(one->sysctl.name, other->sysctl.name) == 0 &&
+		       strcmp(one->sysctl.family, other->sysctl.family) == 0;
+	case ITEM_ADDRESS:
+		return one->address.length == other->address.length &&
+		       address_equal(&one->address.address, &other->address.address);
+	case ITEM_ATTACHMENT:
+		return one->attachment.program == other->attachment.program;
+	case ITEM_NEIGHBOUR:
+		return address_equal(&one->neighbour.address, &other->neighbour.address);
+	case ITEM_ROUTE:
+		return address_is_v4(&one->route.gateway) == address_is_v4(&other->route.gateway);
+	case ITEM_RULE:
+		return rules_equal(one, other);
+	default:
+		return true;
+	}
+}
+
+static bool wireguards_equal(const struct item_wireguard *observed, const struct item_wireguard *wanted)
+{
+	return observed->private_key_file &&
+	       strcmp(observed->private_key_file, wanted->private_key_file) == 0 &&
+	       observed->listen_port == wanted->listen_port && observed->keepalive_s == wanted->keepalive_s &&
+	       (observed->has_endpoint || !wanted->has_endpoint) &&
+	       strcmp(observed->peer_public_key, wanted->peer_public_key) == 0;
+}
+
+/* The thing is there (same_thing() holds): has it the wanted value? */
+static bool value_fits(const struct item *observed, const struct item *wanted)
+{
+	switch (observed->kind) {
+	case ITEM_SYSCTL:
+		return observed->sysctl.value == wanted->sysctl.value;
+	case ITEM_WIREGUARD:
+		return wireguards_equal(&observed->wireguard, &wanted->wireguard);
+	case ITEM_MTU:
+		return observed->mtu == wanted->mtu;
+	case ITEM_OBJECT:
+		return observed->object.flows == wanted->object.flows &&
+		       observed->object.devices == wanted->object.devices;
+	case ITEM_ATTACHMENT:
+		return wanted->attachment.mode == ATTACH_AUTO ||
+		       observed->attachment.mode == wanted->attachment.mode;
+	case ITEM_NEIGHBOUR:
+		return memcmp(observed->neighbour.mac, wanted->neighbour.mac,
+			       sizeof(wanted->neighbour.mac)) == 0;
+	case ITEM_ROUTE:
+		return address_equal(&observed->route.gateway, &wanted->route.gateway);
+	default:
+		return true;
+	}
+}
+
+static const struct item *find(const struct items *items, const struct item *thing)
+{
+	for (size_t i = 0; i < items->count; i++)
+		if (same_thing(&items->items[i], thing))
+			return &items->items[i];
+	return NULL;
+}
+
+static int add_step(
+	struct plan *plan, enum step_action action, const struct item *item, const struct item *before)
+{
+	int result = grow((void **)&plan->steps, plan->count, &plan->room, sizeof(*plan->steps));
+
+	if (result < 0)
+		return result;
+	plan->steps[plan->count++] = (struct step){
+		.action = action,
+		.item = *item,
+		.before = before ? *before : (struct item){.kind = item->kind},
+	};
+	return 0;
+}
+
+/* Programs hold the maps they were loaded with: when those are replaced, so are the programs. */
+static bool maps_are_replaced(const struct items *observed, const struct items *wanted)
+{
+	static const struct item maps = {.kind = ITEM_OBJECT};
+	const struct item *old = find(observed, &maps), *new = find(wanted, &maps);
+
+	return old && new && !value_fits(old, new);
+}
+
+static bool must_go(const struct item *observed, const struct items *wanted, bool new_maps)
+{
+	const struct item *match = find(wanted, observed);
+
+	if (observed->foreign || kinds[observed->kind].property)
+		return false;
+	if (observed->kind == ITEM_ATTACHMENT && new_maps)
+		return true;
+	return !match || (!kinds[observed->kind].in_place && !value_fits(observed, match));
+}
+
+/* What is in the way goes first, in the reverse order of making. */
+static int plan_removals(
+	const struct items *observed, const struct items *wanted, bool new_maps, struct plan *plan)
+{
+	for (int kind = ITEM_KINDS - 1; kind >= 0; kind--)
+		for (size_t i = observed->count; i-- > 0;) {
+			const struct item *item = &observed->items[i];
+			int result = 0;
+
+			if (item->kind == (enum item_kind)kind && must_go(item, wanted, new_maps))
+				result = add_step(plan, STEP_REMOVE, item, NULL);
+			if (result < 0)
+				return result;
+		}
+	return 0;
+}
+
+static int plan_additions(
+	const struct items *observed, const struct items *wanted, bool new_maps, struct plan *plan)
+{
+	for (size_t i = 0; i < wanted->count; i++) {
+		const struct item *item = &wanted->items[i];
+		const struct item *old = find(observed, item);
+		int result = 0;
+
+		if (!old || must_go(old, wanted, new_maps) || (new_maps && item->kind == ITEM_ENTRIES))
+			result = add_step(plan, STEP_ADD, item, NULL);
+		else if (!value_fits(old, item))
+			result = add_step(plan, STEP_CHANGE, item, old);
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}
+
+int plan_make(const struct items *observed, const struct model *model, struct plan *plan)
+{
+	_cleanup_(items_free) struct items wanted = {0};
+	bool new_maps;
+	int result = 0;
+
+	if (model)
+		result = plan_wanted(model, &wanted);
+	if (result < 0)
+		return result;
+	new_maps = maps_are_replaced(observed, &wanted);
+	result = plan_removals(observed, &wanted, new_maps, plan);
+	if (result == 0)
+		result = plan_additions(observed, &wanted, new_maps, plan);
+	if (result < 0)
+		plan_free(plan);
+	return result;
+}
+
+void plan_free(struct plan *plan)
+{
+	free(plan->steps);
+	*plan = (struct plan){0};
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The plan: what has to be done so that what *is* becomes what is *wanted*.
+ *
+ * Everything that gwd makes in a machine is an `item`: an interface, an address, a rule, an attached program.
+ * apply observes the items that are there, the model says which are wanted, and the plan is their difference,
+ * in an order that is safe at every step: links and keys → maps → programs → rules. Announcing comes after
+ * the plan, withdrawing before it: both are main's. Stopping is the plan for "nothing wanted": the reverse of
+ * the start. A plan for a machine that is as it should be is empty, so healing, starting and reconfiguring
+ * are one thing: observe, plan, apply.
+ *
+ * This module is pure: no I/O, no clock, no memory of its own. Items and plans borrow the texts of the model
+ * that they were made from; they must not outlive it. No secret is in a plan: keys are named by their files.
+ */
+#ifndef PLAN_PLAN_H
+#define PLAN_PLAN_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/address.h"
+#include "model.h"
+
+#define HOME_INTERFACE		"home0"
+#define LOOPBACK_INTERFACE	"lo"
+#define WIREGUARD_KEY_TEXT_SIZE 45 /* base64 of 32 bytes */
+
+/* The table that responses go by, and the priorities of the rules that lead to it and past it. */
+#define HOME_TABLE	     7770
+#define MAIN_TABLE	     254
+#define INSIDE_RULE_PRIORITY 7000
+#define HOME_RULE_PRIORITY   7001
+
+/* In the order in which they are made. */
+enum item_kind {
+	ITEM_LINK,	 /* an interface exists */
+	ITEM_SYSCTL,	 /* a setting of one of our own interfaces */
+	ITEM_WIREGUARD,	 /* a tunnel's key, port and peer */
+	ITEM_MTU,	 /* of an interface */
+	ITEM_UP,	 /* an interface is up */
+	ITEM_ADDRESS,	 /* on an interface */
+	ITEM_OBJECT,	 /* the BPF maps and programs are loaded and pinned */
+	ITEM_ENTRIES,	 /* the maps say what the model says */
+	ITEM_ATTACHMENT, /* a program is attached to an interface */
+	ITEM_NEIGHBOUR,	 /* the permanent neighbour behind home0 */
+	ITEM_ROUTE,	 /* a default route in HOME_TABLE */
+	ITEM_RULE,	 /* a policy rule */
+	ITEM_KINDS
+};
+
+enum link_role { LINK_TUNNEL, LINK_HOME };
+
+enum program {
+	PROGRAM_TUNNEL_INGRESS,
+	PROGRAM_RETURN_EGRESS,
+	PROGRAM_UPLINK_INGRESS,
+	PROGRAM_UPLINK_XDP,
+	PROGRAMS
+};
+
+struct item {
+	enum item_kind kind;
+	bool foreign;		  /* observed: it is there, but not of our making: never removed */
+	char interface[IFNAMSIZ]; /* empty where a kind has none */
+	union {
+		enum link_role role;
+		struct {
+			const char *family, *name; /* "ipv4", "rp_filter": both from a static table */
+			int value;
+		} sysctl;
+		struct item_wireguard {
+			const char *private_key_file; /* observed: NULL unless the device holds the wanted
+							 file's key */
+			uint16_t listen_port;
+			uint16_t keepalive_s;
+			bool has_endpoint; /* observed: the peer has one, wherever it roamed to */
+			const struct tunnel
+				*tunnel; /* wanted: where the endpoint stands; NULL in an observed item */
+			char peer_public_key[WIREGUARD_KEY_TEXT_SIZE]; /* empty: not exactly one peer */
+		} wireguard;
+		uint32_t mtu;
+		struct prefix address;
+		struct {
+			uint32_t flows, devices; /* lines */
+		} object;
+		struct {
+			enum program program;
+			enum attach_mode
+				mode; /* observed: ATTACH_TCX or ATTACH_CLSACT; XDP: always ATTACH_AUTO */
+		} attachment;
+		struct {
+			struct address address;
+			uint8_t mac[6];
+		} neighbour;
+		struct {
+			struct address gateway; /* its family is the route's */
+		} route;
+		struct {
+			uint32_t priority, table;
+			struct address from;
+			bool has_to;
+			struct prefix to;
+		} rule;
+	};
+};
+
+struct items {
+	struct item *items;
+	size_t count, room;
+};
+
+/* 0 or -ENOMEM. The item is copied. */
+int items_add(struct items *items, const struct item *item);
+void items_free(struct items *items);
+
+enum step_action { STEP_ADD, STEP_CHANGE, STEP_REMOVE };
+
+struct step {
+	enum step_action action;
+	struct item item;   /* what shall be (add, change) or be no more (remove) */
+	struct item before; /* what was, for a change */
+};
+
+struct plan {
+	struct step *steps;
+	size_t count, room;
+};
+
+/* All items that the model wants, in the order of making. 0 or -ENOMEM. */
+int plan_wanted(const struct model *model, struct items *wanted);
+
+/* The difference. `model` NULL: nothing is wanted. An empty plan is success. 0 or -ENOMEM. */
+int plan_make(const struct items *observed, const struct model *model, struct plan *plan);
+void plan_free(struct plan *plan);
+
+#define STEP_TEXT_SIZE 256
+/* "add address 192.0.2.1/32 on lo": writes at most STEP_TEXT_SIZE bytes, returns `text`. */
+const char *step_format(const struct step *step, char *text);
+const char *item_format(const struct item *item, char *text);
+/* One readable line a step. */
+void plan_print(const struct plan *plan, FILE *stream);
+
+const char *program_name(enum program program);
+
+#endif

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What a model wants, as items in the order of making. Everything that a reader may ask "why is this set?"
+ * about stands here, and nowhere else.
+ */
+#include "plan/plan.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+/*
+ * rp_filter 2 (loose): a device's address has no route by the tunnel, so strict would drop every request. The
+ * kernel uses the larger of this and the setting for `all`, and 2 is the largest. Loose finds a route: the
+ * reverse lookup comes from the loopback, so our rule leads it to home0.
+ *
+ * addr_gen_mode 1 (none): no link-local addresses of the kernel's making, as kernel WireGuard has it, so both
+ * drivers look the same to a neighbour; and home0 has nothing to say by itself.
+ */
+static const struct setting {
+	const char *family, *name;
+	int value;
+} settings[] = {
+	{"ipv4", "rp_filter", 2},
+	{"ipv6", "disable_ipv6", 0},
+	{"ipv6", "addr_gen_mode", 1},
+	{"ipv6", "accept_ra", 0},
+	{"ipv6", "accept_dad", 0},
+};
+
+/* What stands behind home0: nobody. One permanent neighbour a family is all that the neighbour tables ever
+ * hold of it. */
+static const uint8_t neighbour_mac[6] = {0x02, 'h', 'w', 0, 0, 2};
+static const char *const next_hops[] = {"169.254.255.1", "fe80::1"};
+
+/* A list under construction remembers its first failure, so that the builders read as lists. */
+struct builder {
+	struct items *items;
+	int result;
+};
+
+static struct item item_on(enum item_kind kind, const char *interface)
+{
+	struct item item = {.kind = kind};
+
+	strncpy(item.interface, interface, sizeof(item.interface) - 1);
+	return item;
+}
+
+static void want(struct builder *builder, struct item item)
+{
+	if (builder->result == 0)
+		builder->result = items_add(builder->items, &item);
+}
+
+static void want_link(struct builder *builder, const char *name, enum link_role role)
+{
+	struct item item = item_on(ITEM_LINK, name);
+
+	item.role = role;
+	want(builder, item);
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+		item = item_on(ITEM_SYSCTL, name);
+		item.sysctl.family = settings[i].family;
+		item.sysctl.name = settings[i].name;
+		item.sysctl.value = settings[i].value;
+		want(builder, item);
+	}
+}
+
+static void want_up(struct builder *builder, const char *name, uint32_t mtu)
+{
+	struct item item = item_on(ITEM_MTU, name);
+
+	item.mtu = mtu;
+	want(builder, item);
+	want(builder, item_on(ITEM_UP, name));
+}
+
+static void want_address(struct builder *builder, const char *name, struct prefix address)
+{
+	struct item item = item_on(ITEM_ADDRESS, name);
+
+	item.address = address;
+	want(builder, item);
+}
+
+static void want_wireguard(struct builder *builder, const struct tunnel *tunnel)
+{
+	const struct wireguard *wireguard = &tunnel->wireguard;
+	struct item item = item_on(ITEM_WIREGUARD, tunnel->name);
+
+	item.wireguard.private_key_file = wireguard->private_key_file;
+	item.wireguard.listen_port = wireguard->listen_port;
+	item.wireguard.keepalive_s = wireguard->keepalive_ms / 1000;
+	item.wireguard.has_endpoint = wireguard->has_endpoint;
+	item.wireguard.tunnel = tunnel;
+	strncpy(item.wireguard.peer_public_key, wireguard->peer_public_key, WIREGUARD_KEY_TEXT_SIZE - 1);
+	want(builder, item);
+}
+
+static void want_tunnel(struct builder *builder, const struct model *model, const struct tunnel *tunnel)
+{
+	want_link(builder, tunnel->name, LINK_TUNNEL);
+	want_wireguard(builder, tunnel);
+	want_up(builder, tunnel->name, model->array.mtu);
+	for (size_t i = 0; i < tunnel->address_count; i++)
+		want_address(builder, tunnel->name, tunnel->addresses[i]);
+}
+
+static void want_links(struct builder *builder, const struct model *model)
+{
+	want_link(builder, HOME_INTERFACE, LINK_HOME);
+	want_up(builder, HOME_INTERFACE, model->array.mtu);
+	want(builder, item_on(ITEM_UP, LOOPBACK_INTERFACE));
+	for (size_t i = 0; i < model->loopback_count; i++)
+		for (size_t j = 0; j < model->loopbacks[i].address_count; j++)
+			want_address(builder, LOOPBACK_INTERFACE,
+				(struct prefix){model->loopbacks[i].addresses[j], 128});
+	for (size_t i = 0; i < model->tunnel_count; i++)
+		want_tunnel(builder, model, &model->tunnels[i]);
+}
+
+static void want_attachment(
+	struct builder *builder, const char *interface, enum program program, enum attach_mode mode)
+{
+	struct item item = item_on(ITEM_ATTACHMENT, interface);
+
+	item.attachment.program = program;
+	item.attachment.mode = mode;
+	want(builder, item);
+}
+
+static void want_programs(struct builder *builder, const struct model *model)
+{
+	struct item object = {.kind = ITEM_OBJECT};
+
+	object.object.flows = model->tables.flows;
+	object.object.devices = model->tables.devices;
+	want(builder, object);
+	want(builder, (struct item){.kind = ITEM_ENTRIES});
+	want_attachment(builder, HOME_INTERFACE, PROGRAM_RETURN_EGRESS, model->attach);
+	for (size_t i = 0; i < model->tunnel_count; i++)
+		want_attachment(builder, model->tunnels[i].name, PROGRAM_TUNNEL_INGRESS, model->attach);
+	for (size_t i = 0; i < model->uplink_count; i++) {
+		want_attachment(builder, model->uplinks[i], PROGRAM_UPLINK_INGRESS, model->attach);
+		want_attachment(builder, model->uplinks[i], PROGRAM_UPLINK_XDP, ATTACH_AUTO);
+	}
+}
+
+static void want_way_out(struct builder *builder)
+{
+	struct item neighbour = item_on(ITEM_NEIGHBOUR, HOME_INTERFACE);
+	struct item route = item_on(ITEM_ROUTE, HOME_INTERFACE);
+
+	for (size_t i = 0; i < ARRAY_SIZE(next_hops); i++) {
+		address_parse(next_hops[i], &neighbour.neighbour.address);
+		memcpy(neighbour.neighbour.mac, neighbour_mac, sizeof(neighbour_mac));
+		route.route.gateway = neighbour.neighbour.address;
+		want(builder, neighbour);
+		want(builder, route);
+	}
+}
+
+/* What a loopback says goes to home0, except to the inside: those rules stand above and come first. */
+static void want_rules_of(struct builder *builder, const struct model *model, const struct address *loopback)
+{
+	struct item item = {.kind = ITEM_RULE};
+
+	item.rule.from = *loopback;
+	item.rule.priority = INSIDE_RULE_PRIORITY;
+	item.rule.table = MAIN_TABLE;
+	item.rule.has_to = true;
+	for (size_t i = 0; i < model->inside_count; i++) {
+		item.rule.to = model->inside[i];
+		if (address_is_v4(&item.rule.to.address) == address_is_v4(loopback))
+			want(builder, item);
+	}
+	item.rule.priority = HOME_RULE_PRIORITY;
+	item.rule.table = HOME_TABLE;
+	item.rule.has_to = false;
+	memset(&item.rule.to, 0, sizeof(item.rule.to));
+	want(builder, item);
+}
+
+int plan_wanted(const struct model *model, struct items *wanted)
+{
+	struct builder builder = {.items = wanted};
+
+	want_links(&builder, model);
+	want_programs(&builder, model);
+	want_way_out(&builder);
+	for (size_t i = 0; i < model->loopback_count; i++)
+		for (size_t j = 0; j < model->loopbacks[i].address_count; j++)
+			want_rules_of(&builder, model, &model->loopbacks[i].addresses[j]);
+	return builder.result;
+}
