@@ -71,7 +71,7 @@ struct bgp {
 	bool enabled; /* false: the tunnel has no `bgp` section; all else is meaningless then */
 	uint32_t local_as, peer_as;
 	struct address neighbor; /* on the link of one of the tunnel's addresses */
-	char *password_file;	 /* NULL: none */
+	char *password_file;     /* NULL: none */
 	struct bfd bfd;
 	struct prefix *import; /* what may be imported; none by default */
 	size_t import_count;
@@ -91,7 +91,7 @@ struct tunnel {
 enum attach_mode { ATTACH_AUTO, ATTACH_TCX, ATTACH_CLSACT };
 
 struct tables {
-	uint32_t flows;	  /* lines: a power of two */
+	uint32_t flows;   /* lines: a power of two */
 	uint32_t devices; /* lines: a power of two */
 	struct timeouts {
 		uint32_t half_open_ms, established_ms, closing_ms, udp_ms, icmp_ms, device_ms;

@@ -17,7 +17,7 @@ struct tunnel_status {
 	const struct tunnel *tunnel;
 	uint32_t ifindex;   /* 0: there is no such interface now */
 	const char *driver; /* "wireguard" (the kernel's), "wireguard-go" */
-	bool usable;	    /* responses may leave here */
+	bool usable;        /* responses may leave here */
 	uint64_t usable_since_ms;
 	enum session_state bfd, bgp;
 	char bgp_text[48]; /* the daemon's own word: "Established", "Active", … */
@@ -35,9 +35,9 @@ struct status {
 	const struct model *model;
 	uint64_t started_ms;
 	bool bird_running;
-	const char *attach;		   /* "tcx" or "clsact": what the tunnels' programs use */
-	const char *xdp;		   /* "native", "generic" or "none" */
-	struct tunnel_status *tunnels;	   /* model->tunnel_count, in the model's order */
+	const char *attach;                /* "tcx" or "clsact": what the tunnels' programs use */
+	const char *xdp;                   /* "native", "generic" or "none" */
+	struct tunnel_status *tunnels;     /* model->tunnel_count, in the model's order */
 	struct loopback_status *loopbacks; /* model->loopback_count, in the model's order */
 };
 

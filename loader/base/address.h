@@ -16,7 +16,7 @@
 
 #define ADDRESS_TEXT_SIZE 46
 #define PREFIX_TEXT_SIZE  50
-#define V4_BITS_BEFORE	  96
+#define V4_BITS_BEFORE    96
 
 struct address {
 	uint8_t bytes[16];
@@ -24,7 +24,7 @@ struct address {
 
 struct prefix {
 	struct address address; /* an interface's own address keeps its host bits, a network's are zero */
-	uint8_t length;		/* 0..128, counted in the mapped form */
+	uint8_t length;         /* 0..128, counted in the mapped form */
 };
 
 bool address_is_v4(const struct address *address);

@@ -40,8 +40,8 @@ static inline void close_stream(FILE **stream)
 		fclose(*stream);
 }
 
-#define _cleanup_free_	 _cleanup_(free_pointer)
-#define _cleanup_close_	 _cleanup_(close_descriptor)
+#define _cleanup_free_   _cleanup_(free_pointer)
+#define _cleanup_close_  _cleanup_(close_descriptor)
 #define _cleanup_fclose_ _cleanup_(close_stream)
 
 #endif

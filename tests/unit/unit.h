@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A unit test program: rows of name and function, run by CUnit, told a line a test as tests/run reads it.
- *CUnit's own runner returns success with failed tests, so the exit status is taken from its count of
- *failures.
+ * A unit test program: rows of name and function, run by CUnit, told a line a test as tests/run reads it. CUnit's own
+ * runner returns success with failed tests, so the exit status is taken from its count of failures.
  *
  *	UNIT_TESTS("scan", {"refuses a leading zero", refuses_leading_zero}, …)
  */
