@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What must fit together, beyond each value by itself. A value that could not be read has been reported and is passed
+ * over: a NULL text, the address ::, a prefix of length 0.
+ */
+#include "conf/check.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+#define FOR_EACH(index, count) for (size_t index = 0; index < (count); index++)
+
+static bool was_read(const struct address *address)
+{
+	static const struct address nothing;
+
+	return !address_equal(address, &nothing);
+}
+
+static char *key(char *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static char *key(char *text, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, KEY_PATH_SIZE, format, arguments);
+	va_end(arguments);
+	return text;
+}
+
+/* ---- Names ------------------------------------------------------------------------------------------------------ */
+
+static void gateway_is_a_member(struct review *review, const struct model *model)
+{
+	if (!model->gateway || !model->array.member_count)
+		return;
+	FOR_EACH (i, model->array.member_count)
+		if (!model->array.members[i].name ||
+			strcmp(model->array.members[i].name, model->gateway) == 0)
+			return;
+	review_problem(review, "gateway",
+		"array.gateways has no \"%s\": add it there, or correct the name here", model->gateway);
+}
+
+static void tunnels_are_no_uplinks(struct review *review, const struct model *model)
+{
+	char text[KEY_PATH_SIZE], uplink[KEY_PATH_SIZE];
+
+	FOR_EACH (i, model->tunnel_count)
+		FOR_EACH (j, model->uplink_count) {
+			if (!model->tunnels[i].name || !model->uplinks[j] ||
+				strcmp(model->tunnels[i].name, model->uplinks[j]) != 0)
+				continue;
+			key(uplink, "uplinks[%zu]", j);
+			review_problem(review, key(text, "tunnels[%zu].name", i),
+				"\"%s\" is an uplink (%s on line %u): an interface is one or the other",
+				model->uplinks[j], uplink, review_line(review, uplink));
+		}
+}
+
+/* ---- Neighbours ------------------------------------------------------------------------------------------------- */
+
+static bool is_on_link(const struct tunnel *tunnel, const struct address *address)
+{
+	bool unknown = tunnel->address_count == 0;
+
+	FOR_EACH (i, tunnel->address_count) {
+		if (tunnel->addresses[i].length == 0)
+			unknown = true;
+		else if (prefix_contains(&tunnel->addresses[i], address))
+			return true;
+	}
+	return unknown;
+}
+
+static bool is_own(const struct tunnel *tunnel, const struct address *address)
+{
+	FOR_EACH (i, tunnel->address_count)
+		if (address_equal(&tunnel->addresses[i].address, address))
+			return true;
+	return false;
+}
+
+static void neighbors_are_on_the_link(struct review *review, const struct model *model)
+{
+	char text[KEY_PATH_SIZE], shown[ADDRESS_TEXT_SIZE];
+
+	FOR_EACH (i, model->tunnel_count) {
+		const struct tunnel *tunnel = &model->tunnels[i];
+		const struct address *neighbor = &tunnel->bgp.neighbor;
+
+		if (!tunnel->bgp.enabled || !was_read(neighbor))
+			continue;
+		key(text, "tunnels[%zu].bgp.neighbor", i);
+		address_format(neighbor, shown);
+		if (is_own(tunnel, neighbor))
+			review_problem(
+				review, text, "%s is this end's own address: write the other end's", shown);
+		else if (!is_on_link(tunnel, neighbor))
+			review_problem(review, text,
+				"%s is on no link of the tunnel's addresses: write one that is, or "
+				"correct the addresses",
+				shown);
+	}
+}
+
+/* ---- Address space: who may overlap with whom --------------------------------------------------------------------- */
+
+enum holder { PROVIDER, INSIDE, LOOPBACK, LINK, HOLDERS };
+
+struct span {
+	struct prefix prefix;
+	uint16_t zone;
+	enum holder holder;
+	size_t order, owner; /* owner: the provider's or the tunnel's place in its list */
+	char key[KEY_PATH_SIZE];
+};
+
+/* Why two of them may not hold one address; NULL: they may. */
+static const char *const conflicts[HOLDERS][HOLDERS] = {
+	[PROVIDER][PROVIDER] = "an address has one provider: leave one of the two out",
+	[PROVIDER][INSIDE] = "a device cannot live inside: correct one of the two",
+	[INSIDE][PROVIDER] = "a device cannot live inside: correct one of the two",
+	[INSIDE][INSIDE] = "it says nothing new: leave one of the two out",
+	[PROVIDER][LOOPBACK] = "a loopback cannot be a device's address: correct one of the two",
+	[LOOPBACK][PROVIDER] = "a loopback cannot be a device's address: correct one of the two",
+	[LINK][LOOPBACK] = "a loopback cannot be an address of a tunnel's link: correct one of the two",
+	[LOOPBACK][LINK] = "a loopback cannot be an address of a tunnel's link: correct one of the two",
+	[LINK][LINK] = "each tunnel has a link of its own: correct one of the two",
+};
+
+struct spans {
+	struct review *review;
+	struct span *items;
+	size_t count, room;
+};
+
+/* A prefix that could not be read is no span. */
+static struct span *add_span(
+	struct spans *spans, const struct prefix *prefix, enum holder holder, size_t owner)
+{
+	static struct span nowhere;
+	struct span *span;
+
+	if (spans->count == spans->room || prefix->length == 0)
+		return &nowhere;
+	span = &spans->items[spans->count];
+	*span = (struct span){
+		.prefix = prefix_network(prefix), .holder = holder, .owner = owner, .order = spans->count++};
+	return span;
+}
+
+static size_t span_room(const struct model *model)
+{
+	size_t room = model->inside_count;
+
+	FOR_EACH (i, model->provider_count)
+		room += model->providers[i].prefix_count;
+	FOR_EACH (i, model->loopback_count)
+		room += model->loopbacks[i].address_count;
+	FOR_EACH (i, model->tunnel_count)
+		room += model->tunnels[i].address_count;
+	return room;
+}
+
+static void collect_loopbacks(struct spans *spans, const struct model *model)
+{
+	FOR_EACH (i, model->loopback_count)
+		FOR_EACH (j, model->loopbacks[i].address_count) {
+			struct prefix whole = {.address = model->loopbacks[i].addresses[j], .length = 128};
+
+			if (was_read(&whole.address))
+				key(add_span(spans, &whole, LOOPBACK, i)->key,
+					"loopbacks[%zu].addresses[%zu]", i, j);
+		}
+}
+
+/* fe80::/10 is every link's, so it tells none apart. */
+static bool is_link_local(const struct address *address)
+{
+	return address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
+}
+
+static void collect_links(struct spans *spans, const struct model *model)
+{
+	FOR_EACH (i, model->tunnel_count)
+		FOR_EACH (j, model->tunnels[i].address_count) {
+			const struct prefix *link = &model->tunnels[i].addresses[j];
+
+			if (!is_link_local(&link->address))
+				key(add_span(spans, link, LINK, i)->key, "tunnels[%zu].addresses[%zu]", i, j);
+		}
+}
+
+static void collect_prefixes(struct spans *spans, const struct model *model)
+{
+	FOR_EACH (i, model->inside_count)
+		key(add_span(spans, &model->inside[i], INSIDE, 0)->key, "inside[%zu]", i);
+	FOR_EACH (i, model->provider_count)
+		FOR_EACH (j, model->providers[i].prefix_count)
+			key(add_span(spans, &model->providers[i].prefixes[j], PROVIDER, i)->key,
+				"providers[%zu].prefixes[%zu]", i, j);
+}
+
+/* By address, then the wider first, then as written: whatever contains a span stands before it. */
+static int compare_spans(const void *one, const void *other)
+{
+	const struct span *a = one, *b = other;
+	int difference = (int)a->zone - (int)b->zone;
+
+	difference = difference ?: address_compare(&a->prefix.address, &b->prefix.address);
+	difference = difference ?: (int)a->prefix.length - (int)b->prefix.length;
+	return difference ?: (a->order < b->order ? -1 : a->order > b->order);
+}
+
+static bool may_overlap(const struct span *one, const struct span *other)
+{
+	return !conflicts[one->holder][other->holder] ||
+	       (one->holder == LINK && other->holder == LINK && one->owner == other->owner);
+}
+
+/* Reported where the later of the two stands. */
+static void report_overlap(struct review *review, const struct span *wide, const struct span *narrow)
+{
+	const struct span *later = wide->order > narrow->order ? wide : narrow;
+	const struct span *earlier = later == wide ? narrow : wide;
+	char one[PREFIX_TEXT_SIZE], other[PREFIX_TEXT_SIZE];
+	bool same = wide->prefix.length == narrow->prefix.length;
+
+	review_problem(review, later->key, "%s %s %s of %s on line %u: %s",
+		prefix_format(&later->prefix, one),
+		same              ? "is the same as"
+		: later == narrow ? "lies within"
+				  : "contains",
+		prefix_format(&earlier->prefix, other), earlier->key, review_line(review, earlier->key),
+		conflicts[later->holder][earlier->holder]);
+}
+
+static bool contains_span(const struct span *wide, const struct span *narrow)
+{
+	return wide->zone == narrow->zone && prefix_overlaps(&wide->prefix, &narrow->prefix);
+}
+
+/*
+ * Two prefixes overlap only if one contains the other. In sorted order the spans that contain the one at hand are a
+ * chain, each within the one before it; `around` points at the innermost. One conflict a span is enough to say.
+ */
+static void report_overlaps(struct review *review, struct span *spans, size_t count)
+{
+	_cleanup_free_ size_t *around = review_allocate(review, count, sizeof(*around));
+	size_t depth = 0;
+
+	for (size_t i = 0; around && i < count; i++) {
+		while (depth && !contains_span(&spans[around[depth - 1]], &spans[i]))
+			depth--;
+		for (size_t j = depth; j > 0; j--) {
+			if (may_overlap(&spans[around[j - 1]], &spans[i]))
+				continue;
+			report_overlap(review, &spans[around[j - 1]], &spans[i]);
+			break;
+		}
+		around[depth++] = i;
+	}
+}
+
+static void addresses_have_one_holder(struct review *review, const struct model *model)
+{
+	struct spans spans = {.review = review, .room = span_room(model)};
+	_cleanup_free_ struct span *items = review_allocate(review, spans.room, sizeof(*items));
+
+	if (!items)
+		return;
+	spans.items = items;
+	collect_prefixes(&spans, model);
+	collect_loopbacks(&spans, model);
+	collect_links(&spans, model);
+	qsort(items, spans.count, sizeof(*items), compare_spans);
+	report_overlaps(review, items, spans.count);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------- */
+
+static void (*const checks[])(struct review *, const struct model *) = {
+	gateway_is_a_member,
+	tunnels_are_no_uplinks,
+	neighbors_are_on_the_link,
+	addresses_have_one_holder,
+};
+
+void check_model(struct review *review, const struct model *model)
+{
+	FOR_EACH (i, ARRAY_SIZE(checks))
+		checks[i](review, model);
+}

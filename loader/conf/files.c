@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The files a model names: keys and passwords. Looked at, never shown.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "conf/review.h"
+#include "conf/settings.h"
+
+#define PERMISSIONS_OF_OTHERS (S_IRWXG | S_IRWXO)
+#define PASSWORD_MAX          80 /* TCP_MD5SIG_MAXKEYLEN */
+
+struct secret_file {
+	struct review *review;
+	const char *key, *path;
+	char text[256];
+	size_t size;
+};
+
+/* A description of the file's content by what it is for; NULL: fine. */
+typedef const char *(*content_check)(const struct secret_file *file);
+
+static size_t without_newline(const struct secret_file *file)
+{
+	return file->size && file->text[file->size - 1] == '\n' ? file->size - 1 : file->size;
+}
+
+static const char *wireguard_key_fault(const struct secret_file *file)
+{
+	char key[45] = "";
+
+	if (without_newline(file) == 44)
+		memcpy(key, file->text, 44);
+	bool good = key_is_base64(key);
+	explicit_bzero(key, sizeof(key));
+	return good ? NULL : "holds no WireGuard key: make one with `(umask 077; wg genkey >FILE)`";
+}
+
+static const char *password_fault(const struct secret_file *file)
+{
+	size_t length = without_newline(file);
+
+	if (length == 0 || length > PASSWORD_MAX)
+		return "must hold one line of 1 to 80 characters";
+	if (memchr(file->text, '\n', length) || memchr(file->text, '\0', length))
+		return "must hold one line, the password";
+	return NULL;
+}
+
+static const char *array_key_fault(const struct secret_file *file)
+{
+	return file->size ? NULL : "is empty";
+}
+
+/* Opens without waiting, so that a FIFO cannot hold us. The descriptor, or -errno after reporting. */
+static int open_secret(const struct secret_file *file)
+{
+	_cleanup_close_ int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat status;
+
+	if (fd < 0 || fstat(fd, &status) < 0) {
+		review_problem_at(file->review, 0, file->key, "%s: %s", file->path, strerror(errno));
+		return -EINVAL;
+	}
+	if (!S_ISREG(status.st_mode)) {
+		review_problem_at(file->review, 0, file->key, "%s is not a regular file", file->path);
+		return -EINVAL;
+	}
+	if (status.st_mode & PERMISSIONS_OF_OTHERS) {
+		review_problem_at(file->review, 0, file->key,
+			"%s has mode %04o, so others than its owner have access: chmod 0600 %s", file->path,
+			status.st_mode & 07777, file->path);
+		return -EINVAL;
+	}
+	return TAKE_FD(fd);
+}
+
+static void check_file(struct review *review, const char *key, const char *path, content_check fault_of)
+{
+	struct secret_file file = {.review = review, .key = key, .path = path};
+	_cleanup_close_ int fd = path ? open_secret(&file) : -1;
+	const char *fault;
+	ssize_t size;
+
+	if (fd < 0)
+		return;
+	size = read(fd, file.text, sizeof(file.text));
+	if (size < 0) {
+		review_problem_at(review, 0, key, "%s: %s", path, strerror(errno));
+		return;
+	}
+	file.size = (size_t)size;
+	fault = fault_of(&file);
+	explicit_bzero(file.text, sizeof(file.text));
+	if (fault)
+		review_problem_at(review, 0, key, "%s %s", path, fault);
+}
+
+static void check_tunnel_files(struct review *review, const struct tunnel *tunnel)
+{
+	char key[KEY_PATH_SIZE];
+
+	snprintf(key, sizeof(key), "tunnel %s: private_key_file", tunnel->name);
+	check_file(review, key, tunnel->wireguard.private_key_file, wireguard_key_fault);
+	snprintf(key, sizeof(key), "tunnel %s: password_file", tunnel->name);
+	check_file(review, key, tunnel->bgp.password_file, password_fault);
+}
+
+int conf_check_files(const struct model *model, const char *name, struct conf_problems *problems)
+{
+	struct review review = {.problems = problems};
+
+	*problems = (struct conf_problems){.file = strdup(name)};
+	check_file(&review, "array.replication.key_file", model->array.key_file, array_key_fault);
+	for (size_t i = 0; i < model->tunnel_count; i++)
+		check_tunnel_files(&review, &model->tunnels[i]);
+	review_end(&review);
+	return review.error ?: problems->count ? -EINVAL : 0;
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "conf/order.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+static int compare_members(const void *one, const void *other)
+{
+	return ((const struct member *)one)->number - ((const struct member *)other)->number;
+}
+
+static int compare_tunnels(const void *one, const void *other)
+{
+	return ((const struct tunnel *)one)->number - ((const struct tunnel *)other)->number;
+}
+
+static int compare_providers(const void *one, const void *other)
+{
+	return strcmp(((const struct provider *)one)->name, ((const struct provider *)other)->name);
+}
+
+static int compare_prefixes(const void *one, const void *other)
+{
+	const struct prefix *a = one, *b = other;
+
+	return address_compare(&a->address, &b->address) ?: a->length - b->length;
+}
+
+static void sort(void *items, size_t count, size_t size, int (*compare)(const void *, const void *))
+{
+	if (count)
+		qsort(items, count, size, compare);
+}
+
+/* Sorting moves the providers that tunnels point at; their names stay where they are. */
+static int sort_providers(struct review *review, struct model *model)
+{
+	_cleanup_free_ const char **names = review_allocate(review, model->tunnel_count, sizeof(*names));
+
+	if (model->tunnel_count && !names)
+		return -ENOMEM;
+	for (size_t i = 0; i < model->tunnel_count; i++)
+		names[i] = model->tunnels[i].provider->name;
+	sort(model->providers, model->provider_count, sizeof(*model->providers), compare_providers);
+	for (size_t i = 0; i < model->tunnel_count; i++)
+		model->tunnels[i].provider = model_provider_by_name(model, names[i]);
+	for (size_t i = 0; i < model->provider_count; i++)
+		model->providers[i].number = (uint16_t)(i + 1);
+	return 0;
+}
+
+static void sort_prefixes(struct model *model)
+{
+	sort(model->inside, model->inside_count, sizeof(*model->inside), compare_prefixes);
+	for (size_t i = 0; i < model->provider_count; i++)
+		sort(model->providers[i].prefixes, model->providers[i].prefix_count, sizeof(struct prefix),
+			compare_prefixes);
+	for (size_t i = 0; i < model->tunnel_count; i++)
+		sort(model->tunnels[i].bgp.import, model->tunnels[i].bgp.import_count, sizeof(struct prefix),
+			compare_prefixes);
+}
+
+int order_model(struct review *review, struct model *model)
+{
+	int r = sort_providers(review, model);
+
+	if (r < 0)
+		return r;
+	sort(model->array.members, model->array.member_count, sizeof(struct member), compare_members);
+	sort(model->tunnels, model->tunnel_count, sizeof(struct tunnel), compare_tunnels);
+	sort_prefixes(model);
+	model->number = model_member_by_name(model, model->gateway)->number;
+	return 0;
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The one table of settings. Known keys, libcyaml's schema, limits, defaults, uniqueness and the canonical print all
+ * come from here; a new setting is a row here and a field in model.h.
+ *
+ * Some defaults have reasons that are longer than a row:
+ *
+ *  - established: RFC 5382 asks a middlebox to keep an idle TCP connection for at least 2 hours 4 minutes, just above the
+ *    2 hours after which hosts begin to probe. udp: RFC 4787 asks for no less than 2 minutes. icmp: RFC 5508 asks for 60
+ *    seconds. The upper bound of 7 days keeps ages far from the wrap of 32-bit milliseconds (49 days).
+ *  - bfd: off unless the section is there; `bfd: {}` takes 50 ms × 3, which is stable on busy virtual machines; 10 ms × 3
+ *    is for machines that are known never to stall.
+ *  - import: nothing enters the kernel from a tunnel in any case; what is imported only counts for reachability.
+ */
+#include "conf/settings.h"
+
+#include "base/cleanup.h"
+
+#define FIELD_SIZE(structure, field) sizeof(((structure *)0)->field)
+#define ITEM_SIZE(structure, field)  sizeof(*((structure *)0)->field)
+
+/* A scalar; a list of scalars. */
+#define ONE(structure, key_, field, kind, ...)                                             \
+	{                                                                                  \
+		.key = (key_), .type = &type_##kind, .offset = offsetof(structure, field), \
+		.size = FIELD_SIZE(structure, field), __VA_ARGS__                          \
+	}
+#define MANY(structure, key_, field, count_, kind, ...)                                                  \
+	{                                                                                                \
+		.key = (key_), .list = true, .type = &type_##kind, .offset = offsetof(structure, field), \
+		.size = ITEM_SIZE(structure, field), .count_offset = offsetof(structure, count_),        \
+		__VA_ARGS__                                                                              \
+	}
+/* A scalar that fills several fields: its type gets the whole structure. */
+#define WHOLE(key_, kind, ...)                                   \
+	{                                                        \
+		.key = (key_), .type = &type_##kind, __VA_ARGS__ \
+	}
+/* A section whose settings stand in a structure within the one around it, or (SAME) in that one itself; a list of them. */
+#define SECTION(structure, key_, field, kind, ...)                                                           \
+	{                                                                                                    \
+		.key = (key_), .section = &section_##kind, .offset = offsetof(structure, field), __VA_ARGS__ \
+	}
+#define SAME(key_, kind, ...)                                          \
+	{                                                              \
+		.key = (key_), .section = &section_##kind, __VA_ARGS__ \
+	}
+#define SECTIONS(structure, key_, field, count_, kind, ...)                                \
+	{                                                                                  \
+		.key = (key_), .list = true, .section = &section_##kind,                   \
+		.offset = offsetof(structure, field), .size = ITEM_SIZE(structure, field), \
+		.count_offset = offsetof(structure, count_), __VA_ARGS__                   \
+	}
+
+#define REQUIRED              .required = true, .meaning
+#define DEFAULT               .fallback
+#define LIMITS(least, most)   .minimum = (least), .maximum = (most)
+#define UNIQUE                .unique = true
+#define AT_LEAST_ONE          .at_least = 1
+#define FLAG(structure, flag) .has_flag = true, .flag_offset = offsetof(structure, flag)
+
+#define DEFINE_SECTION(name, ...)                                      \
+	static const struct setting name##_settings[] = {__VA_ARGS__}; \
+	static const struct section section_##name = {name##_settings, ARRAY_SIZE(name##_settings)}
+
+#define NAME_MAX_LENGTH 63
+#define SECOND          1000u
+#define DAY             (24 * 3600 * SECOND)
+#define TABLE_LINES     LIMITS(1024, 1u << 24)
+#define TIMEOUT         LIMITS(1 * SECOND, 7 * DAY)
+#define AS_NUMBER       LIMITS(1, UINT32_MAX - 1) /* the last one is reserved: RFC 7300 */
+
+static const struct choice attach_modes[] = {
+	{"auto", ATTACH_AUTO}, {"tcx", ATTACH_TCX}, {"clsact", ATTACH_CLSACT}, {NULL}};
+static const struct choice log_levels[] = {{"error", LOG_LEVEL_ERROR}, {"warning", LOG_LEVEL_WARNING},
+	{"info", LOG_LEVEL_INFO}, {"debug", LOG_LEVEL_DEBUG}, {NULL}};
+static const struct choice replication_modes[] = {{"broadcast", REPLICATION_BROADCAST}, {NULL}};
+
+DEFINE_SECTION(member,
+	ONE(struct member, "name", name, name, REQUIRED = "the gateway's name", LIMITS(1, NAME_MAX_LENGTH),
+		UNIQUE),
+	ONE(struct member, "number", number, number, REQUIRED = "a number of its own, 1 to 255",
+		LIMITS(1, 255), UNIQUE),
+	ONE(struct member, "address", address, host,
+		REQUIRED = "the address by which other gateways reach it", UNIQUE));
+
+DEFINE_SECTION(replication,
+	ONE(struct array, "mode", replication, choice, REQUIRED = "\"broadcast\"",
+		.choices = replication_modes),
+	ONE(struct array, "key_file", key_file, file, REQUIRED = "the file with the array's key"));
+
+DEFINE_SECTION(array,
+	ONE(struct array, "mtu", mtu, number, REQUIRED = "the MTU that every tunnel carries, such as 1400",
+		LIMITS(1280, 9000)),
+	SECTIONS(struct array, "gateways", members, member_count, member,
+		REQUIRED = "all gateways, this one too", AT_LEAST_ONE),
+	SAME("replication", replication));
+
+DEFINE_SECTION(loopback,
+	ONE(struct loopback, "name", name, name, REQUIRED = "a name for it", LIMITS(1, NAME_MAX_LENGTH),
+		UNIQUE),
+	MANY(struct loopback, "addresses", addresses, address_count, host,
+		REQUIRED = "its addresses, such as [192.0.2.1]", AT_LEAST_ONE, UNIQUE));
+
+DEFINE_SECTION(provider,
+	ONE(struct provider, "name", name, name, REQUIRED = "the provider's name", LIMITS(1, NAME_MAX_LENGTH),
+		UNIQUE),
+	MANY(struct provider, "prefixes", prefixes, prefix_count, network,
+		REQUIRED = "where its devices live, such as [100.64.0.0/10]", AT_LEAST_ONE, LIMITS(1, 128)));
+
+DEFINE_SECTION(peer,
+	ONE(struct wireguard, "public_key", peer_public_key, public_key,
+		REQUIRED = "the peer's public key, 32 bytes in base64"),
+	WHOLE("endpoint", endpoint),
+	ONE(struct wireguard, "keepalive", keepalive_ms, seconds, DEFAULT = "0s", LIMITS(0, 65535 * SECOND)));
+
+DEFINE_SECTION(wireguard,
+	ONE(struct wireguard, "private_key_file", private_key_file, file,
+		REQUIRED = "the file with our private key"),
+	ONE(struct wireguard, "listen_port", listen_port, number, REQUIRED = "the UDP port to listen on",
+		LIMITS(1, 65535), UNIQUE),
+	SAME("peer", peer, REQUIRED = "the other end"));
+
+DEFINE_SECTION(bfd,
+	ONE(struct bfd, "interval", interval_ms, duration, DEFAULT = "50ms", LIMITS(10, 10 * SECOND)),
+	ONE(struct bfd, "multiplier", multiplier, number, DEFAULT = "3", LIMITS(2, 255)));
+
+DEFINE_SECTION(import, MANY(struct bgp, "prefixes", import, import_count, network, LIMITS(0, 128)),
+	ONE(struct bgp, "maximum", import_maximum, number, DEFAULT = "1000", LIMITS(1, 1000000)));
+
+DEFINE_SECTION(bgp, ONE(struct bgp, "local_as", local_as, number, REQUIRED = "our AS number", AS_NUMBER),
+	ONE(struct bgp, "peer_as", peer_as, number, REQUIRED = "the provider's AS number", AS_NUMBER),
+	ONE(struct bgp, "neighbor", neighbor, host,
+		REQUIRED = "the other end's address on the tunnel's link"),
+	ONE(struct bgp, "password_file", password_file, file),
+	SECTION(struct bgp, "bfd", bfd, bfd, FLAG(struct bgp, bfd.enabled)), SAME("import", import));
+
+DEFINE_SECTION(tunnel,
+	ONE(struct tunnel, "name", name, interface,
+		REQUIRED = "its name, also the interface's: at most 15 characters", UNIQUE),
+	ONE(struct tunnel, "number", number, number, REQUIRED = "a number unique in the array, 1 to 65535",
+		LIMITS(1, 65535), UNIQUE),
+	ONE(struct tunnel, "provider", provider, provider, REQUIRED = "the name of the provider it leads to"),
+	SECTION(struct tunnel, "wireguard", wireguard, wireguard, REQUIRED = "keys, port and peer"),
+	MANY(struct tunnel, "addresses", addresses, address_count, link,
+		REQUIRED = "our addresses on its link, such as [169.254.1.1/30]", AT_LEAST_ONE),
+	SECTION(struct tunnel, "bgp", bgp, bgp, FLAG(struct tunnel, bgp.enabled)));
+
+DEFINE_SECTION(timeouts, ONE(struct timeouts, "half_open", half_open_ms, duration, DEFAULT = "30s", TIMEOUT),
+	ONE(struct timeouts, "established", established_ms, duration, DEFAULT = "124m", TIMEOUT),
+	ONE(struct timeouts, "closing", closing_ms, duration, DEFAULT = "2m", TIMEOUT),
+	ONE(struct timeouts, "udp", udp_ms, duration, DEFAULT = "3m", TIMEOUT),
+	ONE(struct timeouts, "icmp", icmp_ms, duration, DEFAULT = "1m", TIMEOUT),
+	ONE(struct timeouts, "device", device_ms, duration, DEFAULT = "24h", TIMEOUT));
+
+DEFINE_SECTION(tables, ONE(struct tables, "flows", flows, power_of_two, DEFAULT = "262144", TABLE_LINES),
+	ONE(struct tables, "devices", devices, power_of_two, DEFAULT = "65536", TABLE_LINES),
+	SECTION(struct tables, "timeouts", timeouts, timeouts));
+
+DEFINE_SECTION(control, ONE(struct model, "group", control_group, name, LIMITS(1, 32)));
+
+static const struct setting top_settings[] = {
+	ONE(struct model, "gateway", gateway, name, REQUIRED = "this gateway's name, one of array.gateways",
+		LIMITS(1, NAME_MAX_LENGTH)),
+	SECTION(struct model, "array", array, array, REQUIRED = "the gateways that share the loopbacks"),
+	SECTIONS(struct model, "loopbacks", loopbacks, loopback_count, loopback,
+		REQUIRED = "the array's anycast addresses", AT_LEAST_ONE),
+	MANY(struct model, "uplinks", uplinks, uplink_count, interface,
+		REQUIRED = "the interfaces towards the inside, such as [eth0]", AT_LEAST_ONE, UNIQUE),
+	MANY(struct model, "inside", inside, inside_count, network, LIMITS(1, 128)),
+	SECTIONS(struct model, "providers", providers, provider_count, provider,
+		REQUIRED = "the customer networks; [] while there is none"),
+	SECTIONS(struct model, "tunnels", tunnels, tunnel_count, tunnel,
+		REQUIRED = "the ways to the providers; [] while there is none"),
+	ONE(struct model, "mss_clamp", mss_clamp, flag, DEFAULT = "yes"),
+	ONE(struct model, "attach", attach, choice, DEFAULT = "auto", .choices = attach_modes),
+	SECTION(struct model, "tables", tables, tables),
+	ONE(struct model, "counters", counters, flag, DEFAULT = "yes"),
+	ONE(struct model, "log", log, choice, DEFAULT = "info", .choices = log_levels),
+	SAME("control", control),
+};
+
+const struct section settings = {top_settings, ARRAY_SIZE(top_settings)};

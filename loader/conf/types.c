@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The types of scalars: text to value, strictly, and value to the one canonical text. What a reader says about a bad value
+ * ends with what to write instead. Where a secret could have been pasted by mistake, the value is not repeated.
+ */
+#include "conf/settings.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/scan.h"
+
+#define refuse(scalar, ...) error_set((scalar)->error, -EINVAL, __VA_ARGS__)
+
+static int keep_text(const struct scalar *scalar, void *field)
+{
+	char *copy = strdup(scalar->text);
+
+	if (!copy)
+		return error_set(scalar->error, -ENOMEM, "no memory");
+	*(char **)field = copy;
+	return 0;
+}
+
+static const char *show_text(const struct setting *setting, const void *field, char *buffer)
+{
+	(void)setting, (void)buffer;
+	return *(char *const *)field;
+}
+
+/* ---- Names ---------------------------------------------------------------------------------------------------- */
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS  "0123456789"
+
+static int check_name(const struct scalar *scalar, size_t longest)
+{
+	size_t length = strlen(scalar->text);
+
+	if (length > longest)
+		return refuse(
+			scalar, "\"%s\" is %zu characters long: at most %zu", scalar->text, length, longest);
+	if (scalar->text[strspn(scalar->text, LETTERS DIGITS "._-")] || strchr("._-", scalar->text[0]))
+		return refuse(scalar,
+			"\"%s\" is no name: letters, digits, \".\", \"_\" and \"-\", a letter or digit first",
+			scalar->text);
+	return 0;
+}
+
+static int read_name(const struct scalar *scalar, void *field)
+{
+	return check_name(scalar, scalar->setting->maximum) ?: keep_text(scalar, field);
+}
+
+const struct type type_name = {read_name, show_text};
+
+/* `all` and `default` are no interfaces but the kernel's settings for all of them (/proc/sys/net/ipv4/conf). */
+static int read_interface(const struct scalar *scalar, void *field)
+{
+	static const char *const taken[] = {"lo", "home0", "all", "default"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
+		if (strcmp(scalar->text, taken[i]) == 0)
+			return refuse(
+				scalar, "\"%s\" has a meaning of its own: choose another name", scalar->text);
+	return check_name(scalar, TUNNEL_NAME_MAX) ?: keep_text(scalar, field);
+}
+
+const struct type type_interface = {read_interface, show_text};
+
+/* The providers have been read: they stand before the tunnels in the table. */
+static int read_provider(const struct scalar *scalar, void *field)
+{
+	const struct model *model = scalar->model;
+
+	for (size_t i = 0; i < model->provider_count; i++) {
+		if (!model->providers[i].name || strcmp(model->providers[i].name, scalar->text) != 0)
+			continue;
+		*(const struct provider **)field = &model->providers[i];
+		return 0;
+	}
+	return refuse(scalar, "no provider has the name \"%s\": add it to providers, or correct it here",
+		scalar->text);
+}
+
+static const char *show_provider(const struct setting *setting, const void *field, char *buffer)
+{
+	const struct provider *provider = *(const struct provider *const *)field;
+
+	(void)setting, (void)buffer;
+	return provider ? provider->name : NULL;
+}
+
+const struct type type_provider = {read_provider, show_provider};
+
+/* ---- Numbers -------------------------------------------------------------------------------------------------- */
+
+static void store_number(const struct setting *setting, void *field, uint32_t value)
+{
+	switch (setting->size) {
+	case sizeof(uint8_t):
+		*(uint8_t *)field = (uint8_t)value;
+		break;
+	case sizeof(uint16_t):
+		*(uint16_t *)field = (uint16_t)value;
+		break;
+	default:
+		*(uint32_t *)field = value;
+	}
+}
+
+static uint32_t load_number(const struct setting *setting, const void *field)
+{
+	switch (setting->size) {
+	case sizeof(uint8_t):
+		return *(const uint8_t *)field;
+	case sizeof(uint16_t):
+		return *(const uint16_t *)field;
+	default:
+		return *(const uint32_t *)field;
+	}
+}
+
+static int scan_number(const struct scalar *scalar, uint32_t *value)
+{
+	const struct setting *setting = scalar->setting;
+
+	if (scan_u32(scalar->text, setting->minimum, setting->maximum, value) < 0)
+		return refuse(scalar, "\"%s\" is not a whole number from %u to %u, without leading zeros",
+			scalar->text, setting->minimum, setting->maximum);
+	return 0;
+}
+
+static int read_number(const struct scalar *scalar, void *field)
+{
+	uint32_t value;
+	int r = scan_number(scalar, &value);
+
+	if (r == 0)
+		store_number(scalar->setting, field, value);
+	return r;
+}
+
+static const char *show_number(const struct setting *setting, const void *field, char *buffer)
+{
+	snprintf(buffer, SHOWN_SIZE, "%u", load_number(setting, field));
+	return buffer;
+}
+
+const struct type type_number = {read_number, show_number};
+
+static int read_power_of_two(const struct scalar *scalar, void *field)
+{
+	uint32_t value, lower;
+	int r = scan_number(scalar, &value);
+
+	if (r < 0)
+		return r;
+	lower = 1u << (31 - __builtin_clz(value));
+	if (value != lower)
+		return refuse(scalar, "%u is not a power of two: write %u or %u", value, lower, 2 * lower);
+	store_number(scalar->setting, field, value);
+	return 0;
+}
+
+const struct type type_power_of_two = {read_power_of_two, show_number};
+
+static int scan_time(const struct scalar *scalar, const char *example, uint32_t *ms)
+{
+	const struct setting *setting = scalar->setting;
+	char least[DURATION_TEXT_SIZE], most[DURATION_TEXT_SIZE];
+
+	if (scan_duration(scalar->text, setting->minimum, setting->maximum, ms) < 0)
+		return refuse(scalar,
+			"\"%s\" is not a duration from %s to %s: a number and ms, s, m or h, such as %s",
+			scalar->text, format_duration(setting->minimum, least),
+			format_duration(setting->maximum, most), example);
+	return 0;
+}
+
+static int read_duration(const struct scalar *scalar, void *field)
+{
+	uint32_t ms;
+	int r = scan_time(scalar, "50ms", &ms);
+
+	if (r == 0)
+		*(uint32_t *)field = ms;
+	return r;
+}
+
+static const char *show_duration(const struct setting *setting, const void *field, char *buffer)
+{
+	(void)setting;
+	return format_duration(*(const uint32_t *)field, buffer);
+}
+
+const struct type type_duration = {read_duration, show_duration};
+
+static int read_seconds(const struct scalar *scalar, void *field)
+{
+	uint32_t ms;
+	int r = scan_time(scalar, "25s", &ms);
+
+	if (r < 0)
+		return r;
+	if (ms % 1000 != 0)
+		return refuse(scalar, "\"%s\" is not a whole number of seconds, such as 25s", scalar->text);
+	*(uint32_t *)field = ms;
+	return 0;
+}
+
+const struct type type_seconds = {read_seconds, show_duration};
+
+/* ---- Choices -------------------------------------------------------------------------------------------------- */
+
+static int read_flag(const struct scalar *scalar, void *field)
+{
+	if (scan_bool(scalar->text, field) < 0)
+		return refuse(scalar, "\"%s\" is neither yes nor no", scalar->text);
+	return 0;
+}
+
+static const char *show_flag(const struct setting *setting, const void *field, char *buffer)
+{
+	(void)setting, (void)buffer;
+	return *(const bool *)field ? "yes" : "no";
+}
+
+const struct type type_flag = {read_flag, show_flag};
+
+static int read_choice(const struct scalar *scalar, void *field)
+{
+	char names[128] = "";
+
+	for (const struct choice *choice = scalar->setting->choices; choice->name; choice++) {
+		if (strcmp(scalar->text, choice->name) == 0) {
+			*(int *)field = choice->value;
+			return 0;
+		}
+		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", *names ? ", " : "",
+			choice->name);
+	}
+	return refuse(scalar, "\"%s\" is not one of: %s", scalar->text, names);
+}
+
+static const char *show_choice(const struct setting *setting, const void *field, char *buffer)
+{
+	const struct choice *choice = setting->choices;
+
+	(void)buffer;
+	while (choice->name && choice->value != *(const int *)field)
+		choice++;
+	return choice->name;
+}
+
+const struct type type_choice = {read_choice, show_choice};
+
+/* ---- Addresses ------------------------------------------------------------------------------------------------ */
+
+/* What no host can have as its own: RFC 6890 and its registries. */
+static const struct {
+	struct prefix prefix;
+	const char *words;
+} no_host[] = {
+#define V4(a, b, c, d, length)                                                                      \
+	{                                                                                           \
+		{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d}}, V4_BITS_BEFORE + (length) \
+	}
+#define V6(first, last, length)                  \
+	{                                        \
+		{{first, [15] = (last)}}, length \
+	}
+	{V4(0, 0, 0, 0, 8), "unspecified (0.0.0.0/8)"},
+	{V4(127, 0, 0, 0, 8), "the host itself (127.0.0.0/8)"},
+	{V4(224, 0, 0, 0, 4), "multicast (224.0.0.0/4)"},
+	{V4(240, 0, 0, 0, 4), "reserved (240.0.0.0/4)"},
+	{V6(0, 0, 128), "unspecified (::)"},
+	{V6(0, 1, 128), "the host itself (::1)"},
+	{V6(0xff, 0, 8), "multicast (ff00::/8)"},
+#undef V4
+#undef V6
+};
+
+static int check_host(const struct scalar *scalar, const struct address *address)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(no_host); i++)
+		if (prefix_contains(&no_host[i].prefix, address))
+			return refuse(scalar, "\"%s\" is %s: a host's own address is wanted", scalar->text,
+				no_host[i].words);
+	return 0;
+}
+
+static int read_host(const struct scalar *scalar, void *field)
+{
+	struct address address;
+	int r;
+
+	if (address_parse(scalar->text, &address) < 0)
+		return refuse(scalar, "\"%s\" is not an address such as 192.0.2.1 or \"2001:db8::1\"",
+			scalar->text);
+	r = check_host(scalar, &address);
+	if (r == 0)
+		*(struct address *)field = address;
+	return r;
+}
+
+static const char *show_host(const struct setting *setting, const void *field, char *buffer)
+{
+	(void)setting;
+	return address_format(field, buffer);
+}
+
+const struct type type_host = {read_host, show_host};
+
+static const char *show_prefix(const struct setting *setting, const void *field, char *buffer)
+{
+	(void)setting;
+	return prefix_format(field, buffer);
+}
+
+static int read_network(const struct scalar *scalar, void *field)
+{
+	struct prefix prefix, network;
+	char text[PREFIX_TEXT_SIZE];
+
+	if (prefix_parse(scalar->text, &prefix) < 0)
+		return refuse(scalar, "\"%s\" is not a prefix such as 10.0.0.0/8 or \"2001:db8::/32\"",
+			scalar->text);
+	network = prefix_network(&prefix);
+	if (!prefix_is_network(&prefix))
+		return refuse(scalar, "\"%s\" has bits set behind its length: write %s", scalar->text,
+			prefix_format(&network, text));
+	if (prefix_shown_length(&prefix) < scalar->setting->minimum)
+		return refuse(scalar, "\"%s\" is every address there is: write the prefixes that are meant",
+			scalar->text);
+	*(struct prefix *)field = prefix;
+	return 0;
+}
+
+const struct type type_network = {read_network, show_prefix};
+
+/* Neither the first nor, with v4, the last address of a link is a host's, but on links of one or two addresses. */
+static bool names_the_link(const struct prefix *link)
+{
+	struct prefix network = prefix_network(link);
+	unsigned host_bits = 128 - link->length;
+
+	if (host_bits < 2)
+		return false;
+	if (address_equal(&network.address, &link->address))
+		return true;
+	if (!address_is_v4(&link->address))
+		return false;
+	for (unsigned bit = link->length; bit < 128; bit++)
+		if (!(link->address.bytes[bit / 8] & (0x80 >> bit % 8)))
+			return false;
+	return true;
+}
+
+static int read_link(const struct scalar *scalar, void *field)
+{
+	struct prefix prefix;
+	int r;
+
+	if (prefix_parse(scalar->text, &prefix) < 0)
+		return refuse(scalar,
+			"\"%s\" is not an address with its length, such as 169.254.1.1/30 or "
+			"\"fd00:1::1/126\"",
+			scalar->text);
+	r = check_host(scalar, &prefix.address);
+	if (r < 0)
+		return r;
+	if (names_the_link(&prefix))
+		return refuse(scalar, "\"%s\" is the link's first or last address, which no host may have",
+			scalar->text);
+	*(struct prefix *)field = prefix;
+	return 0;
+}
+
+const struct type type_link = {read_link, show_prefix};
+
+/* "198.51.100.1:51820" or "[2001:db8::1]:51820": the address between `text` and the last colon, without brackets. */
+static int split_endpoint(const char *text, struct address *address, uint32_t *port)
+{
+	const char *colon = strrchr(text, ':');
+	char host[ADDRESS_TEXT_SIZE];
+	bool brackets = text[0] == '[';
+	size_t length;
+
+	if (!colon || scan_u32(colon + 1, 1, 65535, port) < 0)
+		return -EINVAL;
+	if (brackets && colon[-1] != ']')
+		return -EINVAL;
+	length = (size_t)(colon - text) - (brackets ? 2 : 0);
+	if (length >= sizeof(host))
+		return -EINVAL;
+	memcpy(host, text + brackets, length);
+	host[length] = '\0';
+	if (address_parse(host, address) < 0 || address_is_v4(address) == brackets)
+		return -EINVAL;
+	return 0;
+}
+
+static int read_endpoint(const struct scalar *scalar, void *field)
+{
+	struct wireguard *wireguard = field;
+	struct address address;
+	uint32_t port;
+	int r;
+
+	if (split_endpoint(scalar->text, &address, &port) < 0)
+		return refuse(scalar,
+			"\"%s\" is not an address and port such as 198.51.100.1:51820 or "
+			"\"[2001:db8::1]:51820\"",
+			scalar->text);
+	r = check_host(scalar, &address);
+	if (r < 0)
+		return r;
+	wireguard->has_endpoint = true;
+	wireguard->endpoint_address = address;
+	wireguard->endpoint_port = (uint16_t)port;
+	return 0;
+}
+
+static const char *show_endpoint(const struct setting *setting, const void *field, char *buffer)
+{
+	const struct wireguard *wireguard = field;
+	bool v4 = address_is_v4(&wireguard->endpoint_address);
+	char host[ADDRESS_TEXT_SIZE];
+
+	(void)setting;
+	if (!wireguard->has_endpoint)
+		return NULL;
+	snprintf(buffer, SHOWN_SIZE, v4 ? "%s:%u" : "[%s]:%u",
+		address_format(&wireguard->endpoint_address, host), wireguard->endpoint_port);
+	return buffer;
+}
+
+const struct type type_endpoint = {read_endpoint, show_endpoint};
+
+/* ---- Keys and files ------------------------------------------------------------------------------------------- */
+
+/* 43 digits of base64 carry 258 bits, of which the last two must be zero, and one "=" pads. */
+bool key_is_base64(const char *text)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	if (strlen(text) != 44 || strspn(text, digits) != 43 || text[43] != '=')
+		return false;
+	return (strchr(digits, text[42]) - digits) % 4 == 0;
+}
+
+static int read_public_key(const struct scalar *scalar, void *field)
+{
+	if (!key_is_base64(scalar->text))
+		return refuse(scalar,
+			"not a WireGuard key: 32 bytes in base64, 44 characters, as `wg pubkey` prints");
+	return keep_text(scalar, field);
+}
+
+const struct type type_public_key = {read_public_key, show_text};
+
+/* The value may be a secret that somebody wrote in the place of its file's name, so it is not repeated. */
+static int read_file(const struct scalar *scalar, void *field)
+{
+	if (key_is_base64(scalar->text))
+		return refuse(scalar,
+			"this is a key itself: put it into a file of mode 0600 and write the file's path");
+	if (scalar->text[0] != '/')
+		return refuse(scalar, "not the absolute path of a file, such as /etc/homeward/wg.key");
+	return keep_text(scalar, field);
+}
+
+const struct type type_file = {read_file, show_text};
