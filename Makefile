@@ -29,6 +29,7 @@ BPF_SOURCES := $(filter-out bpf/uplink_xdp.bpf.c,$(wildcard bpf/*.bpf.c))
 BPF_HEADERS := $(wildcard bpf/*.h)
 TEMPLATES := $(wildcard bird/templates/*)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
+GOLDEN_TOOLS := $(patsubst tests/golden/%.c,$(B)/tests/%,$(wildcard tests/golden/*.c))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/tests/%,$(wildcard tests/bpf/*_test.c))
 LAB_TOOLS := $(patsubst tests/lab/tools/%.c,$(B)/lab/%,$(wildcard tests/lab/tools/*.c))
 
@@ -89,6 +90,10 @@ $(B)/tests/%: $(B)/sanitized/tests/unit/%.o $(B)/sanitized.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(SANITIZE) $^ $(LIBRARY_LDLIBS) -lcunit -o $@
 
+$(B)/tests/%: $(B)/sanitized/tests/golden/%.o $(B)/sanitized.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(SANITIZE) $^ $(LIBRARY_LDLIBS) -o $@
+
 $(B)/tests/%: $(B)/plain/tests/bpf/%.o $(B)/plain.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $^ $(LIBRARY_LDLIBS) -lcunit -o $@
@@ -99,7 +104,7 @@ $(B)/lab/%: tests/lab/tools/%.c
 
 .PHONY: tests lab-tools
 lab-tools: $(LAB_TOOLS)
-tests: all $(UNIT_TESTS) $(BPF_TESTS) $(LAB_TOOLS)
+tests: all $(UNIT_TESTS) $(GOLDEN_TOOLS) $(BPF_TESTS) $(LAB_TOOLS)
 
 .PHONY: packages check check-unit check-golden check-bpf check-lint check-lab
 packages:
