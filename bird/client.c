@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bird/client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "bird/render.h"
+#include "bird/reply.h"
+
+#define RETRY_MS 10
+
+/* What can be outstanding on the command connection, in the order in which it is asked for. */
+enum request {
+	REQUEST_CONFIGURE,
+	REQUEST_ROUTES,
+	REQUEST_SESSIONS,
+	REQUEST_COUNT,
+	REQUEST_NONE = REQUEST_COUNT
+};
+
+static const char *const commands[REQUEST_COUNT] = {
+	[REQUEST_CONFIGURE] = "configure\n",
+	[REQUEST_ROUTES] = "show route table all where proto ~ \"hw_announce?\"\n",
+	[REQUEST_SESSIONS] = "show protocols \"" BIRD_SESSION_PREFIX "*\"\n",
+};
+
+struct connection {
+	int fd;
+	bool greeted; /* BIRD speaks first */
+	struct bird_reader reader;
+};
+
+struct bird_client {
+	struct bird_handler handler;
+	int epoll;
+	struct connection command, pushed;
+	enum request outstanding;
+	bool wanted[REQUEST_COUNT];
+	unsigned unanswered; /* refreshes since BIRD last ended a reply */
+	bool sessions_stale; /* something was pushed while `show protocols` was under way: its rows may be older */
+
+	struct address *expected; /* what `configure` is to announce */
+	size_t expected_count, expected_seen;
+	bool unexpected_seen;
+	int configured; /* how the last `configure` ended, as the handler is told */
+	char words[BIRD_LINE_MAX];
+};
+
+/* ---- Sending -------------------------------------------------------------------------------------------------------- */
+
+static int send_text(const struct connection *connection, const char *text, struct error *error)
+{
+	size_t size = strlen(text);
+	ssize_t sent = send(connection->fd, text, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (sent < 0)
+		return error_errno(error, -errno, "BIRD's control socket");
+	return (size_t)sent < size ? error_set(error, -EPROTO, "BIRD's control socket takes no commands") : 0;
+}
+
+static int send_next(struct bird_client *client, struct error *error)
+{
+	if (client->outstanding != REQUEST_NONE || !client->command.greeted)
+		return 0;
+	for (enum request request = 0; request < REQUEST_COUNT; request++) {
+		if (!client->wanted[request])
+			continue;
+		client->wanted[request] = false;
+		client->outstanding = request;
+		client->sessions_stale = false;
+		client->expected_seen = 0;
+		client->unexpected_seen = false;
+		return send_text(&client->command, commands[request], error);
+	}
+	return 0;
+}
+
+/* ---- What the replies mean ------------------------------------------------------------------------------------------ */
+
+static void configure_ended(struct bird_client *client, int result, const char *words)
+{
+	client->configured = result;
+	snprintf(client->words, sizeof(client->words), "%s", words);
+	client->handler.configured(client->handler.context, result, client->words);
+}
+
+static void configure_line(struct bird_client *client, const struct bird_line *line)
+{
+	if (!line->last)
+		return;
+	if (line->code >= BIRD_FIRST_ERROR)
+		configure_ended(client, -EINVAL, line->text);
+	else if (line->code == BIRD_RECONFIGURED || line->code == BIRD_RECONFIGURING)
+		client->wanted[REQUEST_ROUTES] = true;
+	else
+		configure_ended(client, -EAGAIN, line->text);
+}
+
+static bool is_expected(const struct bird_client *client, const struct address *address)
+{
+	for (size_t i = 0; i < client->expected_count; i++)
+		if (address_equal(&client->expected[i], address))
+			return true;
+	return false;
+}
+
+/* Rows begin with the prefix; headings ("Table master4:") and details do not. */
+static void routes_line(struct bird_client *client, const struct bird_line *line)
+{
+	char first[PREFIX_TEXT_SIZE] = "";
+	struct prefix prefix;
+
+	sscanf(line->text, "%49s", first);
+	if (line->code == BIRD_ROUTE_ROW && prefix_parse(first, &prefix) == 0) {
+		if (is_expected(client, &prefix.address))
+			client->expected_seen++;
+		else
+			client->unexpected_seen = true;
+	}
+	if (!line->last)
+		return;
+	if (client->expected_seen == client->expected_count && !client->unexpected_seen)
+		configure_ended(client, 0, "announced as wanted");
+	else
+		configure_ended(client, -EAGAIN, "BIRD does not announce yet what it is to announce");
+}
+
+static void sessions_line(struct bird_client *client, const struct bird_line *line)
+{
+	struct bird_session_row row;
+	uint16_t tunnel;
+
+	if (line->code == BIRD_PROTOCOL_ROW && !client->sessions_stale &&
+		bird_session_row(line->text, &row) && bird_session_tunnel(row.name, &tunnel))
+		client->handler.session(
+			client->handler.context, tunnel, strcmp(row.words, "Established") == 0, row.words);
+}
+
+static int command_line(struct bird_client *client, const struct bird_line *line, struct error *error)
+{
+	static void (*const meanings[REQUEST_COUNT])(struct bird_client *, const struct bird_line *) = {
+		[REQUEST_CONFIGURE] = configure_line,
+		[REQUEST_ROUTES] = routes_line,
+		[REQUEST_SESSIONS] = sessions_line,
+	};
+
+	if (!client->command.greeted) {
+		client->command.greeted =
+			line->kind == BIRD_LINE_REPLY && line->last && line->code == BIRD_READY;
+		return client->command.greeted
+			       ? 0
+			       : error_set(error, -EPROTO, "this is no BIRD: \"%s\"", line->text);
+	}
+	if (line->kind != BIRD_LINE_REPLY || client->outstanding == REQUEST_NONE)
+		return error_set(error, -EPROTO, "BIRD says what it was not asked: \"%s\"", line->text);
+	meanings[client->outstanding](client, line);
+	if (line->last) {
+		client->outstanding = REQUEST_NONE;
+		client->unanswered = 0;
+	}
+	return 0;
+}
+
+/* A line that is not understood may be the one that tells of lost ones ("<3 messages lost>"): ask. */
+static int pushed_line(struct bird_client *client, const struct bird_line *line, struct error *error)
+{
+	struct bird_session_row row;
+	uint16_t tunnel;
+
+	if (!client->pushed.greeted) {
+		client->pushed.greeted = true;
+		return send_text(&client->pushed, "echo all 65536\n", error);
+	}
+	if (line->kind == BIRD_LINE_REPLY)
+		return 0;
+	if (line->kind == BIRD_LINE_PUSHED) {
+		if (!bird_pushed_state(line->text, &row) || !bird_session_tunnel(row.name, &tunnel))
+			return 0;
+		client->handler.session(client->handler.context, tunnel, strcmp(row.state, "up") == 0, NULL);
+	}
+	client->wanted[REQUEST_SESSIONS] = true;
+	client->sessions_stale = true;
+	return 0;
+}
+
+/* ---- Reading -------------------------------------------------------------------------------------------------------- */
+
+typedef int (*line_meaning)(struct bird_client *, const struct bird_line *, struct error *);
+
+static int read_connection(
+	struct bird_client *client, struct connection *connection, line_meaning meaning, struct error *error)
+{
+	struct bird_line line;
+	char buffer[4096];
+	int result = 0;
+
+	for (;;) {
+		ssize_t received = recv(connection->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+		const char *bytes = buffer;
+		size_t size = received > 0 ? (size_t)received : 0;
+
+		if (received < 0)
+			return errno == EAGAIN ? 0 : error_errno(error, -errno, "BIRD's control socket");
+		if (received == 0)
+			return error_set(error, -ECONNRESET, "BIRD closed its control socket");
+		while (result == 0 && bird_reader_next(&connection->reader, &bytes, &size, &line))
+			result = meaning(client, &line, error);
+		if (result < 0)
+			return result;
+	}
+}
+
+int bird_client_read(struct bird_client *client, struct error *error)
+{
+	int result = read_connection(client, &client->pushed, pushed_line, error);
+
+	if (result == 0)
+		result = read_connection(client, &client->command, command_line, error);
+	return result < 0 ? result : send_next(client, error);
+}
+
+/* ---- Life ----------------------------------------------------------------------------------------------------------- */
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static int connect_to(struct bird_client *client, struct connection *connection, const char *path)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	connection->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (connection->fd < 0 || connect(connection->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+		epoll_ctl(client->epoll, EPOLL_CTL_ADD, connection->fd, &event) < 0)
+		return -errno;
+	return 0;
+}
+
+static int open_once(struct bird_client **client, const char *path, const struct bird_handler *handler)
+{
+	struct bird_client *opened = calloc(1, sizeof(*opened));
+	int result;
+
+	if (!opened)
+		return -ENOMEM;
+	opened->handler = *handler;
+	opened->command.fd = opened->pushed.fd = -1;
+	opened->outstanding = REQUEST_NONE;
+	opened->wanted[REQUEST_SESSIONS] = true;
+	opened->epoll = epoll_create1(EPOLL_CLOEXEC);
+	result = opened->epoll < 0 ? -errno : connect_to(opened, &opened->command, path);
+	if (result == 0)
+		result = connect_to(opened, &opened->pushed, path);
+	if (result < 0) {
+		bird_client_close(opened);
+		return result;
+	}
+	*client = opened;
+	return 0;
+}
+
+static void pause_ms(int milliseconds)
+{
+	poll(NULL, 0, milliseconds);
+}
+
+/* Reads until BIRD has greeted on both connections. */
+static int await_greetings(struct bird_client *client, uint64_t deadline, struct error *error)
+{
+	struct pollfd poller = {.fd = client->epoll, .events = POLLIN};
+
+	while (!client->command.greeted || !client->pushed.greeted) {
+		uint64_t now = now_ms();
+		int result;
+
+		if (now >= deadline)
+			return error_set(error, -ETIMEDOUT, "BIRD does not greet on its control socket");
+		poll(&poller, 1, (int)(deadline - now));
+		result = bird_client_read(client, error);
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}
+
+int bird_client_open(struct bird_client **client, const char *socket_path, const struct bird_handler *handler,
+	unsigned timeout_ms, struct error *error)
+{
+	uint64_t deadline = now_ms() + timeout_ms;
+	struct bird_client *opened = NULL;
+	int result;
+
+	while ((result = open_once(&opened, socket_path, handler)) < 0) {
+		if (now_ms() >= deadline)
+			return error_errno(error, result, "BIRD's control socket %s", socket_path);
+		pause_ms(RETRY_MS);
+	}
+	result = await_greetings(opened, deadline, error);
+	if (result < 0)
+		bird_client_close(opened);
+	else
+		*client = opened;
+	return result;
+}
+
+void bird_client_close(struct bird_client *client)
+{
+	if (!client)
+		return;
+	close_descriptor(&client->command.fd);
+	close_descriptor(&client->pushed.fd);
+	close_descriptor(&client->epoll);
+	free(client->expected);
+	free(client);
+}
+
+int bird_client_fd(const struct bird_client *client)
+{
+	return client->epoll;
+}
+
+/* ---- Asking --------------------------------------------------------------------------------------------------------- */
+
+static struct address *announced_addresses(const struct model *model, const bool *announced, size_t *count)
+{
+	size_t room = 1;
+	struct address *addresses;
+
+	for (size_t i = 0; i < model->loopback_count; i++)
+		room += model->loopbacks[i].address_count;
+	addresses = calloc(room, sizeof(*addresses));
+	*count = 0;
+	for (size_t i = 0; addresses && i < model->loopback_count; i++)
+		for (size_t j = 0; announced[i] && j < model->loopbacks[i].address_count; j++)
+			addresses[(*count)++] = model->loopbacks[i].addresses[j];
+	return addresses;
+}
+
+int bird_client_configure(
+	struct bird_client *client, const struct model *model, const bool *announced, struct error *error)
+{
+	size_t count;
+	struct address *addresses = announced_addresses(model, announced, &count);
+
+	if (!addresses)
+		return error_errno(error, -ENOMEM, "the announced set");
+	free(client->expected);
+	client->expected = addresses;
+	client->expected_count = count;
+	client->configured = -EAGAIN;
+	client->wanted[REQUEST_CONFIGURE] = true;
+	return send_next(client, error);
+}
+
+int bird_client_refresh(struct bird_client *client, struct error *error)
+{
+	if (client->outstanding != REQUEST_NONE && ++client->unanswered >= BIRD_PATIENCE)
+		return error_set(error, -ETIMEDOUT, "BIRD does not answer on its control socket");
+	client->wanted[REQUEST_SESSIONS] = true;
+	if (client->configured < 0)
+		client->wanted[REQUEST_CONFIGURE] = true;
+	return send_next(client, error);
+}
+
+static bool is_idle(const struct bird_client *client)
+{
+	if (client->outstanding != REQUEST_NONE)
+		return false;
+	for (size_t i = 0; i < REQUEST_COUNT; i++)
+		if (client->wanted[i])
+			return false;
+	return true;
+}
+
+int bird_client_wait(struct bird_client *client, unsigned timeout_ms, struct error *error)
+{
+	struct pollfd poller = {.fd = client->epoll, .events = POLLIN};
+	uint64_t deadline = now_ms() + timeout_ms;
+
+	for (;;) {
+		uint64_t now = now_ms();
+		int result = bird_client_read(client, error);
+
+		if (result < 0)
+			return result;
+		if (is_idle(client)) {
+			if (client->configured == 0)
+				return 0;
+			if (client->configured != -EAGAIN)
+				return error_set(error, client->configured, "BIRD: %s", client->words);
+			client->wanted[REQUEST_CONFIGURE] = true;
+			pause_ms(RETRY_MS);
+		} else if (now < deadline) {
+			poll(&poller, 1, (int)(deadline - now));
+		}
+		if (now >= deadline)
+			return error_set(error, -ETIMEDOUT, "BIRD: no answer to \"configure\" in time: %s",
+				client->words);
+	}
+}
