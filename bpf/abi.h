@@ -19,6 +19,9 @@
 #define TABLE_WINDOW  16
 #define DEAD_GRACE_MS 1000
 
+/* A time up to this far ahead of ours was written by a CPU whose clock ticked a moment later. */
+#define CLOCK_AHEAD_MS 60000
+
 enum line_state {
 	LINE_FREE,      /* never used: a search may stop here */
 	LINE_CLAIMED,   /* being written: the key is not to be read */

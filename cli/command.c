@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/command.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "cli/nouns.h"
+
+#define ASKS      (FLAGS_ALWAYS | FLAGS_DAEMON)
+#define SHOWS     (ASKS | FLAGS_WATCH | FLAGS_TABLE)
+#define BY_WAY    (FLAGS_PROVIDER | FLAGS_WAY)
+#define BY_FLOW   (BY_WAY | FLAGS_FLOW)
+#define ENDS      "PROTOCOL SOURCE[:PORT] DESTINATION[:PORT]"
+#define PATIENCE  5000
+#define UNHURRIED 120000 /* removing everything takes its time */
+
+const struct command commands[] = {
+	{"status", NULL, NULL, SHOWS, PATIENCE, run_status,
+		"how the gateway is, on one screen; 1 if degraded"},
+	{"flow", "list", NULL, SHOWS | BY_FLOW, PATIENCE, run_flow_list, "the flows, with their ways home"},
+	{"flow", "get", ENDS, SHOWS, PATIENCE, run_flow_get, "one flow, by its two ends in either direction"},
+	{"flow", "count", NULL, ASKS | FLAGS_WATCH | BY_FLOW, PATIENCE, run_flow_count,
+		"how many flows there are"},
+	{"flow", "explain", ENDS, ASKS | FLAGS_WATCH, PATIENCE, run_flow_explain,
+		"where a packet would go, and why"},
+	{"flow", "flush", NULL, ASKS | BY_FLOW | FLAGS_ALL, PATIENCE, run_flow_flush,
+		"takes flows out of the table"},
+	{"device", "list", NULL, SHOWS | BY_WAY, PATIENCE, run_device_list,
+		"the devices, with their newest ways home"},
+	{"device", "get", "ADDRESS", SHOWS, PATIENCE, run_device_get, "one device"},
+	{"tunnel", "list", NULL, SHOWS | FLAGS_PROVIDER, PATIENCE, run_tunnel_list,
+		"the tunnels and how they are"},
+	{"tunnel", "get", "NAME", SHOWS, PATIENCE, run_tunnel_get, "one tunnel"},
+	{"bgp", "list", NULL, SHOWS | FLAGS_PROVIDER, PATIENCE, run_bgp_list,
+		"the BGP sessions, with their BFD"},
+	{"bgp", "get", "TUNNEL", SHOWS, PATIENCE, run_bgp_get, "the session through one tunnel"},
+	{"map", "dump", NULL, ASKS | FLAGS_VOLATILE, PATIENCE, run_map_dump,
+		"both tables, sorted and byte-stable"},
+	{"map", "diff", "A B", FLAGS_ALWAYS, 0, run_map_diff,
+		"compares two dumps (files or -); 1 if they differ"},
+	{"config", "check", "FILE", FLAGS_ALWAYS, 0, run_config_check,
+		"every error of a configuration; 6 if invalid"},
+	{"config", "show", NULL, ASKS, PATIENCE, run_config_show,
+		"the configuration in force, in canonical form"},
+	{"gateway", "stop", NULL, ASKS, UNHURRIED, run_gateway_stop,
+		"withdraws, then removes all that gwd made"},
+	{"stats", NULL, NULL, SHOWS, PATIENCE, run_stats, "what became of packets, by reason"},
+	{"version", NULL, NULL, ASKS, PATIENCE, run_version, "of gwctl, and of the daemon if it answers"},
+};
+const size_t command_count = ARRAY_SIZE(commands);
+
+size_t command_selector_count(const struct command *command)
+{
+	size_t count = command->selector != NULL;
+
+	for (const char *c = command->selector; c && *c; c++)
+		count += *c == ' ';
+	return count;
+}

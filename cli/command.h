@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gwctl's commands. Two tables say everything: the commands (command.c) and the flags (arguments.c). The parser checks
+ * against them, the help is printed from them, so that neither can drift from what is done.
+ *
+ *	gwctl.c      parse, run, repeat (--watch), exit
+ *	command.c    the table of commands       arguments.c   the table of flags, the parser
+ *	help.c       help at every level         connection.c  a request to gwd and its rows
+ *	view.c       rows into aligned text      report.c      JSON documents, and errors in words or JSON
+ *	status.c flow.c explain.c device.c tunnel.c bgp.c map.c config.c gateway.c stats.c    a noun each
+ *
+ * gwctl knows gwd by ctl/protocol.h only. Names of states, reasons and everything else come from gwd in JSON.
+ */
+#ifndef CLI_COMMAND_H
+#define CLI_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "ctl/protocol.h"
+
+enum color_mode { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
+
+#define SELECTOR_MAX 3
+
+/* What the command line says. Texts are borrowed from argv. */
+struct invocation {
+	const struct command *command; /* NULL: help was asked for, of `object` or of everything */
+	const char *object;
+	const char *selector[SELECTOR_MAX];
+	size_t selector_count;
+	bool help, json, no_headers, volatile_too, all;
+	const char *run_dir;
+	uint32_t timeout_ms; /* 0: the command's own */
+	uint32_t watch_ms;   /* 0: once */
+	enum color_mode color;
+	const char *provider, *tunnel, *gateway, *address, *port, *state;
+};
+
+/* Sets of flags that a command takes; every command takes FLAGS_ALWAYS. */
+enum flag_set {
+	FLAGS_ALWAYS = 1,
+	FLAGS_DAEMON = 2, /* asks the daemon */
+	FLAGS_WATCH = 4,
+	FLAGS_TABLE = 8, /* has headings */
+	FLAGS_PROVIDER = 16,
+	FLAGS_WAY = 32,
+	FLAGS_FLOW = 64,
+	FLAGS_VOLATILE = 128,
+	FLAGS_ALL = 256,
+};
+
+struct command {
+	const char *object;
+	const char *verb;     /* NULL: the object stands alone */
+	const char *selector; /* as the help shows it, a word an argument; NULL: none */
+	unsigned flags;       /* enum flag_set */
+	uint32_t timeout_ms;  /* how long gwd may say nothing */
+	int (*run)(const struct invocation *invocation); /* answers an enum reply_code: the exit status */
+	const char *words;
+};
+
+struct flag {
+	const char *name;  /* without its dashes */
+	char letter;       /* 0: none */
+	const char *value; /* as the help shows it; NULL: takes none; "[=…]": may be left out */
+	enum flag_set set;
+	int (*apply)(struct invocation *invocation, const char *value, struct error *error);
+	const char *words;
+};
+
+extern const struct command commands[];
+extern const size_t command_count;
+extern const struct flag flags[];
+extern const size_t flag_count;
+
+/* How many words the selector takes. */
+size_t command_selector_count(const struct command *command);
+
+/* REPLY_FINE, or REPLY_USAGE with words. The arguments, without the program's name, end with NULL. */
+enum reply_code arguments_parse(char **arguments, struct invocation *invocation, struct error *error);
+
+/* The whole of gwctl (object NULL), one object, or one command. */
+void help_print(FILE *stream, const char *object, const struct command *command);
+
+#endif

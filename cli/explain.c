@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+/* `flow explain`: gwd's answer told in sentences. */
+#include <stdarg.h>
+#include <string.h>
+
+#include "cli/flow.h"
+#include "cli/nouns.h"
+#include "cli/report.h"
+
+static void line(const char *topic, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void line(const char *topic, const char *format, ...)
+{
+	va_list arguments;
+
+	printf("%-9s  ", topic);
+	va_start(arguments, format);
+	vprintf(format, arguments);
+	va_end(arguments);
+	putchar('\n');
+}
+
+static void tell_question(const json_t *answer)
+{
+	char source[CELL_SIZE], destination[CELL_SIZE];
+	const char *direction = text_of(answer, "direction");
+	bool request = strcmp(direction, "request") == 0;
+
+	cell_endpoint(answer, "source", source, sizeof(source));
+	cell_endpoint(answer, "destination", destination, sizeof(destination));
+	line(direction, "%s %s → %s%s", text_of(answer, "protocol"), request ? source : destination,
+		request ? destination : source,
+		request ? ": from a device to a loopback" : ": from a loopback to a device");
+}
+
+static void tell_provider(const json_t *answer)
+{
+	if (json_is_null(json_object_get(answer, "provider")))
+		line("provider", "nobody: no provider's prefixes hold %s", text_of(answer, "source"));
+	else
+		line("provider", "%s holds %s", text_of(answer, "provider"), text_of(answer, "source"));
+}
+
+static void tell_admissions(const json_t *requests)
+{
+	json_t *request;
+	size_t i;
+
+	json_array_foreach((json_t *)requests, i, request)
+		line(json_is_true(json_object_get(request, "admitted")) ? "admitted" : "refused",
+			"by tunnel %s: %s (%s)", text_of(request, "tunnel"), text_of(request, "words"),
+			text_of(request, "reason"));
+}
+
+static void tell_flow(const json_t *flow)
+{
+	char idle[CELL_SIZE];
+
+	if (!json_is_object(flow)) {
+		line("flow", "has no entry");
+		return;
+	}
+	cell_duration(flow, "idle_ms", idle, sizeof(idle));
+	line("flow", "%s, way home %s of %s, owner %s, last seen %s ago", text_of(flow, "state"),
+		text_of(flow, "tunnel"), text_of(flow, "gateway"), text_of(flow, "owner"), idle);
+}
+
+static void tell_device(const json_t *device)
+{
+	char idle[CELL_SIZE];
+
+	if (!json_is_object(device)) {
+		line("device", "was not seen, or not for long");
+		return;
+	}
+	cell_duration(device, "idle_ms", idle, sizeof(idle));
+	line("device", "last came in by %s of %s, %s ago", text_of(device, "tunnel"),
+		text_of(device, "gateway"), idle);
+}
+
+static void tell_response(const json_t *response)
+{
+	if (json_is_true(json_object_get(response, "sent")))
+		line("response", "leaves by %s of %s: %s (%s)", text_of(response, "tunnel"),
+			text_of(response, "gateway"), text_of(response, "words"),
+			text_of(response, "reason"));
+	else
+		line("response", "is dropped: %s (%s)", text_of(response, "words"),
+			text_of(response, "reason"));
+}
+
+static void tell(const json_t *answer)
+{
+	tell_question(answer);
+	tell_provider(answer);
+	tell_admissions(json_object_get(answer, "requests"));
+	tell_flow(json_object_get(answer, "flow_entry"));
+	tell_device(json_object_get(answer, "device_entry"));
+	tell_response(json_object_get(answer, "response"));
+}
+
+int run_flow_explain(const struct invocation *invocation)
+{
+	struct error error = {0};
+	json_t *arguments, *answer = NULL;
+	enum reply_code code = flow_ends(invocation, &arguments, &error);
+
+	if (code == REPLY_FINE)
+		code = ask_one(invocation, METHOD_FLOW_EXPLAIN, arguments, &answer, &error);
+	if (answer && invocation->json)
+		print_document(answer);
+	else if (answer)
+		tell(answer);
+	json_decref(answer);
+	return report(invocation, code, &error);
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One screen: what an operator wants to see first. */
+#include "base/cleanup.h"
+#include "cli/nouns.h"
+#include "cli/report.h"
+#include "cli/tunnel.h"
+
+static const struct column loopback_columns[] = {
+	{"LOOPBACK", "loopback"},
+	{"ADDRESSES", "addresses"},
+	{"ANNOUNCED", "announced"},
+};
+
+static const struct column drop_columns[] = {
+	{"DROPPED", "reason"},
+	{"PACKETS", "packets", NULL, true},
+	{"BYTES", "bytes", NULL, true},
+	{"BECAUSE", "words"},
+};
+
+static void print_rows(
+	const struct invocation *invocation, const json_t *rows, const struct column *columns, size_t count)
+{
+	struct table *table;
+	json_t *row;
+	size_t i;
+
+	if (json_array_size(rows) == 0)
+		return;
+	putchar('\n');
+	table = table_new(stdout, columns, count, !invocation->no_headers, view_colors(invocation->color));
+	json_array_foreach((json_t *)rows, i, row) table_row(table, row);
+	table_end(table);
+}
+
+static void print_gateway(const json_t *gateway)
+{
+	char uptime[CELL_SIZE];
+
+	cell_duration(gateway, "uptime_ms", uptime, sizeof(uptime));
+	printf("gateway %s (%lld), version %s, up %s, BIRD %s, attached by %s, XDP %s\n",
+		text_of(gateway, "name"), (long long)json_integer_value(json_object_get(gateway, "number")),
+		text_of(gateway, "version"), uptime,
+		json_is_true(json_object_get(gateway, "bird_running")) ? "runs" : "does not run",
+		text_of(gateway, "attach"), text_of(gateway, "xdp"));
+}
+
+static void print_troubles(const struct invocation *invocation, const json_t *troubles)
+{
+	bool colors = view_colors(invocation->color);
+	json_t *trouble;
+	size_t i;
+
+	json_array_foreach((json_t *)troubles, i, trouble) printf("%sdegraded: %s%s\n",
+		colors ? "\033[31m" : "", json_string_value(trouble), colors ? "\033[0m" : "");
+}
+
+static void print_table_use(const json_t *status, const char *name)
+{
+	const json_t *table = json_object_get(status, name);
+
+	printf("%-8s %lld of %lld\n", name, (long long)json_integer_value(json_object_get(table, "count")),
+		(long long)json_integer_value(json_object_get(table, "capacity")));
+}
+
+static void print_screen(const struct invocation *invocation, const json_t *status)
+{
+	print_gateway(json_object_get(status, "gateway"));
+	print_troubles(invocation, json_object_get(status, "degraded"));
+	print_rows(invocation, json_object_get(status, "loopbacks"), loopback_columns,
+		ARRAY_SIZE(loopback_columns));
+	print_rows(invocation, json_object_get(status, "tunnels"), tunnel_columns, tunnel_column_count);
+	putchar('\n');
+	print_table_use(status, "flows");
+	print_table_use(status, "devices");
+	print_rows(invocation, json_object_get(status, "drops"), drop_columns, ARRAY_SIZE(drop_columns));
+}
+
+int run_status(const struct invocation *invocation)
+{
+	struct error error = {0};
+	json_t *status;
+	enum reply_code code = ask_one(invocation, METHOD_STATUS, NULL, &status, &error);
+
+	if (status && invocation->json)
+		print_document(status);
+	else if (status)
+		print_screen(invocation, status);
+	json_decref(status);
+	return report(invocation, code, &error);
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctl/client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "ctl/tunnels.h"
+
+struct client {
+	struct client_list *list;
+	struct client *next;
+	sd_event_source *source;
+	int fd;
+	uid_t who;
+	bool busy; /* a request is in work */
+	bool last; /* no further request is read: the client said its last, or too much */
+	uint64_t moved_ms;
+	struct request request;
+	struct output output;
+	size_t received;
+	char line[REQUEST_SIZE_MAX];
+};
+
+static void leave(struct client *client)
+{
+	struct client **link = &client->list->first;
+
+	while (*link != client)
+		link = &(*link)->next;
+	*link = client->next;
+	client->list->count--;
+}
+
+void client_close(struct client *client)
+{
+	const struct ctl_hooks *hooks = client->request.hooks;
+	bool stopped = client->request.stopped;
+
+	leave(client);
+	sd_event_source_disable_unref(client->source);
+	close(client->fd);
+	output_free(&client->output);
+	free(client);
+	if (stopped)
+		hooks->stopped(hooks->self);
+}
+
+struct client *client_stalest(const struct client_list *list, uint64_t *idle_ms)
+{
+	struct client *stalest = list->first;
+
+	for (struct client *client = list->first; client; client = client->next)
+		if (client->moved_ms < stalest->moved_ms)
+			stalest = client;
+	if (stalest)
+		*idle_ms = monotonic_ms() - stalest->moved_ms;
+	return stalest;
+}
+
+void request_row(struct request *request, json_t *object)
+{
+	if (output_line(request->output, object) < 0)
+		log_error("control socket: a row of %s could not be written", request->method->name);
+}
+
+bool request_full(const struct request *request)
+{
+	return output_full(request->output);
+}
+
+void request_flush(struct request *request)
+{
+	output_flush(request->output);
+}
+
+/* Words may quote what a client sent, cut in the middle of a character. */
+static json_t *words(const char *text)
+{
+	json_t *string = json_string(text);
+
+	return string ? string : json_string("the request is not UTF-8");
+}
+
+static void answer(struct client *client, int code)
+{
+	json_t *last = json_pack("{s:i}", "code", code);
+
+	if (code != REPLY_FINE && client->request.error.text[0])
+		json_object_set_new(last, "error", words(client->request.error.text));
+	if (output_line(&client->output, last) < 0)
+		client->last = true;
+	client->busy = false;
+}
+
+static bool has_line(const struct client *client)
+{
+	return memchr(client->line, '\n', client->received) != NULL;
+}
+
+static void begin(struct client *client)
+{
+	char *end = memchr(client->line, '\n', client->received);
+	size_t size = (size_t)(end - client->line);
+	struct request *request = &client->request;
+	enum reply_code code;
+
+	*request =
+		(struct request){.views = request->views, .hooks = request->hooks, .output = &client->output};
+	client->busy = true;
+	code = request_read(request, client->line, size, client->who);
+	client->received -= size + 1;
+	memmove(client->line, end + 1, client->received);
+	if (code != REPLY_FINE)
+		answer(client, code);
+}
+
+static void refuse_long(struct client *client)
+{
+	error_set(&client->request.error, REPLY_USAGE, "a request has at most %d bytes", REQUEST_SIZE_MAX);
+	answer(client, REPLY_USAGE);
+	client->last = true;
+	client->received = 0;
+}
+
+/* One step, or the next request's first. */
+static void work(struct client *client)
+{
+	int code;
+
+	if (output_full(&client->output))
+		return;
+	if (!client->busy && has_line(client))
+		begin(client);
+	else if (!client->busy && client->received == sizeof(client->line))
+		refuse_long(client);
+	if (!client->busy)
+		return;
+	code = client->request.method->step(&client->request);
+	if (code != REQUEST_MORE)
+		answer(client, code);
+	if (client->request.stopped)
+		client->last = true;
+}
+
+/* 0, or a negative errno when the connection is gone. */
+static int receive(struct client *client)
+{
+	size_t room = sizeof(client->line) - client->received;
+	ssize_t count;
+
+	if (room == 0 || client->last)
+		return 0;
+	count = recv(client->fd, client->line + client->received, room, MSG_DONTWAIT);
+	if (count < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	if (count == 0)
+		client->last = true;
+	client->received += (size_t)count;
+	client->moved_ms = monotonic_ms();
+	return 0;
+}
+
+/* Also a buffer that is full without a line in it: that must be refused. */
+static bool has_work(const struct client *client)
+{
+	bool unread = has_line(client) || client->received == sizeof(client->line);
+
+	return client->busy || (unread && !client->request.stopped);
+}
+
+static int listen_for(struct client *client)
+{
+	bool reads = !client->last && client->received < sizeof(client->line);
+	bool writes = has_work(client) || !output_empty(&client->output);
+
+	return sd_event_source_set_io_events(
+		client->source, (reads ? EPOLLIN : 0U) | (writes ? EPOLLOUT : 0U));
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *self)
+{
+	struct client *client = self;
+	ssize_t sent;
+
+	(void)source, (void)fd;
+	if (events & (EPOLLERR | EPOLLHUP)) {
+		client_close(client);
+		return 0;
+	}
+	if ((events & EPOLLIN) && receive(client) < 0) {
+		client_close(client);
+		return 0;
+	}
+	work(client);
+	sent = output_flush(&client->output);
+	if (sent > 0)
+		client->moved_ms = monotonic_ms();
+	if (sent < 0 || (client->last && !has_work(client) && output_empty(&client->output)) ||
+		listen_for(client) < 0)
+		client_close(client);
+	return 0;
+}
+
+static int who_is(int fd, uid_t *who)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return -errno;
+	*who = peer.uid;
+	return 0;
+}
+
+int client_open(sd_event *event, int fd, const struct ctl_views *views, const struct ctl_hooks *hooks,
+	struct client_list *list)
+{
+	struct client *client = calloc(1, sizeof(*client));
+	int r = client ? who_is(fd, &client->who) : -ENOMEM;
+
+	if (r >= 0)
+		r = sd_event_add_io(event, &client->source, fd, EPOLLIN, on_io, client);
+	if (r < 0) {
+		close(fd);
+		free(client);
+		return r;
+	}
+	client->list = list;
+	client->next = list->first;
+	client->fd = client->output.fd = fd;
+	client->request = (struct request){.views = views, .hooks = hooks};
+	client->moved_ms = monotonic_ms();
+	list->first = client;
+	list->count++;
+	return 0;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control socket: how gwctl asks gwd.
+ *
+ * ctl only looks: at the status (which leads to the model) and at the mapped tables. For what needs hands, or
+ *a module it may not know, it calls main back through the hooks. One connection is a client (server.c): a
+ *buffer of what came, a buffer of what is to go, and at most one request in work. A request is served in
+ *steps (methods.c); a step writes rows until the buffer is full or its slice of a table is used up, and the
+ *next one follows when the socket can take more. So a long list costs the daemon neither memory nor time at
+ *one piece, and a client that never reads only waits for itself.
+ *
+ *	server.c   the socket, clients, buffers, who may connect
+ *	request.c  a line of JSON into a method and checked arguments
+ *	methods.c  the table of methods
+ *	status.c flows.c tunnels.c explain.c gateway.c    what they answer
+ *	rows.c     lines of the tables as JSON rows
+ */
+#ifndef CTL_CTL_H
+#define CTL_CTL_H
+
+#include <stdio.h>
+#include <systemd/sd-event.h>
+
+#include "base/error.h"
+#include "bpf/abi.h"
+#include "flow/flow.h"
+#include "status.h"
+
+/* What ctl looks at. All of it is main's, must live as long as ctl does, and may change between two events.
+ */
+struct ctl_views {
+	const struct status *status;
+	struct flow_table *flows;
+	struct flow_table *devices;
+};
+
+/* All answer 0, or a negative errno with words for the person who asked. `self` is handed back as it was
+ * given. */
+struct ctl_hooks {
+	void *self;
+	/* Brings the tunnels' counters in the status up to date; called before they are shown. */
+	void (*refresh)(void *self);
+	/* Runs the BPF program `explain` on the question. */
+	int (*explain)(void *self, struct explanation *question, struct error *error);
+	/* Sums what the programs counted, by enum reason. */
+	int (*reasons)(void *self, struct reason_count totals[REASON_COUNT], struct error *error);
+	/* Writes the configuration in force as canonical YAML. */
+	int (*config_text)(void *self, FILE *stream, struct error *error);
+	/* Withdraws and removes everything, saying each step by say(to, words); the words reach the client at
+	 * once. */
+	int (*stop)(void *self, void (*say)(void *to, const char *words), void *to, struct error *error);
+	/* After a stop: its reply is on its way (or nobody reads it); the daemon may exit now. */
+	void (*stopped)(void *self);
+};
+
+struct ctl;
+
+/*
+ * Listens on `control.sock` in run_dir, which must exist; the socket's group is the model's control_group.
+ * Served by `event`. -EADDRINUSE when another daemon answers there.
+ */
+int ctl_open(sd_event *event, const char *run_dir, const struct ctl_views *views,
+	const struct ctl_hooks *hooks, struct ctl **ctl, struct error *error);
+/* Ends all connections and removes the socket. NULL is fine. */
+void ctl_close(struct ctl *ctl);
+
+static inline void ctl_close_pointer(struct ctl **ctl)
+{
+	ctl_close(*ctl);
+}
+
+#endif

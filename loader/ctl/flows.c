@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The flow and device tables: rows, counts, flushing. All walk a table slice by slice. */
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "ctl/methods.h"
+#include "ctl/rows.h"
+
+static struct flow_filter filter_of(const struct arguments *arguments)
+{
+	struct flow_filter filter = {
+		.tunnel = arguments->tunnel ? arguments->tunnel->number : 0,
+		.gateway = arguments->gateway ? arguments->gateway->number : 0,
+		.state = arguments->state,
+		.has_address = GIVEN(arguments, ADDRESS),
+		.address = arguments->address,
+		.port = arguments->port,
+	};
+
+	if (arguments->provider) {
+		filter.has_zone = true;
+		filter.zone = arguments->provider->zone;
+		filter.prefixes = arguments->provider->prefixes;
+		filter.prefix_count = arguments->provider->prefix_count;
+	}
+	return filter;
+}
+
+static uint32_t slice_end(const struct flow_table *table, uint32_t index)
+{
+	return table->count - index > FLOW_SLICE ? index + FLOW_SLICE : table->count;
+}
+
+typedef json_t *(*line_row)(const struct request *request, uint32_t index, const struct line *line);
+
+/* The next rows of a table. REQUEST_MORE until its end is reached. */
+static int list_slice(struct request *request, const struct flow_table *table, line_row row)
+{
+	struct flow_filter filter = filter_of(&request->arguments);
+	uint32_t end = slice_end(table, request->index);
+	struct line line;
+
+	while (!request_full(request) && flow_next(table, &request->index, end, &filter, &line)) {
+		request_row(request, row(request, request->index - 1, &line));
+		request->count++;
+	}
+	return request->index < table->count ? REQUEST_MORE : REPLY_FINE;
+}
+
+static json_t *flow_as_row(const struct request *request, uint32_t index, const struct line *line)
+{
+	return flow_row(request->views, index, line);
+}
+
+static json_t *device_as_row(const struct request *request, uint32_t index, const struct line *line)
+{
+	(void)index;
+	return device_row(request->views, line);
+}
+
+int flow_list_step(struct request *request)
+{
+	return list_slice(request, request->views->flows, flow_as_row);
+}
+
+int device_list_step(struct request *request)
+{
+	return list_slice(request, request->views->devices, device_as_row);
+}
+
+int device_get_step(struct request *request)
+{
+	char text[PREFIX_TEXT_SIZE];
+	int r = list_slice(request, request->views->devices, device_as_row);
+
+	if (r != REPLY_FINE || request->count > 0)
+		return r;
+	return error_set(&request->error, REPLY_NOT_FOUND, "no device %s was seen",
+		prefix_format(&request->arguments.address, text));
+}
+
+/* One row each of the flows, then of the devices. */
+int map_dump_step(struct request *request)
+{
+	int r;
+
+	if (request->phase == 0) {
+		r = list_slice(request, request->views->flows, flow_as_row);
+		if (r == REQUEST_MORE)
+			return r;
+		request->phase = 1;
+		request->index = 0;
+		return REQUEST_MORE;
+	}
+	return list_slice(request, request->views->devices, device_as_row);
+}
+
+int flow_count_step(struct request *request)
+{
+	const struct flow_table *table = request->views->flows;
+	struct flow_filter filter = filter_of(&request->arguments);
+	uint32_t end = slice_end(table, request->index);
+	struct line line;
+
+	while (flow_next(table, &request->index, end, &filter, &line))
+		request->count++;
+	if (request->index < table->count)
+		return REQUEST_MORE;
+	request_row(request, json_pack("{s:I}", "flows", (json_int_t)request->count));
+	return REPLY_FINE;
+}
+
+int flow_flush_step(struct request *request)
+{
+	struct flow_filter filter = filter_of(&request->arguments);
+
+	if (!request->arguments.given)
+		return error_set(&request->error, REPLY_USAGE,
+			"a flush without a filter takes every flow out: say “all” if you mean it");
+	request->count +=
+		flow_flush(request->views->flows, &request->index, FLOW_SLICE, &filter, flow_now_ms());
+	if (request->index < request->views->flows->count)
+		return REQUEST_MORE;
+	request_row(request, json_pack("{s:I}", "flushed", (json_int_t)request->count));
+	return REPLY_FINE;
+}
+
+/* An echo's id may be said at either end; it has one place in the key. */
+static void place_echo_id(struct line_key *key)
+{
+	if (key->protocol != IPPROTO_ICMP && key->protocol != IPPROTO_ICMPV6)
+		return;
+	if (key->source_port == 0)
+		key->source_port = key->destination_port;
+	key->destination_port = 0;
+}
+
+static uint8_t protocol_between(const struct arguments *ends)
+{
+	bool v6 = !address_is_v4(&ends->source);
+
+	return ends->protocol == IPPROTO_ICMP && v6 ? IPPROTO_ICMPV6 : ends->protocol;
+}
+
+int flow_of_ends(struct request *request, struct line_key *key, enum explain_direction *direction)
+{
+	const struct arguments *ends = &request->arguments;
+	const struct model *model = request->views->status->model;
+	const struct loopback *to = loopback_of(model, &ends->destination);
+	const struct loopback *from = to ? NULL : loopback_of(model, &ends->source);
+
+	if (address_is_v4(&ends->source) != address_is_v4(&ends->destination))
+		return error_set(&request->error, REPLY_USAGE, "the two ends are of different families");
+	if (!to && !from)
+		return error_set(
+			&request->error, REPLY_NOT_FOUND, "neither end is a loopback of this gateway");
+	*direction = to ? EXPLAIN_REQUEST : EXPLAIN_RESPONSE;
+	*key = (struct line_key){.protocol = protocol_between(ends), .zone = to ? to->zone : from->zone};
+	memcpy(key->source, to ? ends->source.bytes : ends->destination.bytes, sizeof(key->source));
+	memcpy(key->destination, to ? ends->destination.bytes : ends->source.bytes, sizeof(key->destination));
+	key->source_port = htons(to ? ends->source_port : ends->destination_port);
+	key->destination_port = htons(to ? ends->destination_port : ends->source_port);
+	place_echo_id(key);
+	return REPLY_FINE;
+}
+
+int flow_get_step(struct request *request)
+{
+	const struct flow_table *table = request->views->flows;
+	uint32_t end = slice_end(table, request->index);
+	static const struct flow_filter any;
+	enum explain_direction direction;
+	struct line_key key;
+	struct line line;
+	int r = flow_of_ends(request, &key, &direction);
+
+	if (r)
+		return r;
+	while (flow_next(table, &request->index, end, &any, &line))
+		if (memcmp(&line.key, &key, sizeof(key)) == 0) {
+			request_row(request, flow_row(request->views, request->index - 1, &line));
+			return REPLY_FINE;
+		}
+	return request->index < table->count
+		       ? REQUEST_MORE
+		       : error_set(&request->error, REPLY_NOT_FOUND, "there is no such flow");
+}

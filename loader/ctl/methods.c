@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The one table of methods: what each may be asked, who may, and who answers. */
+#include "ctl/methods.h"
+
+#include "base/cleanup.h"
+
+#define A(name)      (1U << ARGUMENT_##name)
+#define WAY_FILTERS  (A(PROVIDER) | A(TUNNEL) | A(GATEWAY) | A(ADDRESS))
+#define FLOW_FILTERS (WAY_FILTERS | A(PORT) | A(STATE))
+#define FLOW_ENDS    (A(PROTOCOL) | A(SOURCE) | A(DESTINATION))
+#define FLOW_PORTS   (A(SOURCE_PORT) | A(DESTINATION_PORT))
+
+const struct method ctl_methods[] = {
+	{METHOD_STATUS, false, 0, 0, status_step,
+		"one row: the gateway, its loopbacks, tunnels, tables, drops"},
+	{METHOD_STATS, false, 0, 0, stats_step, "a row a reason: what became of packets"},
+	{METHOD_VERSION, false, 0, 0, version_step, "one row: the daemon's version"},
+	{METHOD_FLOW_LIST, false, 0, FLOW_FILTERS, flow_list_step, "a row a flow"},
+	{METHOD_FLOW_GET, false, FLOW_ENDS, FLOW_PORTS, flow_get_step, "one row: the flow of these ends"},
+	{METHOD_FLOW_COUNT, false, 0, FLOW_FILTERS, flow_count_step, "one row: how many flows there are"},
+	{METHOD_FLOW_FLUSH, true, 0, FLOW_FILTERS | A(ALL), flow_flush_step,
+		"takes flows out; one row: how many"},
+	{METHOD_FLOW_EXPLAIN, false, FLOW_ENDS, FLOW_PORTS, explain_step,
+		"one row: where a packet would go, and why"},
+	{METHOD_DEVICE_LIST, false, 0, WAY_FILTERS, device_list_step, "a row a device"},
+	{METHOD_DEVICE_GET, false, A(ADDRESS), 0, device_get_step, "the rows of one address"},
+	{METHOD_TUNNEL_LIST, false, 0, A(PROVIDER), tunnel_list_step, "a row a tunnel"},
+	{METHOD_TUNNEL_GET, false, A(TUNNEL), 0, tunnel_get_step, "one row: this tunnel"},
+	{METHOD_BGP_LIST, false, 0, A(PROVIDER), bgp_list_step, "a row a BGP session"},
+	{METHOD_BGP_GET, false, A(TUNNEL), 0, bgp_get_step, "one row: this tunnel's session"},
+	{METHOD_MAP_DUMP, false, 0, 0, map_dump_step, "a row a line of the flow and device tables, unsorted"},
+	{METHOD_CONFIG_SHOW, false, 0, 0, config_show_step, "one row: the configuration in force, as YAML"},
+	{METHOD_GATEWAY_STOP, true, 0, 0, gateway_stop_step,
+		"withdraws, removes all that was made; a row a step"},
+};
+
+const size_t ctl_method_count = ARRAY_SIZE(ctl_methods);

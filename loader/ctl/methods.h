@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside ctl: the steps behind the table of methods, a file a subject. See struct method in request.h. */
+#ifndef CTL_METHODS_H
+#define CTL_METHODS_H
+
+#include "ctl/request.h"
+
+/* status.c */
+int status_step(struct request *request);
+int stats_step(struct request *request);
+/* flows.c */
+int flow_list_step(struct request *request);
+int flow_get_step(struct request *request);
+int flow_count_step(struct request *request);
+int flow_flush_step(struct request *request);
+int device_list_step(struct request *request);
+int device_get_step(struct request *request);
+int map_dump_step(struct request *request);
+/* tunnels.c */
+int tunnel_list_step(struct request *request);
+int tunnel_get_step(struct request *request);
+int bgp_list_step(struct request *request);
+int bgp_get_step(struct request *request);
+/* explain.c */
+int explain_step(struct request *request);
+/* gateway.c */
+int version_step(struct request *request);
+int config_show_step(struct request *request);
+int gateway_stop_step(struct request *request);
+
+/*
+ * The flow that a request's two ends mean, as a key in request direction, and which direction they were given
+ * in. REPLY_FINE, or REPLY_NOT_FOUND with words when neither end is a loopback.
+ */
+int flow_of_ends(struct request *request, struct line_key *key, enum explain_direction *direction);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control protocol: what gwd and gwctl agree on, and all that gwctl knows of gwd.
+ *
+ * A stream socket, `control.sock` in the run directory. The client sends a request a line,
+ *	{"method": "flow.list", "arguments": {"tunnel": "acme-lgw-01"}}
+ * and gets lines back: any number of rows, each an object without "code", and a last line
+ *	{"code": 0}    or    {"code": 3, "error": "no tunnel is called …"}
+ * where the code is the exit status of gwctl. A code other than 0 may come after rows: `status` answers its
+ *row and then 1 with what is degraded. Requests may be sent ahead; they are answered one after the other. A
+ *request that is no such line is answered by code 2; one that is longer than REQUEST_SIZE_MAX ends the
+ *connection, since where the next one begins is not known any more. docs/json.md describes the rows.
+ */
+#ifndef CTL_PROTOCOL_H
+#define CTL_PROTOCOL_H
+
+#define PROTOCOL_SCHEMA  1
+#define CONTROL_SOCKET   "control.sock"
+#define RUN_DIR_DEFAULT  "/run/homeward"
+#define REQUEST_SIZE_MAX 16384
+#define MAP_DUMP_VERSION 1
+
+/*        name, code, words */
+#define REPLY_CODES(X)                                                    \
+	X(FINE, 0, "fine")                                                \
+	X(DEGRADED, 1, "degraded, or it differs")                         \
+	X(USAGE, 2, "wrong usage")                                        \
+	X(NOT_FOUND, 3, "not found")                                      \
+	X(UNREACHABLE, 4, "the daemon cannot be reached")                 \
+	X(NOT_PERMITTED, 5, "not permitted")                              \
+	X(INVALID, 6, "a configuration or file is invalid or unreadable") \
+	X(TIMED_OUT, 7, "timed out")
+
+enum reply_code {
+#define X(name, code, words) REPLY_##name = code,
+	REPLY_CODES(X)
+#undef X
+};
+
+#define METHOD_STATUS       "status"
+#define METHOD_STATS        "stats"
+#define METHOD_VERSION      "version"
+#define METHOD_FLOW_LIST    "flow.list"
+#define METHOD_FLOW_GET     "flow.get"
+#define METHOD_FLOW_COUNT   "flow.count"
+#define METHOD_FLOW_FLUSH   "flow.flush"
+#define METHOD_FLOW_EXPLAIN "flow.explain"
+#define METHOD_DEVICE_LIST  "device.list"
+#define METHOD_DEVICE_GET   "device.get"
+#define METHOD_TUNNEL_LIST  "tunnel.list"
+#define METHOD_TUNNEL_GET   "tunnel.get"
+#define METHOD_BGP_LIST     "bgp.list"
+#define METHOD_BGP_GET      "bgp.get"
+#define METHOD_MAP_DUMP     "map.dump"
+#define METHOD_CONFIG_SHOW  "config.show"
+#define METHOD_GATEWAY_STOP "gateway.stop"
+
+/*     name, name on the wire, what its value is */
+#define ARGUMENTS(X)                                                            \
+	X(PROVIDER, "provider", "a provider's name")                            \
+	X(TUNNEL, "tunnel", "a tunnel's name")                                  \
+	X(GATEWAY, "gateway", "a gateway's name")                               \
+	X(ADDRESS, "address", "an address or a prefix")                         \
+	X(PORT, "port", "1..65535")                                             \
+	X(STATE, "state", "half_open, established or closing")                  \
+	X(PROTOCOL, "protocol", "tcp, udp, icmp, or a number")                  \
+	X(SOURCE, "source", "an address")                                       \
+	X(SOURCE_PORT, "source_port", "0..65535; of an echo: its id")           \
+	X(DESTINATION, "destination", "an address")                             \
+	X(DESTINATION_PORT, "destination_port", "0..65535; of an echo: its id") \
+	X(ALL, "all", "true: also without a filter")
+
+enum argument_id {
+#define X(name, wire, words) ARGUMENT_##name,
+	ARGUMENTS(X)
+#undef X
+		ARGUMENT_COUNT
+};
+
+#define ARGUMENT_NAMES                    \
+	{                                 \
+		ARGUMENTS(ARGUMENT_NAME_) \
+	}
+#define ARGUMENT_NAME_(name, wire, words) [ARGUMENT_##name] = wire,
+
+#endif

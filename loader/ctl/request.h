@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside ctl: a request on its way from a line of JSON to its last row. */
+#ifndef CTL_REQUEST_H
+#define CTL_REQUEST_H
+
+#include <jansson.h>
+#include <sys/types.h>
+
+#include "ctl/ctl.h"
+#include "ctl/output.h"
+#include "ctl/protocol.h"
+
+#define REQUEST_MORE (-1) /* a step's answer: call me again when there is room */
+
+/* The arguments of all methods, checked and looked up; zero where not given. */
+struct arguments {
+	uint32_t given; /* bits by enum argument_id */
+	const struct provider *provider;
+	const struct tunnel *tunnel;
+	const struct member *gateway;
+	struct prefix address;
+	uint16_t port;
+	enum line_state state;
+	uint8_t protocol;
+	struct address source, destination;
+	uint16_t source_port, destination_port;
+};
+
+#define GIVEN(arguments, name) ((arguments)->given & 1U << ARGUMENT_##name)
+
+struct request {
+	const struct ctl_views *views;
+	const struct ctl_hooks *hooks;
+	const struct method *method;
+	struct arguments arguments;
+	struct error error;    /* words for the last line, empty: none */
+	struct output *output; /* where rows go */
+	uint32_t index, phase; /* how far the steps have come; both start at 0 */
+	uint64_t count, device_count;
+	bool stopped; /* the gateway is no more: the daemon exits behind this reply */
+};
+
+/* One method: a row of the one table. `step` answers an enum reply_code, or REQUEST_MORE. */
+struct method {
+	const char *name;
+	bool changes;      /* only root may */
+	uint32_t required; /* arguments, bits by enum argument_id */
+	uint32_t optional;
+	int (*step)(struct request *request);
+	const char *words;
+};
+
+extern const struct method ctl_methods[];
+extern const size_t ctl_method_count;
+
+/*
+ * Reads one line. Fills method, arguments and, when the answer is not REPLY_FINE, error. `views` must be set.
+ * A method that changes something is refused to anybody but root.
+ */
+enum reply_code request_read(struct request *request, const char *line, size_t size, uid_t who);
+
+/* A row takes over the reference to `object`. A NULL (no memory, or a text that is not UTF-8) is left out and
+ * logged. */
+void request_row(struct request *request, json_t *object);
+/* There is no room for more rows at the moment: answer REQUEST_MORE. */
+bool request_full(const struct request *request);
+/* Sends what is written already, as far as the socket takes it: for a step that takes its time. */
+void request_flush(struct request *request);
+
+#endif

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * One screen: the gateway, its loopbacks, its tunnels, its tables, what was dropped, and what of all this is
+ * not as it should be. Whoever watches gateways asks this and looks at the code alone.
+ */
+#include "ctl/methods.h"
+#include "ctl/rows.h"
+#include "ctl/tunnels.h"
+
+static void degraded(json_t *list, json_t *words)
+{
+	json_array_append_new(list, words);
+}
+
+static void judge_tunnel(json_t *list, const struct tunnel_status *is)
+{
+	const char *name = is->tunnel->name;
+
+	if (!is->ifindex)
+		degraded(list, json_sprintf("tunnel %s has no interface", name));
+	else if (!is->usable)
+		degraded(list, json_sprintf("tunnel %s is not usable%s%s", name,
+				       is->bfd == SESSION_DOWN ? ", BFD is down" : "",
+				       is->bgp == SESSION_DOWN ? ", BGP is down" : ""));
+	else if (is->bgp == SESSION_UP && is->bfd == SESSION_DOWN)
+		degraded(list,
+			json_sprintf(
+				"tunnel %s: BGP is up and BFD is not, a failure would be seen late", name));
+}
+
+static json_t *judge(const struct status *status)
+{
+	json_t *list = json_array();
+	bool wants_bird = false;
+
+	for (size_t i = 0; i < status->model->tunnel_count; i++) {
+		wants_bird |= status->tunnels[i].tunnel->bgp.enabled;
+		judge_tunnel(list, &status->tunnels[i]);
+	}
+	for (size_t i = 0; i < status->model->loopback_count; i++)
+		if (!status->loopbacks[i].announced)
+			degraded(list, json_sprintf("loopback %s is not announced",
+					       status->loopbacks[i].loopback->name));
+	if (wants_bird && !status->bird_running)
+		degraded(list, json_string("BIRD is not running"));
+	return list;
+}
+
+static json_t *gateway_object(const struct status *status)
+{
+	uint64_t now_ms = monotonic_ms();
+
+	return json_pack("{s:s, s:i, s:s, s:I, s:b, s:s, s:s}", "name", status->model->gateway, "number",
+		status->model->number, "version", VERSION, "uptime_ms",
+		(json_int_t)(now_ms - status->started_ms), "bird_running", status->bird_running, "attach",
+		status->attach ? status->attach : "none", "xdp", status->xdp ? status->xdp : "none");
+}
+
+static json_t *loopback_rows(const struct status *status)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < status->model->loopback_count; i++) {
+		const struct loopback *loopback = status->loopbacks[i].loopback;
+
+		json_array_append_new(list,
+			json_pack("{s:s, s:i, s:o, s:b}", "loopback", loopback->name, "zone", loopback->zone,
+				"addresses", addresses_text(loopback->addresses, loopback->address_count),
+				"announced", status->loopbacks[i].announced));
+	}
+	return list;
+}
+
+static json_t *tunnel_rows(const struct status *status)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < status->model->tunnel_count; i++)
+		json_array_append_new(list, tunnel_row(&status->tunnels[i]));
+	return list;
+}
+
+/* Reasons with packets: all, or drops alone. Trouble is told in `trouble`, where there is room for it. */
+static json_t *drop_rows(const struct request *request, json_t *trouble)
+{
+	struct reason_count totals[REASON_COUNT] = {0};
+	json_t *list = json_array();
+	struct error error;
+
+	if (request->hooks->reasons(request->hooks->self, totals, &error) < 0)
+		degraded(trouble, json_sprintf("the counters cannot be read: %s", error.text));
+	for (unsigned i = 0; i < REASON_COUNT; i++)
+		if (reason_is_drop(i) && totals[i].packets > 0)
+			json_array_append_new(list, reason_row(i, &totals[i]));
+	return list;
+}
+
+static json_t *table_object(uint64_t count, const struct flow_table *table)
+{
+	return json_pack("{s:I, s:I}", "count", (json_int_t)count, "capacity", (json_int_t)table->count);
+}
+
+static int answer(struct request *request)
+{
+	const struct status *status = request->views->status;
+	json_t *trouble, *drops;
+	size_t troubles;
+
+	request->hooks->refresh(request->hooks->self);
+	trouble = judge(status);
+	drops = drop_rows(request, trouble);
+	troubles = json_array_size(trouble);
+	if (troubles > 0)
+		error_set(&request->error, REPLY_DEGRADED, "degraded: %s%s",
+			json_string_value(json_array_get(trouble, 0)), troubles > 1 ? ", and more" : "");
+	request_row(request,
+		json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "gateway", gateway_object(status),
+			"degraded", trouble, "loopbacks", loopback_rows(status), "tunnels",
+			tunnel_rows(status), "flows", table_object(request->count, request->views->flows),
+			"devices", table_object(request->device_count, request->views->devices), "drops",
+			drops));
+	return troubles > 0 ? REPLY_DEGRADED : REPLY_FINE;
+}
+
+/* Counts a slice; true when the table's end is reached. */
+static bool count_slice(struct request *request, const struct flow_table *table, uint64_t *count)
+{
+	static const struct flow_filter any;
+	uint32_t left = table->count - request->index;
+	uint32_t end = request->index + (left < FLOW_SLICE ? left : FLOW_SLICE);
+	struct line line;
+
+	while (flow_next(table, &request->index, end, &any, &line))
+		(*count)++;
+	return request->index == table->count;
+}
+
+int status_step(struct request *request)
+{
+	const struct ctl_views *views = request->views;
+	bool devices = request->phase == 1;
+
+	if (!count_slice(request, devices ? views->devices : views->flows,
+		    devices ? &request->device_count : &request->count))
+		return REQUEST_MORE;
+	if (devices)
+		return answer(request);
+	request->phase = 1;
+	request->index = 0;
+	return REQUEST_MORE;
+}
+
+int stats_step(struct request *request)
+{
+	struct reason_count totals[REASON_COUNT] = {0};
+
+	if (request->hooks->reasons(request->hooks->self, totals, &request->error) < 0)
+		return REPLY_DEGRADED;
+	for (unsigned i = 0; i < REASON_COUNT; i++)
+		request_row(request, reason_row(i, &totals[i]));
+	return REPLY_FINE;
+}

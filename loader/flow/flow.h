@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The flow and device tables as user space sees them: the BPF programs' own memory, mapped.
+ *
+ * A table is an array of 64-byte lines (bpf/abi.h) that the kernel's side claims, writes and refreshes while
+ * we look. There is no lock and no system call. Three rules keep both sides safe:
+ *
+ *  - Reading is optimistic, as under a seqlock: take the tag, copy the line, take the tag again. A line whose
+ * tag stood still is a true picture of one moment; a claimed one is being written and is skipped.
+ *  - Writing is compare-and-swap of one word. User space makes one kind of change only: a line that is in
+ * service becomes dead. First the time goes into the home word, then the state into the tag: whoever sees
+ * "dead" also sees since when. When either swap fails somebody used the line meanwhile, and it lives on.
+ *  - A line never becomes free again. Free means "never used", which is where a search may stop; a dead line
+ * is claimed anew by the BPF side after its grace (DEAD_GRACE_MS), so that nobody writes through an old
+ * finding.
+ *
+ * Whatever walks a table does so in slices by index, so that the daemon's loop is never held up by a table of
+ * millions. Times are milliseconds of CLOCK_MONOTONIC_COARSE in 32 bits that wrap, as in the lines.
+ *
+ * The module knows neither model nor names: numbers and addresses in, numbers and addresses out.
+ */
+#ifndef FLOW_FLOW_H
+#define FLOW_FLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "base/error.h"
+#include "bpf/abi.h"
+
+/* How many lines a caller looks at before it goes back to its loop: well under a millisecond. */
+#define FLOW_SLICE 16384
+
+struct flow_table {
+	struct line *lines;             /* NULL: there is no table, and count is 0 */
+	struct line_counters *counters; /* beside the lines; NULL: none are kept */
+	uint32_t count;
+};
+
+/*
+ * Maps the pinned array of `count` lines behind `lines_fd`, and the counters behind `counters_fd` (-1: none).
+ * The caller keeps its descriptors and may close them. 0, or a negative errno with words.
+ */
+int flow_table_open(
+	int lines_fd, int counters_fd, uint32_t count, struct flow_table *table, struct error *error);
+void flow_table_close(struct flow_table *table);
+
+uint32_t flow_now_ms(void);
+
+/* Copies line `index` when it is in service (half-open, established or closing). False: it is not, or would
+ * not stand still. */
+bool flow_read(const struct flow_table *table, uint32_t index, struct line *copy);
+/* Zeros when no counters are kept. */
+struct line_counters flow_counters(const struct flow_table *table, uint32_t index);
+/* How long nothing was seen of the line. A time just ahead of `now_ms` counts as now. */
+uint32_t flow_idle_ms(const struct line *line, uint32_t now_ms);
+
+struct address flow_source(const struct line *line);
+struct address flow_destination(const struct line *line);
+
+/* What a line must be like. Zeros ask for nothing; all that is asked must hold. */
+struct flow_filter {
+	uint16_t tunnel; /* of the way home */
+	uint8_t gateway; /* of the way home */
+	enum line_state state;
+	uint8_t protocol;
+	bool has_zone, has_address;
+	uint16_t zone;
+	struct prefix address;         /* either end lies in it */
+	uint16_t port;                 /* either end's, host order */
+	const struct prefix *prefixes; /* the source lies in one of these; borrowed */
+	size_t prefix_count;
+};
+
+bool flow_matches(const struct flow_filter *filter, const struct line *line);
+
+/*
+ * The first matching line at or behind *index and before `end`: copies it, leaves *index behind it and
+ * answers true. False: none is left, and *index is `end`.
+ */
+bool flow_next(const struct flow_table *table, uint32_t *index, uint32_t end,
+	const struct flow_filter *filter, struct line *copy);
+
+/* Takes one line out of service, if it still is what `seen` shows, but for being used. */
+bool flow_kill(struct flow_table *table, uint32_t index, const struct line *seen, uint32_t now_ms);
+
+/* Each takes [*index, *index + slice), moves *index, and answers how many lines it took out of service. */
+uint32_t flow_flush(struct flow_table *table, uint32_t *index, uint32_t slice,
+	const struct flow_filter *filter, uint32_t now_ms);
+/* Takes out what is idle for longer than its lifetime (bpf/abi.h). */
+uint32_t flow_sweep(struct flow_table *table, uint32_t *index, uint32_t slice,
+	const struct settings *settings, uint32_t now_ms);
+
+#endif

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Walking a table: what matches, what is flushed, what has grown too old. */
+#include "flow/flow.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+static bool address_matches(const struct prefix *prefix, const struct line *line)
+{
+	struct address source = flow_source(line), destination = flow_destination(line);
+
+	return prefix_contains(prefix, &source) || prefix_contains(prefix, &destination);
+}
+
+static bool source_in(const struct prefix *prefixes, size_t count, const struct line *line)
+{
+	struct address source = flow_source(line);
+
+	for (size_t i = 0; i < count; i++)
+		if (prefix_contains(&prefixes[i], &source))
+			return true;
+	return false;
+}
+
+bool flow_matches(const struct flow_filter *filter, const struct line *line)
+{
+	const struct line_key *key = &line->key;
+	uint16_t port = htons(filter->port);
+
+	if (filter->tunnel && filter->tunnel != HOME_TUNNEL(line->home))
+		return false;
+	if (filter->gateway && filter->gateway != HOME_GATEWAY(line->home))
+		return false;
+	if (filter->state && filter->state != TAG_STATE(line->tag))
+		return false;
+	if (filter->protocol && filter->protocol != key->protocol)
+		return false;
+	if (filter->has_zone && filter->zone != key->zone)
+		return false;
+	if (filter->port && port != key->source_port && port != key->destination_port)
+		return false;
+	if (filter->has_address && !address_matches(&filter->address, line))
+		return false;
+	return !filter->prefixes || source_in(filter->prefixes, filter->prefix_count, line);
+}
+
+bool flow_next(const struct flow_table *table, uint32_t *index, uint32_t end,
+	const struct flow_filter *filter, struct line *copy)
+{
+	while (*index < end) {
+		uint32_t here = (*index)++;
+
+		if (flow_read(table, here, copy) && flow_matches(filter, copy))
+			return true;
+	}
+	return false;
+}
+
+static uint32_t end_of_slice(const struct flow_table *table, uint32_t from, uint32_t slice)
+{
+	return from >= table->count || slice > table->count - from ? table->count : from + slice;
+}
+
+uint32_t flow_flush(struct flow_table *table, uint32_t *index, uint32_t slice,
+	const struct flow_filter *filter, uint32_t now_ms)
+{
+	uint32_t end = end_of_slice(table, *index, slice), killed = 0;
+	struct line line;
+
+	while (flow_next(table, index, end, filter, &line))
+		killed += flow_kill(table, *index - 1, &line, now_ms);
+	return killed;
+}
+
+uint32_t flow_sweep(struct flow_table *table, uint32_t *index, uint32_t slice,
+	const struct settings *settings, uint32_t now_ms)
+{
+	static const struct flow_filter any;
+	uint32_t end = end_of_slice(table, *index, slice), killed = 0;
+	struct line line;
+
+	while (flow_next(table, index, end, &any, &line))
+		if (flow_idle_ms(&line, now_ms) >
+			line_lifetime_ms(settings, TAG_STATE(line.tag), line.key.protocol))
+			killed += flow_kill(table, *index - 1, &line, now_ms);
+	return killed;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A small world for the tests of ctl and cli: a model of one gateway with two tunnels, tables in plain memory, and hooks that
+ * answer as main's would. The tables are the real thing but for the mapping; the BPF program is played by `answers`.
+ */
+#ifndef CONTROL_WORLD_H
+#define CONTROL_WORLD_H
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl/ctl.h"
+
+#define WORLD_LINES 65536
+
+struct world {
+	char run_dir[64];
+	struct member members[2];
+	struct address loopback_addresses[2];
+	struct loopback loopback;
+	struct prefix prefixes[2];
+	struct provider providers[2];
+	struct prefix tunnel_addresses[2];
+	struct tunnel tunnels[2];
+	struct model model;
+	struct tunnel_status tunnel_status[2];
+	struct loopback_status loopback_status;
+	struct status status;
+	struct flow_table flows, devices;
+	struct explanation answer; /* what `explain` finds for a response */
+	unsigned refreshes, stops;
+	bool stopped, stop_fails;
+	sd_event *event;
+	struct ctl *ctl;
+};
+
+static struct world world;
+
+static struct address world_address(const char *text)
+{
+	struct address address = {0};
+
+	address_parse(text, &address);
+	return address;
+}
+
+static struct prefix world_prefix(const char *text)
+{
+	struct prefix prefix = {0};
+
+	prefix_parse(text, &prefix);
+	return prefix;
+}
+
+static void world_refresh(void *self)
+{
+	((struct world *)self)->refreshes++;
+}
+
+static int world_explain(void *self, struct explanation *question, struct error *error)
+{
+	const struct world *is = self;
+
+	(void)error;
+	if (question->direction == EXPLAIN_REQUEST) {
+		question->reason =
+			question->tunnel == 101 ? REASON_passed_request : REASON_source_not_provider;
+		return 0;
+	}
+	question->reason = is->answer.reason;
+	question->line = is->answer.line;
+	question->device_line = is->answer.device_line;
+	question->way_tunnel = is->answer.way_tunnel;
+	question->way_gateway = is->answer.way_gateway;
+	return 0;
+}
+
+static int world_reasons(void *self, struct reason_count totals[REASON_COUNT], struct error *error)
+{
+	(void)self, (void)error;
+	totals[REASON_home_flow] = (struct reason_count){70, 9000};
+	totals[REASON_source_not_provider] = (struct reason_count){3, 180};
+	return 0;
+}
+
+static int world_config(void *self, FILE *stream, struct error *error)
+{
+	(void)self, (void)error;
+	fputs("gateway: edge-gw-01\n", stream);
+	return 0;
+}
+
+static int world_stop(void *self, void (*say)(void *to, const char *words), void *to, struct error *error)
+{
+	struct world *is = self;
+
+	is->stops++;
+	say(to, "withdrew the loopbacks");
+	if (is->stop_fails)
+		return error_set(error, -EBUSY, "home0 is busy");
+	say(to, "removed home0");
+	return 0;
+}
+
+static void world_stopped(void *self)
+{
+	((struct world *)self)->stopped = true;
+}
+
+static void world_tunnel(size_t i, const char *name, uint16_t number, const char *address)
+{
+	world.tunnel_addresses[i] = world_prefix(address);
+	world.tunnels[i] = (struct tunnel){.name = (char *)name,
+		.number = number,
+		.provider = &world.providers[0],
+		.wireguard.listen_port = (uint16_t)(51820 + i),
+		.addresses = &world.tunnel_addresses[i],
+		.address_count = 1};
+	world.tunnels[i].bgp = (struct bgp){.enabled = i == 0,
+		.local_as = 64500,
+		.peer_as = 64501,
+		.neighbor = world_address("169.254.1.2"),
+		.bfd = {true, 50, 3}};
+	world.tunnel_status[i] = (struct tunnel_status){.tunnel = &world.tunnels[i],
+		.ifindex = (uint32_t)(7 + i),
+		.driver = "wireguard-go",
+		.usable = true,
+		.bfd = i ? SESSION_OFF : SESSION_UP,
+		.bgp = i ? SESSION_OFF : SESSION_UP,
+		.bgp_text = "Established",
+		.received_packets = 9,
+		.received_bytes = 1203,
+		.handshake_age_ms = i ? UINT64_MAX : 12000};
+}
+
+static void world_model(void)
+{
+	world.members[0] = (struct member){"edge-gw-01", 1, world_address("10.0.0.11")};
+	world.members[1] = (struct member){"edge-gw-02", 2, world_address("10.0.0.12")};
+	world.loopback_addresses[0] = world_address("192.0.2.1");
+	world.loopback_addresses[1] = world_address("2001:db8::1");
+	world.loopback = (struct loopback){"control", 0, world.loopback_addresses, 2};
+	world.prefixes[0] = world_prefix("100.64.0.0/10");
+	world.prefixes[1] = world_prefix("2001:db8:100::/40");
+	world.providers[0] = (struct provider){"acme", 1, 0, world.prefixes, 2};
+	world.providers[1] = (struct provider){"other", 2, 0, NULL, 0};
+	world_tunnel(0, "acme-lgw-01", 101, "169.254.1.1/30");
+	world_tunnel(1, "acme-lgw-02", 102, "169.254.2.1/30");
+	world.model = (struct model){.gateway = "edge-gw-01",
+		.number = 1,
+		.array = {.mtu = 1400, .members = world.members, .member_count = 2},
+		.loopbacks = &world.loopback,
+		.loopback_count = 1,
+		.providers = world.providers,
+		.provider_count = 2,
+		.tunnels = world.tunnels,
+		.tunnel_count = 2};
+}
+
+static void world_make(void)
+{
+	memset(&world, 0, sizeof(world));
+	world_model();
+	world.loopback_status = (struct loopback_status){&world.loopback, true};
+	world.status = (struct status){.model = &world.model,
+		.bird_running = true,
+		.attach = "tcx",
+		.xdp = "native",
+		.tunnels = world.tunnel_status,
+		.loopbacks = &world.loopback_status};
+	world.flows = (struct flow_table){calloc(WORLD_LINES, sizeof(struct line)),
+		calloc(WORLD_LINES, sizeof(struct line_counters)), WORLD_LINES};
+	world.devices = (struct flow_table){calloc(256, sizeof(struct line)), NULL, 256};
+}
+
+static void world_open(void)
+{
+	const struct ctl_views views = {&world.status, &world.flows, &world.devices};
+	const struct ctl_hooks hooks = {
+		&world, world_refresh, world_explain, world_reasons, world_config, world_stop, world_stopped};
+	struct error error = {0};
+
+	world_make();
+	strcpy(world.run_dir, "/tmp/control_world.XXXXXX");
+	if (!mkdtemp(world.run_dir) || sd_event_new(&world.event) < 0 ||
+		ctl_open(world.event, world.run_dir, &views, &hooks, &world.ctl, &error) < 0) {
+		fprintf(stderr, "no world: %s\n", error.text);
+		abort();
+	}
+}
+
+static void world_close(void)
+{
+	ctl_close(world.ctl);
+	sd_event_unref(world.event);
+	rmdir(world.run_dir);
+	free(world.flows.lines);
+	free(world.flows.counters);
+	free(world.devices.lines);
+}
+
+static struct line world_line(
+	const char *source, uint16_t port, const char *destination, enum line_state state)
+{
+	struct address from = world_address(source), to = world_address(destination);
+	struct line line = {.tag = TAG(0xabcdef, state),
+		.key = {.source_port = htons(port), .destination_port = htons(7547), .protocol = IPPROTO_TCP},
+		.home = HOME(flow_now_ms(), 101, 1, 1)};
+
+	memcpy(line.key.source, from.bytes, 16);
+	memcpy(line.key.destination, to.bytes, 16);
+	return line;
+}
+
+static void world_device(uint32_t index, const char *address)
+{
+	struct line line = world_line(address, 0, "::", LINE_ESTABLISHED);
+
+	line.key.destination_port = 0;
+	line.key.protocol = 0;
+	world.devices.lines[index] = line;
+}
+
+#endif
