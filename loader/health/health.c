@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "health/health.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct health {
+	const struct model *model;
+	struct health_tunnel *tunnels; /* in the model's order */
+	bool *told;                    /* the bit that health_next_change() last told, a tunnel each */
+	bool *announced;
+	bool bird_lost;
+	uint64_t thaw_ms; /* when what is still frozen thaws; UINT64_MAX: nothing waits for that */
+};
+
+struct health *health_new(const struct model *model, uint64_t now_ms)
+{
+	struct health *health = calloc(1, sizeof(*health));
+
+	if (!health)
+		return NULL;
+	health->model = model;
+	health->thaw_ms = UINT64_MAX;
+	health->tunnels = calloc(model->tunnel_count + 1, sizeof(*health->tunnels));
+	health->told = calloc(model->tunnel_count + 1, sizeof(*health->told));
+	health->announced = calloc(model->loopback_count + 1, sizeof(*health->announced));
+	if (!health->tunnels || !health->told || !health->announced) {
+		health_free(health);
+		return NULL;
+	}
+	for (size_t i = 0; i < model->tunnel_count; i++) {
+		health->tunnels[i].tunnel = model->tunnels[i].number;
+		health->tunnels[i].missing = HEALTH_LINK;
+		health->tunnels[i].since_ms = now_ms;
+	}
+	memset(health->announced, true, model->loopback_count);
+	return health;
+}
+
+void health_free(struct health *health)
+{
+	if (!health)
+		return;
+	free(health->tunnels);
+	free(health->told);
+	free(health->announced);
+	free(health);
+}
+
+/* ---- Rules ------------------------------------------------------------------------------------------------------------ */
+
+static bool needs(const struct tunnel *tunnel, enum health_need need)
+{
+	switch (need) {
+	case HEALTH_BFD:
+		return tunnel->bgp.enabled && tunnel->bgp.bfd.enabled;
+	case HEALTH_BGP:
+		return tunnel->bgp.enabled;
+	default:
+		return true;
+	}
+}
+
+static enum health_need first_missing(const struct tunnel *tunnel, const struct health_tunnel *state)
+{
+	for (enum health_need need = 0; need < HEALTH_NEEDS; need++)
+		if (needs(tunnel, need) && !state->has[need])
+			return need;
+	return HEALTH_NOTHING;
+}
+
+static void judge(struct health *health, size_t i, uint64_t now_ms)
+{
+	struct health_tunnel *state = &health->tunnels[i];
+	enum health_need missing = first_missing(&health->model->tunnels[i], state);
+	bool usable = missing == HEALTH_NOTHING;
+
+	if (state->frozen && missing != HEALTH_LINK && (health->bird_lost || !usable))
+		return;
+	state->frozen = false;
+	state->missing = missing;
+	if (state->usable == usable)
+		return;
+	state->usable = usable;
+	state->since_ms = now_ms;
+}
+
+/* ---- Events ----------------------------------------------------------------------------------------------------------- */
+
+void health_report(
+	struct health *health, uint16_t tunnel, enum health_need need, bool fulfilled, uint64_t now_ms)
+{
+	for (size_t i = 0; i < health->model->tunnel_count; i++) {
+		if (health->tunnels[i].tunnel != tunnel)
+			continue;
+		health->tunnels[i].has[need] = fulfilled;
+		judge(health, i, now_ms);
+	}
+}
+
+/*
+ * The sessions ended with BIRD. What is known of BFD stays: it is read from routes that outlive BIRD, and a marker that
+ * the next BIRD finds in place and right is not reported again.
+ */
+void health_bird_lost(struct health *health, uint64_t now_ms)
+{
+	if (health->bird_lost)
+		return;
+	health->bird_lost = true;
+	health->thaw_ms = UINT64_MAX;
+	for (size_t i = 0; i < health->model->tunnel_count; i++) {
+		struct health_tunnel *state = &health->tunnels[i];
+
+		state->frozen = state->usable && needs(&health->model->tunnels[i], HEALTH_BGP);
+		state->has[HEALTH_BGP] = false;
+		judge(health, i, now_ms);
+	}
+}
+
+void health_bird_back(struct health *health, uint64_t now_ms)
+{
+	if (!health->bird_lost)
+		return;
+	health->bird_lost = false;
+	health->thaw_ms = now_ms + HEALTH_CONVERGE_MS;
+	for (size_t i = 0; i < health->model->tunnel_count; i++)
+		judge(health, i, now_ms);
+}
+
+void health_tick(struct health *health, uint64_t now_ms)
+{
+	if (now_ms < health->thaw_ms)
+		return;
+	health->thaw_ms = UINT64_MAX;
+	for (size_t i = 0; i < health->model->tunnel_count; i++) {
+		health->tunnels[i].frozen = false;
+		judge(health, i, now_ms);
+	}
+}
+
+uint64_t health_deadline(const struct health *health)
+{
+	return health->thaw_ms;
+}
+
+/* ---- Answers ---------------------------------------------------------------------------------------------------------- */
+
+const char *health_cause(const struct health_tunnel *tunnel)
+{
+	static const char *const causes[] = {
+		[HEALTH_LINK] = "link gone",
+		[HEALTH_BFD] = "BFD down",
+		[HEALTH_BGP] = "BGP down",
+		[HEALTH_NOTHING] = "all well",
+	};
+
+	return causes[tunnel->missing];
+}
+
+const struct health_tunnel *health_tunnels(const struct health *health)
+{
+	return health->tunnels;
+}
+
+bool health_next_change(struct health *health, struct health_tunnel *change)
+{
+	for (size_t i = 0; i < health->model->tunnel_count; i++) {
+		if (health->tunnels[i].usable == health->told[i])
+			continue;
+		health->told[i] = health->tunnels[i].usable;
+		*change = health->tunnels[i];
+		return true;
+	}
+	return false;
+}
+
+const bool *health_announced(const struct health *health)
+{
+	return health->announced;
+}
+
+void health_withdraw_all(struct health *health)
+{
+	memset(health->announced, false, health->model->loopback_count);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Health: which tunnels are usable, and which loopbacks are announced. A pure state machine: whoever hears something
+ * reports it as an event, with the time; nobody outside sees a rule or a timer, and nothing here reads a clock.
+ *
+ * What a tunnel needs depends on what is configured for it:
+ *
+ *	link                      always
+ *	BGP session established   when it has a `bgp` section
+ *	BFD session up            when that has `bfd`
+ *
+ * It is usable while it has all it needs, and not a moment longer. One exception: BGP and BFD are known through BIRD, and
+ * when BIRD dies nothing is known about the neighbours, whose data plane goes on. So the bits of that moment are *frozen*
+ * (only a link that goes is believed) until BIRD is back; then each tunnel thaws as soon as it has all it needs, and the
+ * rest when HEALTH_CONVERGE_MS are over, which is time for BGP to come back to a neighbour that lives.
+ *
+ * Main writes the changes into the BPF maps and the status. Times are milliseconds of CLOCK_MONOTONIC.
+ */
+#ifndef HEALTH_H
+#define HEALTH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model.h"
+
+#define HEALTH_CONVERGE_MS 15000
+
+/* What a tunnel can need, in the order of which a missing one explains the next. */
+enum health_need { HEALTH_LINK, HEALTH_BFD, HEALTH_BGP, HEALTH_NEEDS, HEALTH_NOTHING = HEALTH_NEEDS };
+
+struct health_tunnel {
+	uint16_t tunnel;
+	bool usable;
+	enum health_need missing; /* the first thing it needs and has not; HEALTH_NOTHING: it is usable */
+	uint64_t since_ms;        /* when `usable` changed last; the start when it never did */
+	bool has[HEALTH_NEEDS];   /* what was reported last */
+	bool frozen;
+};
+
+struct health;
+
+/* Every tunnel starts unusable, without a link. The model must outlive it. NULL: no memory. */
+struct health *health_new(const struct model *model, uint64_t now_ms);
+void health_free(struct health *health);
+
+/* "link gone", "BFD down", "BGP down", "all well": why it is usable or not. */
+const char *health_cause(const struct health_tunnel *tunnel);
+
+/* ---- Events ----------------------------------------------------------------------------------------------------------- */
+
+/* The link is there, BFD is up, BGP is established; or it is not. May be repeated. Nothing happens when the model has no such tunnel. */
+void health_report(
+	struct health *health, uint16_t tunnel, enum health_need need, bool fulfilled, uint64_t now_ms);
+/* BIRD ended, or does not answer; and: it answers again. Both may be repeated. */
+void health_bird_lost(struct health *health, uint64_t now_ms);
+void health_bird_back(struct health *health, uint64_t now_ms);
+/* Time has passed: to be called at health_deadline(), earlier does no harm. */
+void health_tick(struct health *health, uint64_t now_ms);
+/* UINT64_MAX: nothing waits for time. */
+uint64_t health_deadline(const struct health *health);
+
+/* ---- Answers ---------------------------------------------------------------------------------------------------------- */
+
+/* One row a tunnel, in the model's order. */
+const struct health_tunnel *health_tunnels(const struct health *health);
+
+/*
+ * The next tunnel whose bit has changed since it was last asked for; false: no more. To be called after every event. A bit
+ * that changed twice meanwhile is told once, as it is now, or not at all when it is as it was.
+ */
+bool health_next_change(struct health *health, struct health_tunnel *change);
+
+/* The announced set, in the model's order of loopbacks. All are announced until they are withdrawn. */
+const bool *health_announced(const struct health *health);
+void health_withdraw_all(struct health *health);
+
+#endif

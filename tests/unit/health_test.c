@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unit.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "health/health.h"
+
+/* Number 1 has BGP and BFD, 2 has BGP alone, 3 neither. */
+static struct tunnel tunnels[] = {
+	{.name = "both", .number = 1, .bgp = {.enabled = true, .bfd = {.enabled = true}}},
+	{.name = "bgp", .number = 2, .bgp = {.enabled = true}},
+	{.name = "plain", .number = 3},
+};
+static struct loopback loopbacks[] = {{.name = "control"}, {.name = "media"}};
+static const struct model model = {
+	.tunnels = tunnels, .tunnel_count = 3, .loopbacks = loopbacks, .loopback_count = 2};
+
+enum event { LINK, NO_LINK, BFD, NO_BFD, BGP, NO_BGP, LOST, BACK, TICK };
+
+/* A time table: what happens when to which tunnel, and whether that tunnel is usable then and since when. */
+struct row {
+	uint64_t at;
+	enum event event;
+	uint16_t tunnel;
+	bool usable;
+	uint64_t since;
+	const char *cause;
+};
+
+static void happen(struct health *health, const struct row *row)
+{
+	switch (row->event) {
+	case LOST:
+		health_bird_lost(health, row->at);
+		return;
+	case BACK:
+		health_bird_back(health, row->at);
+		return;
+	case TICK:
+		health_tick(health, row->at);
+		return;
+	case LINK:
+	case NO_LINK:
+		health_report(health, row->tunnel, HEALTH_LINK, row->event == LINK, row->at);
+		return;
+	case BFD:
+	case NO_BFD:
+		health_report(health, row->tunnel, HEALTH_BFD, row->event == BFD, row->at);
+		return;
+	default:
+		health_report(health, row->tunnel, HEALTH_BGP, row->event == BGP, row->at);
+	}
+}
+
+static void follow(const struct row *rows, size_t count)
+{
+	struct health *health = health_new(&model, 0);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct health_tunnel *state = &health_tunnels(health)[rows[i].tunnel - 1];
+
+		happen(health, &rows[i]);
+		if (state->usable != rows[i].usable || state->since_ms != rows[i].since ||
+			strcmp(health_cause(state), rows[i].cause) != 0)
+			printf("row %zu: at %lu usable %d since %lu, %s\n", i, rows[i].at, state->usable,
+				state->since_ms, health_cause(state));
+		CU_ASSERT_EQUAL(state->usable, rows[i].usable);
+		CU_ASSERT_EQUAL(state->since_ms, rows[i].since);
+		CU_ASSERT_STRING_EQUAL(health_cause(state), rows[i].cause);
+	}
+	health_free(health);
+}
+
+#define FOLLOW(...)                                             \
+	do {                                                    \
+		static const struct row rows[] = {__VA_ARGS__}; \
+		follow(rows, ARRAY_SIZE(rows));                 \
+	} while (0)
+
+static void needs_what_is_configured(void)
+{
+	FOLLOW({10, LINK, 1, false, 0, "BFD down"}, {20, BGP, 1, false, 0, "BFD down"},
+		{30, BFD, 1, true, 30, "all well"}, {40, BFD, 1, true, 30, "all well"});
+	FOLLOW({10, BFD, 2, false, 0, "link gone"}, {20, LINK, 2, false, 0, "BGP down"},
+		{30, BGP, 2, true, 30, "all well"});
+	FOLLOW({10, LINK, 3, true, 10, "all well"});
+	FOLLOW({10, BFD, 3, false, 0, "link gone"}, {20, BGP, 3, false, 0, "link gone"});
+}
+
+static void any_loss_ends_it_at_once(void)
+{
+	FOLLOW({1, LINK, 1, false, 0, "BFD down"}, {2, BGP, 1, false, 0, "BFD down"},
+		{3, BFD, 1, true, 3, "all well"}, {4, NO_BFD, 1, false, 4, "BFD down"},
+		{5, NO_BGP, 1, false, 4, "BFD down"}, {6, BFD, 1, false, 4, "BGP down"},
+		{7, BGP, 1, true, 7, "all well"}, {8, NO_BGP, 1, false, 8, "BGP down"},
+		{9, BGP, 1, true, 9, "all well"}, {10, NO_LINK, 1, false, 10, "link gone"},
+		{11, LINK, 1, true, 11, "all well"});
+	FOLLOW({1, LINK, 2, false, 0, "BGP down"}, {2, BGP, 2, true, 2, "all well"},
+		{3, NO_BFD, 2, true, 2, "all well"}, {4, NO_BGP, 2, false, 4, "BGP down"});
+	FOLLOW({1, LINK, 3, true, 1, "all well"}, {2, NO_LINK, 3, false, 2, "link gone"});
+}
+
+// clang-format off
+#define UP_1 {1, LINK, 1, false, 0, "BFD down"}, {2, BGP, 1, false, 0, "BFD down"}, {3, BFD, 1, true, 3, "all well"}
+// clang-format on
+
+static void a_lost_bird_freezes(void)
+{
+	/* Whatever its end makes of the sessions, the bit stays, until all is well again, and then events count. */
+	FOLLOW(UP_1, {10, LOST, 1, true, 3, "all well"}, {11, NO_BGP, 1, true, 3, "all well"},
+		{12, NO_BFD, 1, true, 3, "all well"}, {2000, BACK, 1, true, 3, "all well"},
+		{2100, BFD, 1, true, 3, "all well"}, {3000, BGP, 1, true, 3, "all well"},
+		{3001, NO_BFD, 1, false, 3001, "BFD down"});
+	/* The marker was never touched: BFD is not reported again, and need not be. */
+	FOLLOW(UP_1, {10, LOST, 1, true, 3, "all well"}, {2000, BACK, 1, true, 3, "all well"},
+		{3000, BGP, 1, true, 3, "all well"}, {20000, TICK, 1, true, 3, "all well"});
+	/* A link that goes is the kernel's word. */
+	FOLLOW(UP_1, {10, LOST, 1, true, 3, "all well"}, {20, NO_LINK, 1, false, 20, "link gone"},
+		{30, LINK, 1, false, 20, "BGP down"}, {40, BACK, 1, false, 20, "BGP down"},
+		{50, BGP, 1, true, 50, "all well"});
+	/* What was down stays down. */
+	FOLLOW({1, LINK, 1, false, 0, "BFD down"}, {10, LOST, 1, false, 0, "BFD down"},
+		{20, BACK, 1, false, 0, "BFD down"}, {30, BFD, 1, false, 0, "BGP down"},
+		{40, BGP, 1, true, 40, "all well"});
+	/* Without BGP a tunnel does not care. */
+	FOLLOW({1, LINK, 3, true, 1, "all well"}, {10, LOST, 3, true, 1, "all well"},
+		{20, NO_LINK, 3, false, 20, "link gone"}, {30, LINK, 3, true, 30, "all well"});
+}
+
+static void the_frozen_thaw_in_bounded_time(void)
+{
+	FOLLOW(UP_1, {10, LOST, 1, true, 3, "all well"}, {60000, TICK, 1, true, 3, "all well"},
+		{100000, BACK, 1, true, 3, "all well"},
+		{100000 + HEALTH_CONVERGE_MS - 1, TICK, 1, true, 3, "all well"},
+		{100000 + HEALTH_CONVERGE_MS, TICK, 1, false, 100000 + HEALTH_CONVERGE_MS, "BGP down"});
+	/* BIRD dies again meanwhile: the clock starts anew. */
+	FOLLOW(UP_1, {10, LOST, 1, true, 3, "all well"}, {1000, BACK, 1, true, 3, "all well"},
+		{2000, LOST, 1, true, 3, "all well"},
+		{1000 + HEALTH_CONVERGE_MS, TICK, 1, true, 3, "all well"},
+		{30000, BACK, 1, true, 3, "all well"}, {30500, BACK, 1, true, 3, "all well"},
+		{30000 + HEALTH_CONVERGE_MS, TICK, 1, false, 30000 + HEALTH_CONVERGE_MS, "BGP down"});
+}
+
+static void the_deadline_is_told(void)
+{
+	struct health *health = health_new(&model, 0);
+
+	CU_ASSERT_EQUAL(health_deadline(health), UINT64_MAX);
+	health_bird_lost(health, 10);
+	CU_ASSERT_EQUAL(health_deadline(health), UINT64_MAX);
+	health_bird_back(health, 20);
+	CU_ASSERT_EQUAL(health_deadline(health), 20 + HEALTH_CONVERGE_MS);
+	health_tick(health, health_deadline(health));
+	CU_ASSERT_EQUAL(health_deadline(health), UINT64_MAX);
+	health_free(health);
+}
+
+static void changes_are_told_once(void)
+{
+	struct health *health = health_new(&model, 0);
+	struct health_tunnel change;
+
+	CU_ASSERT_FALSE(health_next_change(health, &change));
+	health_report(health, 3, HEALTH_LINK, true, 10);
+	health_report(health, 2, HEALTH_LINK, true, 11);
+	health_report(health, 2, HEALTH_BGP, true, 12);
+	CU_ASSERT(health_next_change(health, &change));
+	CU_ASSERT_EQUAL(change.tunnel, 2);
+	CU_ASSERT(change.usable);
+	CU_ASSERT_EQUAL(change.since_ms, 12);
+	CU_ASSERT(health_next_change(health, &change));
+	CU_ASSERT_EQUAL(change.tunnel, 3);
+	CU_ASSERT_FALSE(health_next_change(health, &change));
+	health_report(health, 3, HEALTH_LINK, false, 20);
+	health_report(health, 3, HEALTH_LINK, true, 21);
+	CU_ASSERT_FALSE(health_next_change(health, &change));
+	health_report(health, 99, HEALTH_LINK, true, 30);
+	CU_ASSERT_FALSE(health_next_change(health, &change));
+	health_free(health);
+}
+
+static void loopbacks_are_announced_until_withdrawn(void)
+{
+	struct health *health = health_new(&model, 0);
+
+	CU_ASSERT(health_announced(health)[0]);
+	CU_ASSERT(health_announced(health)[1]);
+	health_withdraw_all(health);
+	CU_ASSERT_FALSE(health_announced(health)[0]);
+	CU_ASSERT_FALSE(health_announced(health)[1]);
+	health_free(health);
+}
+
+UNIT_TESTS("health", {"a tunnel needs what is configured for it", needs_what_is_configured},
+	{"any loss ends it at once", any_loss_ends_it_at_once},
+	{"a lost BIRD freezes the bits", a_lost_bird_freezes},
+	{"the frozen thaw in bounded time", the_frozen_thaw_in_bounded_time},
+	{"the deadline is told", the_deadline_is_told}, {"changes are told once", changes_are_told_once},
+	{"loopbacks are announced until withdrawn", loopbacks_are_announced_until_withdrawn})
