@@ -224,6 +224,14 @@ static bool may_overlap(const struct span *one, const struct span *other)
 	       (one->holder == LINK && other->holder == LINK && one->owner == other->owner);
 }
 
+/* A loopback is an address to people, not a prefix. */
+static const char *show_span(const struct span *span, char *text)
+{
+	if (span->holder == LOOPBACK)
+		return address_format(&span->prefix.address, text);
+	return prefix_format(&span->prefix, text);
+}
+
 /* Reported where the later of the two stands. */
 static void report_overlap(struct review *review, const struct span *wide, const struct span *narrow)
 {
@@ -232,12 +240,11 @@ static void report_overlap(struct review *review, const struct span *wide, const
 	char one[PREFIX_TEXT_SIZE], other[PREFIX_TEXT_SIZE];
 	bool same = wide->prefix.length == narrow->prefix.length;
 
-	review_problem(review, later->key, "%s %s %s of %s on line %u: %s",
-		prefix_format(&later->prefix, one),
+	review_problem(review, later->key, "%s %s %s of %s on line %u: %s", show_span(later, one),
 		same              ? "is the same as"
 		: later == narrow ? "lies within"
 				  : "contains",
-		prefix_format(&earlier->prefix, other), earlier->key, review_line(review, earlier->key),
+		show_span(earlier, other), earlier->key, review_line(review, earlier->key),
 		conflicts[later->holder][earlier->holder]);
 }
 

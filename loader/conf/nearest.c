@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conf/nearest.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #define KEY_MAX  31
@@ -18,7 +19,7 @@ static unsigned distance(const char *one, const char *other)
 		row[0] = i;
 		for (unsigned j = 1; j <= length; j++) {
 			above = row[j];
-			best = diagonal + (*one != other[j - 1]);
+			best = diagonal + (tolower((unsigned char)*one) != other[j - 1]);
 			if (above + 1 < best)
 				best = above + 1;
 			if (row[j - 1] + 1 < best)

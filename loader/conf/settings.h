@@ -98,7 +98,7 @@ static inline bool *setting_flag(const struct setting *setting, const void *base
 	return (bool *)((char *)base + setting->flag_offset);
 }
 
-/* Whether 44 characters are the base64 form of 32 bytes, as wg(8) writes keys. */
+/* Whether a text is 32 bytes in base64, as wg(8) writes keys. */
 bool key_is_base64(const char *text);
 
 #endif

@@ -6,12 +6,15 @@
 #include "conf/settings.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/scan.h"
+
+#define KEY_SIZE 32 /* bytes of a WireGuard key: Curve25519 */
 
 #define refuse(scalar, ...) error_set((scalar)->error, -EINVAL, __VA_ARGS__)
 
@@ -71,15 +74,20 @@ static int read_interface(const struct scalar *scalar, void *field)
 
 const struct type type_interface = {read_interface, show_text};
 
-/* The providers have been read: they stand before the tunnels in the table. */
+/*
+ * The providers have been read: they stand before the tunnels in the table. One whose name was refused may be the one that
+ * is meant, so then nothing is said here.
+ */
 static int read_provider(const struct scalar *scalar, void *field)
 {
-	const struct model *model = scalar->model;
+	const struct provider *providers = scalar->model->providers;
 
-	for (size_t i = 0; i < model->provider_count; i++) {
-		if (!model->providers[i].name || strcmp(model->providers[i].name, scalar->text) != 0)
+	for (size_t i = 0; i < scalar->model->provider_count; i++) {
+		if (!providers[i].name)
+			return 0;
+		if (strcmp(providers[i].name, scalar->text) != 0)
 			continue;
-		*(const struct provider **)field = &model->providers[i];
+		*(const struct provider **)field = &providers[i];
 		return 0;
 	}
 	return refuse(scalar, "no provider has the name \"%s\": add it to providers, or correct it here",
@@ -127,8 +135,12 @@ static uint32_t load_number(const struct setting *setting, const void *field)
 static int scan_number(const struct scalar *scalar, uint32_t *value)
 {
 	const struct setting *setting = scalar->setting;
+	int r = scan_u32(scalar->text, setting->minimum, setting->maximum, value);
 
-	if (scan_u32(scalar->text, setting->minimum, setting->maximum, value) < 0)
+	if (r == -ERANGE)
+		return refuse(scalar, "%s is out of range: %u to %u", scalar->text, setting->minimum,
+			setting->maximum);
+	if (r < 0)
 		return refuse(scalar, "\"%s\" is not a whole number from %u to %u, without leading zeros",
 			scalar->text, setting->minimum, setting->maximum);
 	return 0;
@@ -172,12 +184,14 @@ static int scan_time(const struct scalar *scalar, const char *example, uint32_t 
 {
 	const struct setting *setting = scalar->setting;
 	char least[DURATION_TEXT_SIZE], most[DURATION_TEXT_SIZE];
+	int r = scan_duration(scalar->text, setting->minimum, setting->maximum, ms);
 
-	if (scan_duration(scalar->text, setting->minimum, setting->maximum, ms) < 0)
-		return refuse(scalar,
-			"\"%s\" is not a duration from %s to %s: a number and ms, s, m or h, such as %s",
-			scalar->text, format_duration(setting->minimum, least),
-			format_duration(setting->maximum, most), example);
+	if (r == -ERANGE)
+		return refuse(scalar, "%s is out of range: %s to %s", scalar->text,
+			format_duration(setting->minimum, least), format_duration(setting->maximum, most));
+	if (r < 0)
+		return refuse(scalar, "\"%s\" is not a duration: a number and ms, s, m or h, such as %s",
+			scalar->text, example);
 	return 0;
 }
 
@@ -212,7 +226,12 @@ static int read_seconds(const struct scalar *scalar, void *field)
 	return 0;
 }
 
-const struct type type_seconds = {read_seconds, show_duration};
+static const char *show_seconds(const struct setting *setting, const void *field, char *buffer)
+{
+	return *(const uint32_t *)field ? show_duration(setting, field, buffer) : "0s";
+}
+
+const struct type type_seconds = {read_seconds, show_seconds};
 
 /* ---- Choices -------------------------------------------------------------------------------------------------- */
 
@@ -443,16 +462,16 @@ const struct type type_endpoint = {read_endpoint, show_endpoint};
 
 /* ---- Keys and files ------------------------------------------------------------------------------------------- */
 
-/* 43 digits of base64 carry 258 bits, of which the last two must be zero, and one "=" pads. */
 bool key_is_base64(const char *text)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	unsigned char key[KEY_SIZE];
+	size_t size = 0;
+	int r = sodium_base642bin(
+		key, sizeof(key), text, strlen(text), NULL, &size, NULL, sodium_base64_VARIANT_ORIGINAL);
 
-	if (strlen(text) != 44 || strspn(text, digits) != 43 || text[43] != '=')
-		return false;
-	return (strchr(digits, text[42]) - digits) % 4 == 0;
+	sodium_memzero(key, sizeof(key));
+	return r == 0 && size == KEY_SIZE;
 }
-
 static int read_public_key(const struct scalar *scalar, void *field)
 {
 	if (!key_is_base64(scalar->text))
