@@ -86,26 +86,37 @@ static bool is_own(const struct tunnel *tunnel, const struct address *address)
 	return false;
 }
 
+/* fe80::/10 is every link's, so it tells none apart. */
+static bool is_link_local(const struct address *address)
+{
+	return address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
+}
+
+static const char *neighbor_fault(const struct tunnel *tunnel)
+{
+	const struct address *neighbor = &tunnel->bgp.neighbor;
+
+	if (is_link_local(neighbor))
+		return "is link-local: write the other end's v4 or other v6 address";
+	if (is_own(tunnel, neighbor))
+		return "is this end's own address: write the other end's";
+	if (!is_on_link(tunnel, neighbor))
+		return "is on no link of the tunnel's addresses: write one that is, or correct the addresses";
+	return NULL;
+}
+
 static void neighbors_are_on_the_link(struct review *review, const struct model *model)
 {
 	char text[KEY_PATH_SIZE], shown[ADDRESS_TEXT_SIZE];
+	const char *fault;
 
 	FOR_EACH (i, model->tunnel_count) {
-		const struct tunnel *tunnel = &model->tunnels[i];
-		const struct address *neighbor = &tunnel->bgp.neighbor;
+		const struct bgp *bgp = &model->tunnels[i].bgp;
 
-		if (!tunnel->bgp.enabled || !was_read(neighbor))
-			continue;
-		key(text, "tunnels[%zu].bgp.neighbor", i);
-		address_format(neighbor, shown);
-		if (is_own(tunnel, neighbor))
-			review_problem(
-				review, text, "%s is this end's own address: write the other end's", shown);
-		else if (!is_on_link(tunnel, neighbor))
-			review_problem(review, text,
-				"%s is on no link of the tunnel's addresses: write one that is, or "
-				"correct the addresses",
-				shown);
+		fault = bgp->enabled && was_read(&bgp->neighbor) ? neighbor_fault(&model->tunnels[i]) : NULL;
+		if (fault)
+			review_problem(review, key(text, "tunnels[%zu].bgp.neighbor", i), "%s %s",
+				address_format(&bgp->neighbor, shown), fault);
 	}
 }
 
@@ -180,12 +191,6 @@ static void collect_loopbacks(struct spans *spans, const struct model *model)
 		}
 }
 
-/* fe80::/10 is every link's, so it tells none apart. */
-static bool is_link_local(const struct address *address)
-{
-	return address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
-}
-
 static void collect_links(struct spans *spans, const struct model *model)
 {
 	FOR_EACH (i, model->tunnel_count)
@@ -232,7 +237,7 @@ static const char *show_span(const struct span *span, char *text)
 	return prefix_format(&span->prefix, text);
 }
 
-/* Reported where the later of the two stands. */
+/* Reported where the one stands that was collected later: a loopback in a prefix, not the prefix around it. */
 static void report_overlap(struct review *review, const struct span *wide, const struct span *narrow)
 {
 	const struct span *later = wide->order > narrow->order ? wide : narrow;
