@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Fragments of responses: only the first has ports, so it leaves the way that it took for the others to follow
+ * (RFC 791, RFC 8200: one packet's fragments share addresses, id and protocol). One that comes before its first goes by
+ * its device, as would one whose memory is too old: ids are used again.
+ */
+#ifndef HOMEWARD_FRAGMENT_H
+#define HOMEWARD_FRAGMENT_H
+
+#include "bpf/home.h"
+#include "bpf/maps.h"
+#include "bpf/parse.h"
+
+#define FRAGMENT_LIFETIME_MS 30000 /* the time after which a receiver gives reassembly up */
+
+static __always_inline void key_of_fragment(struct fragment_key *key, const struct packet *packet, __u16 zone)
+{
+	__builtin_memset(key, 0, sizeof(*key));
+	__builtin_memcpy(key->source, packet->source, 16);
+	__builtin_memcpy(key->destination, packet->destination, 16);
+	key->id = packet->fragment_id;
+	key->protocol = packet->protocol;
+	key->zone = zone;
+}
+
+/* `line` is index + 1 of the flow's line, 0 if it has none. */
+static __always_inline void remember_fragment(
+	const struct packet *packet, __u16 zone, const struct way *way, __u32 line)
+{
+	__u32 now = bpf_ktime_get_coarse_ns() / 1000000;
+	struct fragment_entry entry = {
+		.home = HOME(now, way->tunnel, way->gateway, way->gateway), .seen_ms = now, .line = line};
+	struct fragment_key key;
+
+	key_of_fragment(&key, packet, zone);
+	bpf_map_update_elem(&fragments, &key, &entry, BPF_ANY);
+}
+
+/* What the first fragment left behind; NULL: nothing that is still true. */
+static __always_inline const struct fragment_entry *recall_fragment(const struct packet *packet, __u16 zone)
+{
+	__u32 now = bpf_ktime_get_coarse_ns() / 1000000;
+	const struct fragment_entry *entry;
+	struct fragment_key key;
+
+	key_of_fragment(&key, packet, zone);
+	entry = bpf_map_lookup_elem(&fragments, &key);
+	return entry && idle_ms(entry->home, now) < FRAGMENT_LIFETIME_MS ? entry : NULL;
+}
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A response on its way out, wherever it surfaced: find its flow, let the flow know, find the way home, send.
+ *
+ * Three kinds name their flow in three manners: a packet with ports by these, a later fragment by its first, an
+ * ICMP error by the packet it quotes, which came from the device and so is a request.
+ */
+#ifndef HOMEWARD_RESPONSE_H
+#define HOMEWARD_RESPONSE_H
+
+#include "bpf/clamp.h"
+#include "bpf/fragment.h"
+#include "bpf/home.h"
+#include "bpf/learn.h"
+#include "bpf/verdict.h"
+
+struct response {
+	struct line_key key; /* of the flow */
+	__u64 home;          /* the flow's, 0 if it has no line */
+	__u32 line;          /* index + 1, 0 if it has none */
+};
+
+/* The flow is alive and one step further. */
+static __always_inline void note_response(
+	const struct settings *config, const struct packet *packet, struct response *response, __u64 now_ns)
+{
+	struct table table = flow_table(config, now_ns);
+	struct finding found = {};
+
+	if (!find_flow(config, &response->key, now_ns, &found))
+		return;
+	line_touch(&table, &found, HOME_TUNNEL(found.home), HOME_GATEWAY(found.home));
+	advance_by_response(&found, packet, now_ns);
+	response->home = found.home;
+	response->line = found.index + 1;
+}
+
+static __always_inline void follow_first_fragment(
+	const struct packet *packet, __u16 zone, struct response *response)
+{
+	const struct fragment_entry *first = recall_fragment(packet, zone);
+
+	if (!first)
+		return;
+	response->home = first->home;
+	response->line = first->line;
+}
+
+/* An error about a packet that did not come from there (it would be a defect of our stack) goes by the device. */
+static __always_inline enum parsed follow_quoted(struct __sk_buff *skb, const struct settings *config,
+	const struct packet *packet, __u16 zone, struct response *response)
+{
+	struct packet quoted;
+	struct finding found = {};
+	enum parsed parsed = parse_quoted(skb, packet, &quoted);
+
+	if (parsed != PARSED || !same_address(quoted.source, packet->destination))
+		return parsed;
+	key_of_request(&response->key, &quoted, zone);
+	if (find_flow(config, &response->key, bpf_ktime_get_coarse_ns(), &found))
+		response->home = found.home;
+	return PARSED;
+}
+
+SUBPROGRAM enum parsed find_flow_of_response(struct __sk_buff *skb, const struct settings *config,
+	const struct packet *packet, __u16 zone, struct response *response)
+{
+	if (!config || !packet || !response)
+		return PARSED_MALFORMED;
+	key_of_response(&response->key, packet, zone);
+	if (packet->icmp == ICMP_KIND_ERROR)
+		return follow_quoted(skb, config, packet, zone, response);
+	if (packet->fragment == FRAGMENT_LATER)
+		follow_first_fragment(packet, zone, response);
+	else
+		note_response(config, packet, response, bpf_ktime_get_coarse_ns());
+	return PARSED;
+}
+
+/* The verdict on a packet whose source is a loopback of `zone`. */
+static __always_inline int respond(
+	struct __sk_buff *skb, const struct settings *config, const struct packet *packet, __u16 zone)
+{
+	struct response response = {};
+	struct way way = {};
+
+	if (find_flow_of_response(skb, config, packet, zone, &response) != PARSED)
+		return drop(skb, REASON_malformed);
+	find_way_home(config, &response.key, response.home, &way);
+	if (!way.tunnel)
+		return drop(skb, way.reason);
+	if (packet->fragment == FRAGMENT_FIRST)
+		remember_fragment(packet, zone, &way, response.line);
+	if (response.line)
+		count_line(config, response.line - 1, DIRECTION_RESPONSE, skb->gso_segs ?: 1, packet->length);
+	clamp_mss(skb, config, packet);
+	return send(skb, config, packet, &way);
+}
+
+#endif

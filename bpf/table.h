@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The one-line table: open addressing in a window of TABLE_WINDOW lines from the hash's home, a line a cache line.
+ * Written by programs on all CPUs at once and by gwd through its mapping, without a lock. This is the protocol.
+ *
+ *	          claim              publish                    evict, flush, sweep
+ *	  free ─────────► claimed ───────────► in service ─────────────────────────► dead ──┐
+ *	                     ▲                 (half-open, established, closing)            │ claim, after its grace
+ *	                     └──────────────────────────────────────────────────────────────┘
+ *
+ * Every arrow is one compare-and-swap of the tag, which holds hash and state, so of several writers one wins and a
+ * writer that comes too late, when the line holds another flow, loses by the hash.
+ *
+ *  - FREE means never used: no flow whose window reaches over a free line stands behind it, so a search stops there.
+ *    A line never becomes free again.
+ *  - CLAIMED belongs to the one who claimed it: it alone writes key, home and stamp. Nobody reads them, nobody waits.
+ *    A program cannot die in between.
+ *  - Two CPUs that insert one flow at once must not make two lines. So each, once it has claimed, looks through the whole
+ *    window again for the same hash, claimed or in service; if it finds one it gives its own claim up. The claims
+ *    are full barriers: whoever claims later sees the earlier claim. Both may give up; the flow's next packet succeeds.
+ *  - In service: the home word is changed by compare-and-swap, and only a change of way, or a second gone by, is written.
+ *  - A line idle for longer than its lifetime (abi.h) is dead since that moment, whether or not somebody wrote so: it is
+ *    not found, and after the grace it is claimed like any dead line. Of a dead line the home word says since when.
+ *  - The grace (DEAD_GRACE_MS) is there for those who found the line when it lived: they are done long before it is over.
+ *    Half-open lines are evicted without one, or a flood would close the table for a second: whoever writes through an old
+ *    finding then loses by the hash in the tag, and a way home read too late is caught by the exit check (home.h).
+ *  - A window without a line to claim gives up a half-open line, else takes a closing one out of service, the longest idle
+ *    first. An established line is never given up: the new flow goes without an entry, and that is counted.
+ *
+ * To read: tag, key, home, and the tag again; a finding is true of one moment. The tag's hash is compared before the 40
+ * bytes of the key, so a search touches one cache line as a rule. A home's index is a function of the hash in the tag
+ * alone, so a table can be moved into another one of a different size line by line.
+ */
+#ifndef HOMEWARD_TABLE_H
+#define HOMEWARD_TABLE_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <stdbool.h>
+
+#include "bpf/abi.h"
+
+/* A way home that stays the same is written at most so often. */
+#define TOUCH_MS 1000
+
+/* A time up to this far ahead of ours was written by a CPU whose clock ticked a moment later. */
+#define CLOCK_AHEAD_MS 60000
+
+#define HASH_BITS 56
+
+struct table {
+	void *lines; /* the map */
+	__u32 mask;
+	const struct settings *settings;
+	__u64 now_ns;
+};
+
+/* What was found in a line, at one moment. */
+struct finding {
+	struct line *line;
+	__u32 index;
+	__u64 tag, home;
+};
+
+enum inserted {
+	INSERTED,
+	INSERT_RIVALLED, /* another CPU is inserting the same flow */
+	INSERT_REFUSED,  /* the window is full of lines that are not to be given up */
+};
+
+static __always_inline __u32 table_now(const struct table *table)
+{
+	return table->now_ns / 1000000;
+}
+
+static __always_inline __u64 peek(const __u64 *word)
+{
+	return *(const volatile __u64 *)word;
+}
+
+static __always_inline bool swap_word(__u64 *word, __u64 old, __u64 new)
+{
+	return __sync_val_compare_and_swap(word, old, new) == old;
+}
+
+/* Multiply and fold, word by word: five multiplications that every bit of the key goes through. */
+static __always_inline __u64 hash_of(const struct line_key *key, __u32 seed)
+{
+	const __u64 *words = (const __u64 *)key;
+	__u64 hash = seed * 0x9e3779b97f4a7c15ULL;
+
+	for (int i = 0; i < 5; i++) {
+		hash = (hash ^ words[i]) * 0xd6e8feb86659fd93ULL;
+		hash ^= hash >> 32;
+	}
+	hash *= 0x9e3779b97f4a7c15ULL;
+	return (hash ^ hash >> 32) & ((1ULL << HASH_BITS) - 1);
+}
+
+static __always_inline bool same_key(const struct line_key *a, const struct line_key *b)
+{
+	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
+
+	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2] && x[3] == y[3] && x[4] == y[4];
+}
+
+static __always_inline struct line *table_line(
+	const struct table *table, __u64 hash, __u32 step, __u32 *index)
+{
+	*index = (hash + step) & table->mask;
+	return bpf_map_lookup_elem(table->lines, index);
+}
+
+static __always_inline __u32 idle_ms(__u64 home, __u32 now)
+{
+	__u32 idle = now - HOME_SEEN(home);
+
+	return idle > -(__u32)CLOCK_AHEAD_MS ? 0 : idle;
+}
+
+static __always_inline bool in_service(__u8 state)
+{
+	return state == LINE_HALF_OPEN || state == LINE_ESTABLISHED || state == LINE_CLOSING;
+}
+
+static __always_inline bool expired(const struct table *table, __u64 tag, __u64 home, __u8 protocol)
+{
+	return idle_ms(home, table_now(table)) > line_lifetime_ms(table->settings, TAG_STATE(tag), protocol);
+}
+
+/* ---- Finding ------------------------------------------------------------------------------------------------------ */
+
+static __always_inline bool table_find(
+	const struct table *table, const struct line_key *key, __u64 hash, struct finding *found)
+{
+	for (__u32 step = 0; step < TABLE_WINDOW; step++) {
+		struct line *line = table_line(table, hash, step, &found->index);
+
+		if (!line)
+			break;
+		found->tag = peek(&line->tag);
+		if (TAG_STATE(found->tag) == LINE_FREE)
+			break;
+		if (TAG_HASH(found->tag) != hash || !in_service(TAG_STATE(found->tag)) ||
+			!same_key(&line->key, key))
+			continue;
+		found->home = peek(&line->home);
+		if (peek(&line->tag) != found->tag || expired(table, found->tag, found->home, key->protocol))
+			continue;
+		found->line = line;
+		return true;
+	}
+	found->line = NULL;
+	return false;
+}
+
+/* ---- Inserting ---------------------------------------------------------------------------------------------------- */
+
+/* How readily a line gives its place to another flow. */
+enum rank { RANK_NEVER, RANK_CLOSING, RANK_HALF_OPEN, RANK_DEAD, RANK_FREE };
+
+static __always_inline enum rank line_rank(
+	const struct table *table, const struct line *line, __u64 tag, __u32 idle)
+{
+	__u32 lifetime = 0;
+
+	if (TAG_STATE(tag) == LINE_FREE)
+		return RANK_FREE;
+	if (TAG_STATE(tag) == LINE_CLAIMED)
+		return RANK_NEVER;
+	if (TAG_STATE(tag) != LINE_DEAD)
+		lifetime = line_lifetime_ms(table->settings, TAG_STATE(tag), line->key.protocol);
+	if (idle > lifetime && idle - lifetime > DEAD_GRACE_MS)
+		return RANK_DEAD;
+	if (TAG_STATE(tag) == LINE_HALF_OPEN)
+		return RANK_HALF_OPEN;
+	return TAG_STATE(tag) == LINE_CLOSING ? RANK_CLOSING : RANK_NEVER;
+}
+
+/* The line of the window to be claimed: the first free one, else by rank, then by idleness. */
+static __always_inline enum rank choose_line(const struct table *table, __u64 hash, struct finding *chosen)
+{
+	__u64 best = 0;
+
+	for (__u32 step = 0; step < TABLE_WINDOW; step++) {
+		__u32 index;
+		struct line *line = table_line(table, hash, step, &index);
+		__u64 tag, home, score;
+		__u32 idle;
+
+		if (!line)
+			break;
+		tag = peek(&line->tag);
+		home = peek(&line->home);
+		idle = idle_ms(home, table_now(table));
+		score = (__u64)line_rank(table, line, tag, idle) << 32 | idle;
+		if (score >> 32 && score >= best) {
+			best = score;
+			*chosen = (struct finding){line, index, tag, home};
+		}
+		if (TAG_STATE(tag) == LINE_FREE)
+			break;
+	}
+	return best >> 32;
+}
+
+/* Whether the flow has, or is about to have, a line besides the one we claimed. */
+static __always_inline bool has_rival(
+	const struct table *table, const struct line_key *key, __u64 hash, __u32 ours)
+{
+	for (__u32 step = 0; step < TABLE_WINDOW; step++) {
+		__u32 index;
+		struct line *line = table_line(table, hash, step, &index);
+		__u64 tag;
+
+		if (!line)
+			return false;
+		tag = peek(&line->tag);
+		if (TAG_STATE(tag) == LINE_FREE)
+			return false;
+		if (index == ours || TAG_HASH(tag) != hash)
+			continue;
+		if (TAG_STATE(tag) == LINE_CLAIMED)
+			return true;
+		if (in_service(TAG_STATE(tag)) && same_key(&line->key, key) &&
+			!expired(table, tag, peek(&line->home), key->protocol))
+			return true;
+	}
+	return false;
+}
+
+/* Takes a claimed line out of service, as of now. */
+static __always_inline void bury(const struct table *table, struct line *line, __u64 claimed)
+{
+	line->home = HOME(table_now(table), 0, 0, 0);
+	swap_word(&line->tag, claimed, TAG(TAG_HASH(claimed), LINE_DEAD));
+}
+
+/*
+ * Gives the flow a line, after it was looked for and not found. `new` brings state (in its tag) and home, and takes
+ * the finding.
+ */
+static __always_inline enum inserted table_insert(
+	const struct table *table, const struct line_key *key, __u64 hash, __u64 stamp, struct finding *new)
+{
+	struct finding chosen = {};
+	enum rank rank = choose_line(table, hash, &chosen);
+	__u64 claimed = TAG(hash, LINE_CLAIMED);
+	struct line *line = chosen.line;
+
+	if (rank == RANK_NEVER || !line)
+		return INSERT_REFUSED;
+	if (!swap_word(&line->tag, chosen.tag, claimed))
+		return INSERT_RIVALLED;
+	if (rank == RANK_CLOSING) {
+		bury(table, line, claimed);
+		return INSERT_REFUSED;
+	}
+	if (has_rival(table, key, hash, chosen.index)) {
+		bury(table, line, claimed);
+		return INSERT_RIVALLED;
+	}
+	line->key = *key;
+	line->home = new->home;
+	line->stamp = stamp;
+	new->line = line;
+	new->index = chosen.index;
+	new->tag = TAG(hash, TAG_STATE(new->tag));
+	swap_word(&line->tag, claimed, new->tag);
+	return INSERTED;
+}
+
+/* ---- Changing a line in service ----------------------------------------------------------------------------------- */
+
+/* Notes that the line was used, and by which way; the owner stays. */
+static __always_inline void line_touch(
+	const struct table *table, struct finding *found, __u16 tunnel, __u8 gateway)
+{
+	__u64 home = HOME(table_now(table), tunnel, gateway, HOME_OWNER(found->home));
+
+	if ((__u32)home == (__u32)found->home && idle_ms(found->home, table_now(table)) < TOUCH_MS)
+		return;
+	if (swap_word(&found->line->home, found->home, home))
+		found->home = home;
+}
+
+/* Moves the line to another state, unless somebody else took it from the state it was found in. */
+static __always_inline void line_become(struct finding *found, enum line_state state, __u64 stamp)
+{
+	__u64 tag = TAG(TAG_HASH(found->tag), state);
+
+	if (!swap_word(&found->line->tag, found->tag, tag))
+		return;
+	found->line->stamp = stamp;
+	found->tag = tag;
+}
+
+#endif

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * uplink_ingress: TC ingress of every uplink. A response of a server inside that holds a loopback surfaces here, and is
+ * routed to its device as a router would: one hop less, then home. Everything else is the stack's, malformed packets
+ * included unless they claim to come from a loopback: the uplink carries more than our traffic.
+ *
+ * With relays, decapsulation comes first, and what was inside is judged as if it had surfaced here (relay.h).
+ */
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/response.h"
+
+static __always_inline bool is_loopback(const __u8 address[16], __u16 *zone)
+{
+	const struct local_entry *local = local_by_address(address);
+
+	if (!local || local->kind != LOCAL_LOOPBACK)
+		return false;
+	*zone = local->which;
+	return true;
+}
+
+/* Multicast, and what does not leave a link. */
+static __always_inline bool stays_on_link(const struct packet *packet)
+{
+	const __u8 *address = packet->destination;
+
+	if (packet->version == 4)
+		return address[12] >= 224 || (address[12] == 169 && address[13] == 254);
+	return address[0] == 0xff || (address[0] == 0xfe && (address[1] & 0xc0) == 0x80);
+}
+
+static __always_inline bool is_for_us_or_inside(const struct packet *packet)
+{
+	return stays_on_link(packet) || local_by_address(packet->destination) ||
+	       holder_of(SPACE_INSIDE, 0, packet->destination);
+}
+
+#define IPV4_HOPS     8
+#define IPV4_CHECKSUM 10
+#define IPV6_HOPS     7
+
+/* In IPv4 the header checksum covers the word of TTL and protocol. */
+static __always_inline int spend_hop(struct __sk_buff *skb, const struct packet *packet)
+{
+	__u8 hops = packet->hop_limit - 1;
+	__be16 old, new;
+
+	if (packet->version == 6)
+		return bpf_skb_store_bytes(skb, packet->network + IPV6_HOPS, &hops, 1, 0);
+	old = bpf_htons(packet->hop_limit << 8);
+	new = bpf_htons(hops << 8);
+	bpf_l3_csum_replace(skb, packet->network + IPV4_CHECKSUM, old, new, sizeof(new));
+	return bpf_skb_store_bytes(skb, packet->network + IPV4_HOPS, &hops, 1, 0);
+}
+
+SEC("tc")
+int uplink_ingress(struct __sk_buff *skb)
+{
+	const struct settings *config = settings_get();
+	struct packet packet;
+	enum parsed parsed;
+	__u16 zone;
+
+	if (!config || skb->pkt_type != PACKET_HOST)
+		return pass(skb, REASON_passed_other);
+	if (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6))
+		return pass(skb, REASON_passed_other);
+	parsed = parse_packet(skb, ETH_HLEN, skb->len, &packet);
+	if (!is_loopback(packet.source, &zone))
+		return pass(skb, REASON_passed_other);
+	if (parsed != PARSED)
+		return drop(skb, reason_of(parsed));
+	if (is_for_us_or_inside(&packet))
+		return pass(skb, REASON_passed_other);
+	if (packet.hop_limit <= 1)
+		return drop(skb, REASON_hops_exceeded);
+	spend_hop(skb, &packet);
+	return respond(skb, config, &packet, zone);
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What becomes of a packet. Every end of a program goes through here, so everything is counted under one reason.
+ * What was decided also stands in the packet's control block for the time of its stay in traffic control: a redirect
+ * does not tell its target, and whoever tests or traces the programs wants to know it.
+ */
+#ifndef HOMEWARD_VERDICT_H
+#define HOMEWARD_VERDICT_H
+
+#include <linux/pkt_cls.h>
+
+#include "bpf/home.h"
+#include "bpf/maps.h"
+#include "bpf/parse.h"
+
+enum { DECISION_REASON, DECISION_TUNNEL }; /* in __sk_buff.cb */
+
+static __always_inline void count(__u32 reason, __u32 packets, __u32 bytes)
+{
+	struct reason_count *entry = bpf_map_lookup_elem(&reasons, &reason);
+
+	if (!entry)
+		return;
+	entry->packets += packets;
+	entry->bytes += bytes;
+}
+
+static __always_inline void decide(struct __sk_buff *skb, enum reason reason, __u16 tunnel)
+{
+	count(reason, skb->gso_segs ?: 1, skb->len);
+	skb->cb[DECISION_REASON] = reason;
+	skb->cb[DECISION_TUNNEL] = tunnel;
+}
+
+/* Other programs on the same hook may have their turn. */
+static __always_inline int pass(struct __sk_buff *skb, enum reason reason)
+{
+	decide(skb, reason, 0);
+	return TC_ACT_UNSPEC;
+}
+
+static __always_inline int drop(struct __sk_buff *skb, enum reason reason)
+{
+	decide(skb, reason, 0);
+	return TC_ACT_SHOT;
+}
+
+static __always_inline enum reason reason_of(enum parsed parsed)
+{
+	return parsed == PARSED_NOT_IP ? REASON_not_ip : REASON_malformed;
+}
+
+/* How long the longest IP packet is that will leave: a GSO packet is cut into segments on its way. */
+static __always_inline __u32 segment_length(const struct __sk_buff *skb, const struct packet *packet)
+{
+	return skb->gso_size ? packet->payload - packet->network + skb->gso_size : packet->length;
+}
+
+/* Through the tunnel. The kernel takes the MAC header off, and does not look at the MTU. */
+static __always_inline int send(struct __sk_buff *skb, const struct settings *config,
+	const struct packet *packet, const struct way *way)
+{
+	const struct tunnel_entry *tunnel = tunnel_by_number(way->tunnel);
+
+	if (!way->tunnel || !tunnel)
+		return drop(skb, way->reason);
+	if (segment_length(skb, packet) > config->mtu)
+		return drop(skb, REASON_too_big);
+	decide(skb, way->reason, way->tunnel);
+	return bpf_redirect(tunnel->ifindex, 0);
+}
+
+#endif
