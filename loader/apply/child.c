@@ -7,8 +7,11 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -161,4 +164,17 @@ int process_end(struct children *children, pid_t pid, unsigned patience_ms)
 	if (result == 0 && children_exited(children, pid))
 		waitpid(pid, NULL, 0);
 	return result;
+}
+
+pid_t process_behind(const char *socket_path)
+{
+	_cleanup_close_ int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
+	if (descriptor < 0 || connect(descriptor, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return 0;
+	return getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ? 0 : peer.pid;
 }

@@ -41,4 +41,7 @@ const char *children_exited(struct children *children, pid_t pid);
 int process_end(struct children *children, pid_t pid, unsigned patience_ms);
 bool process_alive(pid_t pid);
 
+/* Who listens on this UNIX socket, also when another gwd started it; 0: nobody answers. */
+pid_t process_behind(const char *socket_path);
+
 #endif

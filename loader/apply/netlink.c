@@ -44,6 +44,8 @@ void netlink_close(struct netlink *netlink)
 		return;
 	if (netlink->socket)
 		mnl_socket_close(netlink->socket);
+	explicit_bzero(
+		netlink->received, sizeof(netlink->received)); /* WireGuard's answers hold private keys */
 	free(netlink);
 }
 

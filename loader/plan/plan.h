@@ -24,30 +24,30 @@
 #include "base/address.h"
 #include "model.h"
 
-#define HOME_INTERFACE		"home0"
-#define LOOPBACK_INTERFACE	"lo"
+#define HOME_INTERFACE          "home0"
+#define LOOPBACK_INTERFACE      "lo"
 #define WIREGUARD_KEY_TEXT_SIZE 45 /* base64 of 32 bytes */
 
 /* The table that responses go by, and the priorities of the rules that lead to it and past it. */
-#define HOME_TABLE	     7770
-#define MAIN_TABLE	     254
+#define HOME_TABLE           7770
+#define MAIN_TABLE           254
 #define INSIDE_RULE_PRIORITY 7000
 #define HOME_RULE_PRIORITY   7001
 
 /* In the order in which they are made. */
 enum item_kind {
-	ITEM_LINK,	 /* an interface exists */
-	ITEM_SYSCTL,	 /* a setting of one of our own interfaces */
-	ITEM_WIREGUARD,	 /* a tunnel's key, port and peer */
-	ITEM_MTU,	 /* of an interface */
-	ITEM_UP,	 /* an interface is up */
-	ITEM_ADDRESS,	 /* on an interface */
-	ITEM_OBJECT,	 /* the BPF maps and programs are loaded and pinned */
-	ITEM_ENTRIES,	 /* the maps say what the model says */
+	ITEM_LINK,       /* an interface exists */
+	ITEM_SYSCTL,     /* a setting of one of our own interfaces */
+	ITEM_WIREGUARD,  /* a tunnel's key, port and peer */
+	ITEM_MTU,        /* of an interface */
+	ITEM_UP,         /* an interface is up */
+	ITEM_ADDRESS,    /* on an interface */
+	ITEM_OBJECT,     /* the BPF maps and programs are loaded and pinned */
+	ITEM_ENTRIES,    /* the maps say what the model says */
 	ITEM_ATTACHMENT, /* a program is attached to an interface */
-	ITEM_NEIGHBOUR,	 /* the permanent neighbour behind home0 */
-	ITEM_ROUTE,	 /* a default route in HOME_TABLE */
-	ITEM_RULE,	 /* a policy rule */
+	ITEM_NEIGHBOUR,  /* the permanent neighbour behind home0 */
+	ITEM_ROUTE,      /* a default route in HOME_TABLE */
+	ITEM_RULE,       /* a policy rule */
 	ITEM_KINDS
 };
 
@@ -63,7 +63,7 @@ enum program {
 
 struct item {
 	enum item_kind kind;
-	bool foreign;		  /* observed: it is there, but not of our making: never removed */
+	bool foreign;             /* observed: it is there, but not of our making: never removed */
 	char interface[IFNAMSIZ]; /* empty where a kind has none */
 	union {
 		enum link_role role;
@@ -86,6 +86,7 @@ struct item {
 		struct {
 			uint32_t flows, devices; /* lines */
 		} object;
+		const struct model *model; /* wanted entries: whose */
 		struct {
 			enum program program;
 			enum attach_mode
@@ -128,6 +129,13 @@ struct plan {
 	struct step *steps;
 	size_t count, room;
 };
+
+/* The settings of each of our interfaces, with the values wanted. */
+struct setting {
+	const char *family, *name; /* "ipv4", "rp_filter" */
+	int value;
+};
+const struct setting *plan_settings(size_t *count);
 
 /* All items that the model wants, in the order of making. 0 or -ENOMEM. */
 int plan_wanted(const struct model *model, struct items *wanted);

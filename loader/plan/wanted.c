@@ -20,16 +20,19 @@
  * addr_gen_mode 1 (none): no link-local addresses of the kernel's making, as kernel WireGuard has it, so both
  * drivers look the same to a neighbour; and home0 has nothing to say by itself.
  */
-static const struct setting {
-	const char *family, *name;
-	int value;
-} settings[] = {
+static const struct setting settings[] = {
 	{"ipv4", "rp_filter", 2},
 	{"ipv6", "disable_ipv6", 0},
 	{"ipv6", "addr_gen_mode", 1},
 	{"ipv6", "accept_ra", 0},
 	{"ipv6", "accept_dad", 0},
 };
+
+const struct setting *plan_settings(size_t *count)
+{
+	*count = ARRAY_SIZE(settings);
+	return settings;
+}
 
 /* What stands behind home0: nobody. One permanent neighbour a family is all that the neighbour tables ever
  * hold of it. */
@@ -141,7 +144,7 @@ static void want_programs(struct builder *builder, const struct model *model)
 	object.object.flows = model->tables.flows;
 	object.object.devices = model->tables.devices;
 	want(builder, object);
-	want(builder, (struct item){.kind = ITEM_ENTRIES});
+	want(builder, (struct item){.kind = ITEM_ENTRIES, .model = model});
 	want_attachment(builder, HOME_INTERFACE, PROGRAM_RETURN_EGRESS, model->attach);
 	for (size_t i = 0; i < model->tunnel_count; i++)
 		want_attachment(builder, model->tunnels[i].name, PROGRAM_TUNNEL_INGRESS, model->attach);

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apply/apply.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply/bpf.h"
+#include "apply/link.h"
+#include "apply/private.h"
+#include "apply/route.h"
+#include "apply/sysctl.h"
+#include "apply/wireguard.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+
+/* ---- Life --------------------------------------------------------------------------------------------------------- */
+
+int apply_open(const char *pin_dir, struct apply **apply, struct error *error)
+{
+	_cleanup_(apply_close_pointer) struct apply *made = calloc(1, sizeof(*made));
+	int result = -ENOMEM;
+
+	if (sodium_init() < 0)
+		return error_set(error, -EIO, "libsodium does not start: no source of random numbers?");
+	if (made) {
+		made->pin_dir = strdup(pin_dir);
+		made->children = children_new();
+	}
+	if (made && made->pin_dir && made->children)
+		result = netlink_open(NETLINK_ROUTE, 0, &made->netlink);
+	if (result < 0)
+		return error_errno(error, result, "netlink");
+	*apply = TAKE_PTR(made);
+	return 0;
+}
+
+void apply_close(struct apply *apply)
+{
+	if (!apply)
+		return;
+	netlink_close(apply->netlink);
+	children_free(apply->children);
+	free(apply->pin_dir);
+	free(apply);
+}
+
+struct children *apply_children(struct apply *apply)
+{
+	return apply->children;
+}
+
+const char *apply_pin_dir(const struct apply *apply)
+{
+	return apply->pin_dir;
+}
+
+/* ---- Effects: what each kind of item does ------------------------------------------------------------------------- */
+
+typedef int effect(struct apply *apply, const struct item *item, struct error *error);
+
+static int make_link(struct apply *apply, const struct item *item, struct error *error)
+{
+	if (item->role == LINK_HOME)
+		return link_add_home(apply->netlink, item->interface, error);
+	return wireguard_create(apply->netlink, apply->children, item->interface, error);
+}
+
+static int remove_link(struct apply *apply, const struct item *item, struct error *error)
+{
+	if (item->role == LINK_HOME)
+		return link_remove(apply->netlink, item->interface, error);
+	return wireguard_remove(apply->netlink, apply->children, item->interface, error);
+}
+
+static int set_sysctl(struct apply *apply, const struct item *item, struct error *error)
+{
+	(void)apply;
+	return sysctl_write(
+		item->sysctl.family, item->interface, item->sysctl.name, item->sysctl.value, error);
+}
+
+static int set_wireguard(struct apply *apply, const struct item *item, struct error *error)
+{
+	return wireguard_configure(apply->netlink, item, error);
+}
+
+static int set_mtu(struct apply *apply, const struct item *item, struct error *error)
+{
+	return link_set_mtu(apply->netlink, item->interface, item->mtu, error);
+}
+
+static int set_up(struct apply *apply, const struct item *item, struct error *error)
+{
+	return link_set_up(apply->netlink, item->interface, true, error);
+}
+
+static int set_down(struct apply *apply, const struct item *item, struct error *error)
+{
+	return link_set_up(apply->netlink, item->interface, false, error);
+}
+
+static int add_address(struct apply *apply, const struct item *item, struct error *error)
+{
+	return address_add(apply->netlink, item->interface, &item->address, error);
+}
+
+static int remove_address(struct apply *apply, const struct item *item, struct error *error)
+{
+	return address_remove(apply->netlink, item->interface, &item->address, error);
+}
+
+static int load_object(struct apply *apply, const struct item *item, struct error *error)
+{
+	return bpf_load(apply->pin_dir, item, error);
+}
+
+static int remove_object(struct apply *apply, const struct item *item, struct error *error)
+{
+	(void)item;
+	return bpf_remove(apply->pin_dir, error);
+}
+
+static int fill_entries(struct apply *apply, const struct item *item, struct error *error)
+{
+	return bpf_fill(apply->pin_dir, apply->netlink, item->model, error);
+}
+
+static int attach_program(struct apply *apply, const struct item *item, struct error *error)
+{
+	return bpf_attach(apply->pin_dir, item, error);
+}
+
+static int detach_program(struct apply *apply, const struct item *item, struct error *error)
+{
+	return bpf_detach(apply->pin_dir, item, error);
+}
+
+static int add_neighbour(struct apply *apply, const struct item *item, struct error *error)
+{
+	return neighbour_add(apply->netlink, item, error);
+}
+
+static int remove_neighbour(struct apply *apply, const struct item *item, struct error *error)
+{
+	return neighbour_remove(apply->netlink, item, error);
+}
+
+static int add_route(struct apply *apply, const struct item *item, struct error *error)
+{
+	return route_add(apply->netlink, item, error);
+}
+
+static int remove_route(struct apply *apply, const struct item *item, struct error *error)
+{
+	return route_remove(apply->netlink, item, error);
+}
+
+static int add_rule(struct apply *apply, const struct item *item, struct error *error)
+{
+	return rule_add(apply->netlink, item, error);
+}
+
+static int remove_rule(struct apply *apply, const struct item *item, struct error *error)
+{
+	return rule_remove(apply->netlink, item, error);
+}
+
+/* `unmake` NULL: it goes with its interface or its map. */
+static const struct {
+	effect *make, *unmake;
+} effects[ITEM_KINDS] = {
+	[ITEM_LINK] = {make_link, remove_link},
+	[ITEM_SYSCTL] = {set_sysctl, NULL},
+	[ITEM_WIREGUARD] = {set_wireguard, NULL},
+	[ITEM_MTU] = {set_mtu, NULL},
+	[ITEM_UP] = {set_up, set_down},
+	[ITEM_ADDRESS] = {add_address, remove_address},
+	[ITEM_OBJECT] = {load_object, remove_object},
+	[ITEM_ENTRIES] = {fill_entries, NULL},
+	[ITEM_ATTACHMENT] = {attach_program, detach_program},
+	[ITEM_NEIGHBOUR] = {add_neighbour, remove_neighbour},
+	[ITEM_ROUTE] = {add_route, remove_route},
+	[ITEM_RULE] = {add_rule, remove_rule},
+};
+
+/* ---- Running ------------------------------------------------------------------------------------------------------ */
+
+static int perform(struct apply *apply, effect *act, const struct item *item, struct error *error)
+{
+	return act ? act(apply, item, error) : 0;
+}
+
+static int do_step(struct apply *apply, const struct step *step, struct error *error)
+{
+	if (step->action == STEP_REMOVE)
+		return perform(apply, effects[step->item.kind].unmake, &step->item, error);
+	return perform(apply, effects[step->item.kind].make, &step->item, error);
+}
+
+static int undo_step(struct apply *apply, const struct step *step, struct error *error)
+{
+	switch (step->action) {
+	case STEP_ADD:
+		return perform(apply, effects[step->item.kind].unmake, &step->item, error);
+	case STEP_CHANGE:
+		return perform(apply, effects[step->item.kind].make, &step->before, error);
+	case STEP_REMOVE:
+		return perform(apply, effects[step->item.kind].make, &step->item, error);
+	}
+	return 0;
+}
+
+static void undo(struct apply *apply, const struct plan *plan, size_t done)
+{
+	struct error error = {0};
+	char text[STEP_TEXT_SIZE];
+
+	while (done-- > 0)
+		if (undo_step(apply, &plan->steps[done], &error) < 0)
+			log_warning("undoing \"%s\": %s", step_format(&plan->steps[done], text), error.text);
+}
+
+int apply_run(struct apply *apply, const struct plan *plan, void (*say)(void *to, const char *words),
+	void *to, struct error *error)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		struct error cause = {0};
+		char text[STEP_TEXT_SIZE];
+		int result;
+
+		step_format(&plan->steps[i], text);
+		if (say)
+			say(to, text);
+		result = do_step(apply, &plan->steps[i], &cause);
+		if (result == 0)
+			continue;
+		undo(apply, plan, i);
+		return error_set(error, result, "%s: %s", text, cause.text);
+	}
+	return 0;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The data plane as seen from user space: load, pin, fill, attach, ask.
+ *
+ * Whatever is made is pinned under the pin directory, so nothing hangs on this process: maps by their names
+ * (bpf/abi.h), programs in `programs/`, TCX links in `links/`. Everything below finds what it needs there again, also
+ * after a crash or in the next gwd.
+ *
+ *	bpf.c         maps and programs: load, pin, remove, open
+ *	bpf_attach.c  programs to interfaces: TCX, clsact, XDP
+ *	bpf_fill.c    the model into the maps
+ *	bpf_ask.c     usable bits, explain, reasons
+ */
+#ifndef APPLY_BPF_H
+#define APPLY_BPF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "apply/netlink.h"
+#include "base/error.h"
+#include "plan/plan.h"
+
+struct explanation;
+struct reason_count;
+
+/* ---- Maps and programs (ITEM_OBJECT) --------------------------------------------------------------------------- */
+
+int bpf_load(const char *pin_dir, const struct item *item, struct error *error);
+int bpf_remove(const char *pin_dir, struct error *error);
+/* Adds the item when maps and programs are pinned. */
+int bpf_observe(const char *pin_dir, struct items *items, struct error *error);
+/* A descriptor of a pinned map, which the caller closes, and how many entries it has (`entries` may be NULL). */
+int bpf_map_open(const char *pin_dir, const char *map, uint32_t *entries, struct error *error);
+
+/* ---- Attaching (ITEM_ATTACHMENT) ------------------------------------------------------------------------------- */
+
+int bpf_attach(const char *pin_dir, const struct item *item, struct error *error);
+int bpf_detach(const char *pin_dir, const struct item *item, struct error *error);
+/* Adds what is attached to the interface, of our programs. */
+int bpf_observe_attachments(const char *pin_dir, const char *interface, struct items *items);
+/* "native", "generic" or "none". */
+const char *bpf_xdp_mode(const char *interface);
+
+/* ---- Filling (ITEM_ENTRIES) ------------------------------------------------------------------------------------ */
+
+/* Writes what differs, and nothing else. */
+int bpf_fill(const char *pin_dir, struct netlink *netlink, const struct model *model, struct error *error);
+/* 1: the maps say what the model says, 0: they do not, or there are none. */
+int bpf_is_filled(const char *pin_dir, struct netlink *netlink, const struct model *model);
+
+/* ---- Asking ---------------------------------------------------------------------------------------------------- */
+
+int bpf_usable_set(const char *pin_dir, uint8_t gateway, uint16_t tunnel, bool usable, struct error *error);
+/* Runs the program `explain` on the question, which becomes the answer. */
+int bpf_explain(const char *pin_dir, struct explanation *question, struct error *error);
+/* `totals`: REASON_COUNT entries, sums over the processors. */
+int bpf_reasons(const char *pin_dir, struct reason_count *totals, struct error *error);
+
+/* 0, or the words of what this kernel cannot do. */
+int bpf_probe(struct error *error);
+/* What relaying adds to a packet on an uplink of this family (AF_INET, AF_INET6). */
+uint32_t bpf_relay_overhead(int family);
+
+#endif

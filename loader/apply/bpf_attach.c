@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Programs to interfaces. TC programs go by TCX (kernel 6.6 and later: a link, replaced atomically) or by a clsact filter
+ * (every kernel); which one is found out by trying. XDP goes through libxdp: its dispatcher, which shares the hook, where
+ * the kernel can do that, else alone; native first, then generic.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <string.h>
+#include <xdp/libxdp.h>
+
+#include "apply/bpf.h"
+#include "apply/bpf_pins.h"
+#include "base/cleanup.h"
+#include "bpf/uplink_xdp.skel.h"
+
+/* libbpf 1.1 and its headers do not know TCX yet: the kernel's numbers. */
+#define TCX_INGRESS   46
+#define TCX_EGRESS    47
+#define LINK_TYPE_TCX 11
+
+#define FILTER_HANDLE   0x4857 /* "HW": by this we know our filter again */
+#define FILTER_PRIORITY 1
+
+static bool is_egress(enum program program)
+{
+	return program == PROGRAM_RETURN_EGRESS;
+}
+
+static int require_index(const char *interface, struct error *error)
+{
+	int index = if_nametoindex(interface);
+
+	return index ? index : error_set(error, -ENODEV, "there is no interface %s", interface);
+}
+
+/* ---- TCX ---------------------------------------------------------------------------------------------------------- */
+
+static int tcx_attach(
+	const char *pin_dir, enum program program, int index, int descriptor, struct error *error)
+{
+	struct pin pin = pin_link(pin_dir, program_name(program), index);
+	_cleanup_close_ int link =
+		bpf_link_create(descriptor, index, is_egress(program) ? TCX_EGRESS : TCX_INGRESS, NULL);
+
+	if (link < 0)
+		return error_errno(error, -errno, "TCX");
+	unlink(pin.path); /* of an interface that had this index and is gone */
+	if (bpf_obj_pin(link, pin.path) < 0)
+		return error_errno(error, -errno, "pinning %s", pin.path);
+	return 0;
+}
+
+/* -ENOENT when there is no link, or its interface is gone. */
+static int tcx_open(const char *pin_dir, enum program program, int index)
+{
+	struct pin pin = pin_link(pin_dir, program_name(program), index);
+	_cleanup_close_ int link = bpf_obj_get(pin.path);
+	struct bpf_link_info information = {0};
+	uint32_t size = sizeof(information);
+
+	if (link < 0 || bpf_obj_get_info_by_fd(link, &information, &size) < 0)
+		return -ENOENT;
+	/* A TCX link's interface stands where an XDP link's does: first in the union. */
+	if (information.type != LINK_TYPE_TCX || (int)information.xdp.ifindex != index)
+		return -ENOENT;
+	return TAKE_FD(link);
+}
+
+static int tcx_detach(const char *pin_dir, enum program program, int index, struct error *error)
+{
+	struct pin pin = pin_link(pin_dir, program_name(program), index);
+	_cleanup_close_ int link = tcx_open(pin_dir, program, index);
+
+	if (link >= 0 && bpf_link_detach(link) < 0)
+		return error_errno(error, -errno, "TCX");
+	unlink(pin.path);
+	return 0;
+}
+
+/* ---- clsact ------------------------------------------------------------------------------------------------------- */
+
+static struct bpf_tc_hook tc_hook(enum program program, int index)
+{
+	return (struct bpf_tc_hook){.sz = sizeof(struct bpf_tc_hook),
+		.ifindex = index,
+		.attach_point = is_egress(program) ? BPF_TC_EGRESS : BPF_TC_INGRESS};
+}
+
+static int clsact_attach(enum program program, int index, int descriptor, struct error *error)
+{
+	struct bpf_tc_hook hook = tc_hook(program, index);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY,
+		.prog_fd = descriptor, .flags = BPF_TC_F_REPLACE);
+	int result = bpf_tc_hook_create(&hook);
+
+	if (result < 0 && result != -EEXIST)
+		return bpf_words_error(error, result, "clsact");
+	result = bpf_tc_attach(&hook, &options);
+	return result < 0 ? bpf_words_error(error, result, "clsact") : 0;
+}
+
+/* The id of the program in our filter; 0: there is none. */
+static uint32_t clsact_program(enum program program, int index)
+{
+	struct bpf_tc_hook hook = tc_hook(program, index);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+
+	return bpf_tc_query(&hook, &options) < 0 ? 0 : options.prog_id;
+}
+
+static int count_filter(const struct nlmsghdr *header, void *context)
+{
+	(void)header;
+	++*(int *)context;
+	return 0;
+}
+
+/* The qdisc may be another's too: it goes only when no filter is left in it. */
+static void remove_empty_clsact(int index)
+{
+	static const uint32_t parents[] = {
+		TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS), TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)};
+	LIBBPF_OPTS(bpf_tc_hook, both, .ifindex = index, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	_cleanup_(netlink_close_pointer) struct netlink *netlink = NULL;
+	struct message message;
+	int filters = 0;
+
+	if (netlink_open(NETLINK_ROUTE, 0, &netlink) < 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(parents); i++) {
+		struct tcmsg header = {.tcm_ifindex = index, .tcm_parent = parents[i]};
+
+		message_start(&message, RTM_GETTFILTER, 0, &header, sizeof(header));
+		if (netlink_dump(netlink, &message, count_filter, &filters, NULL) < 0)
+			return;
+	}
+	if (filters == 0)
+		bpf_tc_hook_destroy(&both);
+}
+
+static int clsact_detach(enum program program, int index, struct error *error)
+{
+	struct bpf_tc_hook hook = tc_hook(program, index);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+	int result = bpf_tc_detach(&hook, &options);
+
+	if (result < 0 && result != -ENOENT)
+		return bpf_words_error(error, result, "clsact");
+	remove_empty_clsact(index);
+	return 0;
+}
+
+/* ---- XDP ---------------------------------------------------------------------------------------------------------- */
+
+static void close_skeleton(struct uplink_xdp_bpf **skeleton)
+{
+	uplink_xdp_bpf__destroy(*skeleton);
+}
+
+static void close_program(struct xdp_program **program)
+{
+	if (!libxdp_get_error(*program))
+		xdp_program__close(*program);
+}
+
+static void close_multiprog(struct xdp_multiprog **multiprog)
+{
+	if (!libxdp_get_error(*multiprog))
+		xdp_multiprog__close(*multiprog);
+}
+
+static int xdp_attach_mode(const char *pin_dir, int index, enum xdp_attach_mode mode, struct error *error)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, open_options, .pin_root_path = pin_dir);
+	_cleanup_(close_skeleton) struct uplink_xdp_bpf *skeleton = uplink_xdp_bpf__open_opts(&open_options);
+	_cleanup_(close_program) struct xdp_program *program = NULL;
+	DECLARE_LIBXDP_OPTS(xdp_program_opts, options);
+	int result;
+
+	if (!skeleton)
+		return bpf_words_error(error, -errno, "opening the XDP program");
+	options.obj = skeleton->obj;
+	options.prog_name = program_name(PROGRAM_UPLINK_XDP);
+	program = xdp_program__create(&options);
+	result = libxdp_get_error(program);
+	if (result == 0)
+		result = xdp_program__attach(program, index, mode, 0);
+	return result < 0 ? bpf_words_error(error, result, "XDP") : 0;
+}
+
+static int xdp_attach(const char *pin_dir, int index, struct error *error)
+{
+	static const enum xdp_attach_mode modes[] = {XDP_MODE_NATIVE, XDP_MODE_SKB};
+	int result = -EOPNOTSUPP;
+
+	for (size_t i = 0; i < ARRAY_SIZE(modes) && result < 0; i++) {
+		bpf_words_keep();
+		result = xdp_attach_mode(pin_dir, index, modes[i], error);
+	}
+	if (result == -EBUSY)
+		return error_set(error, result,
+			"another XDP program is attached, and this kernel cannot run two; try: xdp-loader "
+			"unload IFACE --all, "
+			"or ip link set dev IFACE xdp off");
+	return result;
+}
+
+/* Ours among those on the interface; NULL: not there. It lives as long as `multiprog`. */
+static struct xdp_program *xdp_find(const struct xdp_multiprog *multiprog)
+{
+	const char *name = program_name(PROGRAM_UPLINK_XDP);
+	struct xdp_program *program = NULL;
+
+	if (libxdp_get_error(multiprog))
+		return NULL;
+	if (xdp_multiprog__is_legacy(multiprog)) {
+		program = xdp_multiprog__main_prog(multiprog);
+		return program && strcmp(xdp_program__name(program), name) == 0 ? program : NULL;
+	}
+	while ((program = xdp_multiprog__next_prog(program, multiprog)))
+		if (strcmp(xdp_program__name(program), name) == 0)
+			return program;
+	return NULL;
+}
+
+static int xdp_detach(int index, struct error *error)
+{
+	_cleanup_(close_multiprog) struct xdp_multiprog *multiprog = xdp_multiprog__get_from_ifindex(index);
+	struct xdp_program *program = xdp_find(multiprog);
+	int result;
+
+	if (!program)
+		return 0;
+	result = xdp_program__detach(program, index, xdp_multiprog__attach_mode(multiprog), 0);
+	return result < 0 ? bpf_words_error(error, result, "XDP") : 0;
+}
+
+static const struct xdp_mode_name {
+	enum xdp_attach_mode mode;
+	const char *name;
+} xdp_modes[] = {{XDP_MODE_NATIVE, "native"}, {XDP_MODE_HW, "native"}, {XDP_MODE_SKB, "generic"}};
+
+const char *bpf_xdp_mode(const char *interface)
+{
+	_cleanup_(close_multiprog) struct xdp_multiprog *multiprog =
+		xdp_multiprog__get_from_ifindex(if_nametoindex(interface));
+
+	if (xdp_find(multiprog))
+		for (size_t i = 0; i < ARRAY_SIZE(xdp_modes); i++)
+			if (xdp_modes[i].mode == xdp_multiprog__attach_mode(multiprog))
+				return xdp_modes[i].name;
+	return "none";
+}
+
+/* ---- One way in --------------------------------------------------------------------------------------------------- */
+
+static int tc_attach(const char *pin_dir, const struct item *item, int index, struct error *error)
+{
+	enum program program = item->attachment.program;
+	struct pin pin = pin_program(pin_dir, program_name(program));
+	_cleanup_close_ int descriptor = pin_open(&pin, error);
+	int result = -EINVAL;
+
+	if (descriptor < 0)
+		return descriptor;
+	if (item->attachment.mode != ATTACH_CLSACT)
+		result = tcx_attach(pin_dir, program, index, descriptor, error);
+	/* EINVAL: a kernel that does not know the attach type. */
+	if (item->attachment.mode == ATTACH_TCX || result != -EINVAL)
+		return result;
+	return clsact_attach(program, index, descriptor, error);
+}
+
+int bpf_attach(const char *pin_dir, const struct item *item, struct error *error)
+{
+	int index = require_index(item->interface, error);
+
+	if (index < 0)
+		return index;
+	bpf_words_keep();
+	if (item->attachment.program == PROGRAM_UPLINK_XDP)
+		return xdp_attach(pin_dir, index, error);
+	return tc_attach(pin_dir, item, index, error);
+}
+
+int bpf_detach(const char *pin_dir, const struct item *item, struct error *error)
+{
+	int index = if_nametoindex(item->interface);
+	enum program program = item->attachment.program;
+
+	if (!index)
+		return 0;
+	bpf_words_keep();
+	if (program == PROGRAM_UPLINK_XDP)
+		return xdp_detach(index, error);
+	if (clsact_program(program, index))
+		return clsact_detach(program, index, error);
+	return tcx_detach(pin_dir, program, index, error);
+}
+
+/* ATTACH_AUTO: not attached. */
+static enum attach_mode attached_mode(const char *pin_dir, enum program program, int index)
+{
+	_cleanup_close_ int link = tcx_open(pin_dir, program, index);
+
+	if (link >= 0)
+		return ATTACH_TCX;
+	return clsact_program(program, index) ? ATTACH_CLSACT : ATTACH_AUTO;
+}
+
+int bpf_observe_attachments(const char *pin_dir, const char *interface, struct items *items)
+{
+	int index = if_nametoindex(interface), result = 0;
+	struct item item = {.kind = ITEM_ATTACHMENT};
+
+	bpf_words_keep();
+	snprintf(item.interface, sizeof(item.interface), "%s", interface);
+	for (enum program program = 0; program < PROGRAM_UPLINK_XDP && result == 0; program++) {
+		item.attachment.program = program;
+		item.attachment.mode = attached_mode(pin_dir, program, index);
+		if (item.attachment.mode != ATTACH_AUTO)
+			result = items_add(items, &item);
+	}
+	item.attachment.program = PROGRAM_UPLINK_XDP;
+	item.attachment.mode = ATTACH_AUTO;
+	if (result == 0 && strcmp(bpf_xdp_mode(interface), "none") != 0)
+		result = items_add(items, &item);
+	return result;
+}

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The model into the maps. First the wanted entries of every map are written down as tables in memory, then each is
+ * compared with its map: what is missing or differs is written, what is not wanted is deleted, the rest is not touched.
+ * Looking whether anything differs is the same walk without the writing.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <net/if.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply/bpf.h"
+#include "apply/link.h"
+#include "base/cleanup.h"
+#include "bpf/abi.h"
+
+#define KEY_ROOM   24
+#define VALUE_ROOM 264
+
+struct entry {
+	uint8_t key[KEY_ROOM]; /* zeros behind the map's key size */
+	uint8_t value[VALUE_ROOM];
+};
+
+struct table {
+	const char *map;
+	size_t key_size, value_size;
+	bool is_array; /* its entries cannot be deleted */
+	struct entry *entries;
+	size_t count, room;
+	int result; /* the first failure of table_add() */
+};
+
+enum {
+	TABLE_PREFIXES,
+	TABLE_LOCALS,
+	TABLE_PROVIDERS,
+	TABLE_TUNNELS,
+	TABLE_INTERFACES,
+	TABLE_SETTINGS,
+	TABLES
+};
+
+struct filling {
+	const char *pin_dir;
+	const struct model *model;
+	struct table tables[TABLES];
+};
+
+_Static_assert(sizeof(struct provider_entry) <= VALUE_ROOM && sizeof(struct settings) <= VALUE_ROOM, "");
+_Static_assert(sizeof(struct prefix_key) <= KEY_ROOM, "");
+
+static const struct table empty_tables[TABLES] = {
+	[TABLE_PREFIXES] = {MAP_PREFIXES, sizeof(struct prefix_key), sizeof(struct prefix_value)},
+	[TABLE_LOCALS] = {MAP_LOCALS, 16, sizeof(struct local_entry)},
+	[TABLE_PROVIDERS] = {MAP_PROVIDERS, sizeof(uint32_t), sizeof(struct provider_entry)},
+	[TABLE_TUNNELS] = {MAP_TUNNELS, sizeof(uint32_t), sizeof(struct tunnel_entry), .is_array = true},
+	[TABLE_INTERFACES] = {MAP_INTERFACES, sizeof(uint32_t), sizeof(uint32_t)},
+	[TABLE_SETTINGS] = {MAP_SETTINGS, sizeof(uint32_t), sizeof(struct settings), .is_array = true},
+};
+
+/* ---- Tables in memory ----------------------------------------------------------------------------------------------- */
+
+static void table_add(struct table *table, const void *key, const void *value)
+{
+	struct entry *entry;
+
+	if (table->count == table->room) {
+		size_t room = table->room ? 2 * table->room : 16;
+		struct entry *larger = reallocarray(table->entries, room, sizeof(*larger));
+
+		if (!larger) {
+			table->result = -ENOMEM;
+			return;
+		}
+		table->entries = larger;
+		table->room = room;
+	}
+	entry = &table->entries[table->count++];
+	memset(entry, 0, sizeof(*entry));
+	memcpy(entry->key, key, table->key_size);
+	memcpy(entry->value, value, table->value_size);
+}
+
+static int compare_keys(const void *one, const void *other)
+{
+	return memcmp(one, other, KEY_ROOM);
+}
+
+/* Sorted, and of entries with one key only the first: two tunnels may have one link network. */
+static void table_sort(struct table *table)
+{
+	size_t kept = 0;
+
+	if (table->count)
+		qsort(table->entries, table->count, sizeof(*table->entries), compare_keys);
+	for (size_t i = 0; i < table->count; i++)
+		if (i == 0 || compare_keys(&table->entries[i], &table->entries[kept - 1]) != 0)
+			table->entries[kept++] = table->entries[i];
+	table->count = kept;
+}
+
+static bool table_has(const struct table *table, const void *key)
+{
+	uint8_t wanted[KEY_ROOM] = {0};
+
+	memcpy(wanted, key, table->key_size);
+	return table->count &&
+	       bsearch(wanted, table->entries, table->count, sizeof(*table->entries), compare_keys);
+}
+
+/* ---- What is wanted --------------------------------------------------------------------------------------------------- */
+
+static void add_prefix(
+	struct filling *filling, uint16_t space, uint16_t which, const struct prefix *prefix, uint16_t holder)
+{
+	struct prefix network = prefix_network(prefix);
+	struct prefix_key key = {.length = PREFIX_KEY_BITS + network.length, .space = space, .which = which};
+	struct prefix_value value = {.provider = holder};
+
+	memcpy(key.address, network.address.bytes, sizeof(key.address));
+	table_add(&filling->tables[TABLE_PREFIXES], &key, &value);
+}
+
+static void add_local(struct filling *filling, const struct address *address, uint16_t kind, uint16_t which)
+{
+	struct local_entry value = {.kind = kind, .which = which};
+
+	table_add(&filling->tables[TABLE_LOCALS], address->bytes, &value);
+}
+
+static void add_provider(struct filling *filling, const struct provider *provider)
+{
+	const struct model *model = filling->model;
+	struct provider_entry value = {0};
+	uint32_t number = provider->number;
+
+	for (size_t i = 0; i < model->tunnel_count && value.count < PROVIDER_WAYS_MAX; i++)
+		if (model->tunnels[i].provider == provider)
+			value.ways[value.count++] = (struct provider_way){
+				.tunnel = model->tunnels[i].number, .gateway = model->number};
+	table_add(&filling->tables[TABLE_PROVIDERS], &number, &value);
+	for (size_t i = 0; i < provider->prefix_count; i++)
+		add_prefix(filling, SPACE_ZONE, provider->zone, &provider->prefixes[i], provider->number);
+}
+
+static void add_tunnel(struct filling *filling, const struct tunnel *tunnel)
+{
+	uint32_t number = tunnel->number, index = if_nametoindex(tunnel->name);
+	struct tunnel_entry value = {
+		.ifindex = index, .provider = tunnel->provider->number, .zone = tunnel->provider->zone};
+
+	table_add(&filling->tables[TABLE_TUNNELS], &number, &value);
+	if (index)
+		table_add(&filling->tables[TABLE_INTERFACES], &index, &number);
+	for (size_t i = 0; i < tunnel->address_count; i++) {
+		add_prefix(filling, SPACE_LINK, tunnel->number, &tunnel->addresses[i], 1);
+		add_prefix(filling, SPACE_NEIGHBOUR, tunnel->provider->zone, &tunnel->addresses[i],
+			tunnel->number);
+		add_local(filling, &tunnel->addresses[i].address, LOCAL_TUNNEL, tunnel->number);
+	}
+}
+
+/* The hash seed is drawn once a table: another one would lose every flow that is in it. */
+static uint32_t hash_seed(const char *pin_dir)
+{
+	_cleanup_close_ int map = bpf_map_open(pin_dir, MAP_SETTINGS, NULL, NULL);
+	struct settings settings = {0};
+	uint32_t zero = 0;
+
+	if (map >= 0 && bpf_map_lookup_elem(map, &zero, &settings) == 0 && settings.hash_seed)
+		return settings.hash_seed;
+	return 1 + randombytes_uniform(UINT32_MAX);
+}
+
+static void add_settings(struct filling *filling)
+{
+	const struct model *model = filling->model;
+	const struct timeouts *timeouts = &model->tables.timeouts;
+	struct settings settings = {
+		.home_ifindex = if_nametoindex(HOME_INTERFACE),
+		.flow_mask = model->tables.flows - 1,
+		.device_mask = model->tables.devices - 1,
+		.hash_seed = hash_seed(filling->pin_dir),
+		.half_open_ms = timeouts->half_open_ms,
+		.established_ms = timeouts->established_ms,
+		.closing_ms = timeouts->closing_ms,
+		.udp_ms = timeouts->udp_ms,
+		.icmp_ms = timeouts->icmp_ms,
+		.device_ms = timeouts->device_ms,
+		.mtu = model->array.mtu,
+		.gateway = model->number,
+		.mss_clamp = model->mss_clamp,
+		.counters = model->counters,
+	};
+	uint32_t zero = 0;
+
+	table_add(&filling->tables[TABLE_SETTINGS], &zero, &settings);
+}
+
+/* What stands on an uplink: its network is inside, its address is ours. */
+static int add_uplink_address(uint32_t index, const struct prefix *prefix, bool ours, void *context)
+{
+	struct filling *filling = context;
+	const struct model *model = filling->model;
+
+	(void)ours;
+	for (size_t i = 0; i < model->uplink_count; i++)
+		if (if_nametoindex(model->uplinks[i]) == index) {
+			add_prefix(filling, SPACE_INSIDE, 0, prefix, 1);
+			add_local(filling, &prefix->address, LOCAL_UNDERLAY, 0);
+		}
+	return 0;
+}
+
+static int write_down(struct filling *filling, struct netlink *netlink, struct error *error)
+{
+	const struct model *model = filling->model;
+	int result;
+
+	for (size_t i = 0; i < model->loopback_count; i++)
+		for (size_t j = 0; j < model->loopbacks[i].address_count; j++)
+			add_local(filling, &model->loopbacks[i].addresses[j], LOCAL_LOOPBACK,
+				model->loopbacks[i].zone);
+	for (size_t i = 0; i < model->inside_count; i++)
+		add_prefix(filling, SPACE_INSIDE, 0, &model->inside[i], 1);
+	for (size_t i = 0; i < model->provider_count; i++)
+		add_provider(filling, &model->providers[i]);
+	for (size_t i = 0; i < model->tunnel_count; i++)
+		add_tunnel(filling, &model->tunnels[i]);
+	add_settings(filling);
+	result = address_each(netlink, add_uplink_address, filling, error);
+	for (int i = 0; i < TABLES && result == 0; i++)
+		if (filling->tables[i].result < 0)
+			result = error_errno(
+				error, filling->tables[i].result, "map %s", filling->tables[i].map);
+	return result;
+}
+
+/* ---- Against the maps --------------------------------------------------------------------------------------------------- */
+
+struct comparison {
+	bool write;
+	size_t differences;
+};
+
+static int write_entries(const struct table *table, int map, struct comparison *comparison)
+{
+	uint8_t present[VALUE_ROOM];
+
+	for (size_t i = 0; i < table->count; i++) {
+		const struct entry *entry = &table->entries[i];
+
+		if (bpf_map_lookup_elem(map, entry->key, present) == 0 &&
+			memcmp(present, entry->value, table->value_size) == 0)
+			continue;
+		comparison->differences++;
+		if (comparison->write && bpf_map_update_elem(map, entry->key, entry->value, BPF_ANY) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static int delete_others(const struct table *table, int map, struct comparison *comparison)
+{
+	uint8_t key[KEY_ROOM], next[KEY_ROOM];
+	bool more = bpf_map_get_next_key(map, NULL, next) == 0;
+
+	while (more) {
+		memcpy(key, next, table->key_size);
+		more = bpf_map_get_next_key(map, key, next) == 0;
+		if (table_has(table, key))
+			continue;
+		comparison->differences++;
+		if (comparison->write && bpf_map_delete_elem(map, key) < 0 && errno != ENOENT)
+			return -errno;
+	}
+	return 0;
+}
+
+static int compare_table(
+	const char *pin_dir, struct table *table, struct comparison *comparison, struct error *error)
+{
+	_cleanup_close_ int map = bpf_map_open(pin_dir, table->map, NULL, error);
+	int result;
+
+	if (map < 0)
+		return map;
+	table_sort(table);
+	result = write_entries(table, map, comparison);
+	if (result == 0 && !table->is_array)
+		result = delete_others(table, map, comparison);
+	return result < 0 ? error_errno(error, result, "writing the map %s", table->map) : 0;
+}
+
+/* A tunnel that is in the interfaces' map but not in the model: its entry in the array is emptied. */
+static int empty_old_tunnels(struct filling *filling, struct error *error)
+{
+	struct table *table = &filling->tables[TABLE_TUNNELS];
+	_cleanup_close_ int map = bpf_map_open(filling->pin_dir, MAP_INTERFACES, NULL, error);
+	const struct tunnel_entry nothing = {0};
+	uint32_t index, next, number;
+
+	if (map < 0)
+		return map;
+	for (bool more = bpf_map_get_next_key(map, NULL, &next) == 0; more;) {
+		index = next;
+		more = bpf_map_get_next_key(map, &index, &next) == 0;
+		if (bpf_map_lookup_elem(map, &index, &number) == 0 &&
+			!model_tunnel_by_number(filling->model, number))
+			table_add(table, &number, &nothing);
+	}
+	return table->result;
+}
+
+static int compare(const char *pin_dir, struct netlink *netlink, const struct model *model,
+	struct comparison *comparison, struct error *error)
+{
+	struct filling filling = {.pin_dir = pin_dir, .model = model};
+	int result;
+
+	memcpy(filling.tables, empty_tables, sizeof(empty_tables));
+	result = write_down(&filling, netlink, error);
+	if (result == 0)
+		result = empty_old_tunnels(&filling, error);
+	for (int i = 0; i < TABLES && result == 0; i++)
+		result = compare_table(pin_dir, &filling.tables[i], comparison, error);
+	for (int i = 0; i < TABLES; i++)
+		free(filling.tables[i].entries);
+	return result;
+}
+
+int bpf_fill(const char *pin_dir, struct netlink *netlink, const struct model *model, struct error *error)
+{
+	struct comparison comparison = {.write = true};
+
+	return compare(pin_dir, netlink, model, &comparison, error);
+}
+
+int bpf_is_filled(const char *pin_dir, struct netlink *netlink, const struct model *model)
+{
+	struct comparison comparison = {.write = false};
+
+	return compare(pin_dir, netlink, model, &comparison, NULL) == 0 && comparison.differences == 0;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where things are pinned, and libbpf's own words: shared by the bpf*.c files alone. */
+#ifndef APPLY_BPF_PINS_H
+#define APPLY_BPF_PINS_H
+
+#include "base/error.h"
+
+#define PIN_PATH_SIZE      256
+#define PROGRAMS_DIRECTORY "programs"
+#define LINKS_DIRECTORY    "links"
+
+struct pin {
+	char path[PIN_PATH_SIZE];
+};
+
+struct pin pin_map(const char *pin_dir, const char *map);
+struct pin pin_program(const char *pin_dir, const char *program);
+/* By index: an interface's name may hold a dot, which bpffs does not take. */
+struct pin pin_link(const char *pin_dir, const char *program, unsigned index);
+
+/* A descriptor of a pinned object, or a negative errno with words. */
+int pin_open(const struct pin *pin, struct error *error);
+
+/* From now on libbpf and libxdp keep their words instead of printing them. */
+void bpf_words_keep(void);
+/* error_errno() with the last of those words behind it. */
+int bpf_words_error(struct error *error, int negative_errno, const char *what);
+
+#endif

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What would make the plan fail half-way, said before anything is made: a row a check, the first that fails speaks. Each
+ * names the thing and what to try.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <linux/magic.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "apply/bpf.h"
+#include "apply/key.h"
+#include "apply/link.h"
+#include "apply/private.h"
+#include "base/cleanup.h"
+
+#define PROBE_INTERFACE "hw-probe"
+
+typedef int check(struct apply *apply, const struct model *model, struct error *error);
+
+/* ---- The machine -------------------------------------------------------------------------------------------------- */
+
+static int check_bpffs(struct apply *apply, const struct model *model, struct error *error)
+{
+	_cleanup_free_ char *copy = strdup(apply->pin_dir);
+	struct statfs status;
+	const char *parent;
+
+	(void)model;
+	if (!copy)
+		return error_errno(error, -ENOMEM, "%s", apply->pin_dir);
+	parent = dirname(copy);
+	if (statfs(apply->pin_dir, &status) < 0 && statfs(parent, &status) < 0)
+		return error_errno(error, -errno, "%s, where %s shall be made", parent, apply->pin_dir);
+	if (status.f_type != BPF_FS_MAGIC)
+		return error_set(error, -EINVAL, "%s is not on a bpffs; try: mount -t bpf bpf /sys/fs/bpf",
+			apply->pin_dir);
+	return 0;
+}
+
+static int check_kernel(struct apply *apply, const struct model *model, struct error *error)
+{
+	(void)apply;
+	(void)model;
+	return bpf_probe(error);
+}
+
+static bool is_in_path(const char *program)
+{
+	const char *path = getenv("PATH");
+	_cleanup_free_ char *copy = strdup(path ? path : "/usr/sbin:/usr/bin:/sbin:/bin");
+	char *rest = NULL, file[512];
+
+	for (char *part = copy ? strtok_r(copy, ":", &rest) : NULL; part; part = strtok_r(NULL, ":", &rest)) {
+		snprintf(file, sizeof(file), "%s/%s", part, program);
+		if (access(file, X_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int check_bird(struct apply *apply, const struct model *model, struct error *error)
+{
+	(void)apply;
+	(void)model;
+	return is_in_path("bird") ? 0
+				  : error_set(error, -ENOENT, "bird is not in PATH; try: apt install bird2");
+}
+
+static int check_wireguard(struct apply *apply, const struct model *model, struct error *error)
+{
+	_cleanup_close_ int tun = -1;
+
+	if (model->tunnel_count == 0)
+		return 0;
+	/* Whether the kernel has it (or loads it now) is known only by trying. */
+	if (link_add(apply->netlink, PROBE_INTERFACE, "wireguard", NULL) == 0)
+		return link_remove(apply->netlink, PROBE_INTERFACE, error);
+	if (!is_in_path("wireguard-go"))
+		return error_set(error, -ENOENT,
+			"this kernel has no WireGuard and wireguard-go is not in PATH; try: modprobe "
+			"wireguard, or "
+			"apt install wireguard-go");
+	tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	if (tun < 0)
+		return error_errno(error, -errno,
+			"this kernel has no WireGuard, and wireguard-go needs /dev/net/tun (try: modprobe "
+			"tun)");
+	return 0;
+}
+
+/* ---- Interfaces --------------------------------------------------------------------------------------------------- */
+
+static int check_free(struct apply *apply, const char *name, struct error *error)
+{
+	struct link link;
+	int result = link_find(apply->netlink, name, &link, error);
+
+	if (result == -ENODEV || (result == 0 && link.ours))
+		return 0;
+	if (result < 0)
+		return result;
+	return error_set(error, -EEXIST,
+		"the interface %s is there and not of Homeward's making; try: ip link delete %s, or another "
+		"name",
+		name, name);
+}
+
+static int check_names(struct apply *apply, const struct model *model, struct error *error)
+{
+	int result = check_free(apply, HOME_INTERFACE, error);
+
+	for (size_t i = 0; i < model->tunnel_count && result == 0; i++)
+		result = check_free(apply, model->tunnels[i].name, error);
+	return result;
+}
+
+/* What an uplink must carry: the array's packets, and in an array of several what relaying adds. */
+static uint32_t uplink_mtu(const struct model *model)
+{
+	const struct member *self = model_member_by_number(model, model->number);
+
+	if (model->array.member_count < 2 || !self)
+		return model->array.mtu;
+	return model->array.mtu + bpf_relay_overhead(address_family(&self->address));
+}
+
+static int check_uplinks(struct apply *apply, const struct model *model, struct error *error)
+{
+	uint32_t needed = uplink_mtu(model);
+	struct link link;
+
+	for (size_t i = 0; i < model->uplink_count; i++) {
+		const char *name = model->uplinks[i];
+		int result = link_find(apply->netlink, name, &link, error);
+
+		if (result == -ENODEV)
+			return error_set(error, result, "the uplink %s: there is no such interface", name);
+		if (result < 0)
+			return result;
+		if (link.mtu < needed)
+			return error_set(error, -EMSGSIZE,
+				"the uplink %s has an MTU of %u; packets of the array (array.mtu: %u) need "
+				"%u there when "
+				"they are relayed; try: ip link set %s mtu %u, or array.mtu: %u",
+				name, link.mtu, model->array.mtu, needed, name, needed,
+				link.mtu - (needed - model->array.mtu));
+	}
+	return 0;
+}
+
+/* ---- Addresses and keys ------------------------------------------------------------------------------------------- */
+
+struct address_search {
+	const struct model *model;
+	struct error *error;
+};
+
+static int refuse_elsewhere(uint32_t index, const struct prefix *prefix, bool ours, void *context)
+{
+	const struct address_search *search = context;
+	const struct model *model = search->model;
+	char name[IFNAMSIZ], text[ADDRESS_TEXT_SIZE];
+
+	(void)ours;
+	if (!if_indextoname(index, name) || strcmp(name, LOOPBACK_INTERFACE) == 0)
+		return 0;
+	for (size_t i = 0; i < model->loopback_count; i++)
+		for (size_t j = 0; j < model->loopbacks[i].address_count; j++)
+			if (address_equal(&model->loopbacks[i].addresses[j], &prefix->address))
+				return error_set(search->error, -EADDRINUSE,
+					"the loopback %s stands on the interface %s; it belongs on %s, where "
+					"Homeward puts it",
+					address_format(&prefix->address, text), name, LOOPBACK_INTERFACE);
+	return 0;
+}
+
+static int check_loopbacks(struct apply *apply, const struct model *model, struct error *error)
+{
+	struct address_search search = {model, error};
+	struct error words = {0};
+	int result = address_each(apply->netlink, refuse_elsewhere, &search, &words);
+
+	/* The callback's words say more than those of the reading that it ended. */
+	if (result < 0 && result != -EADDRINUSE)
+		return error_set(error, result, "%s", words.text);
+	return result;
+}
+
+static int check_keys(struct apply *apply, const struct model *model, struct error *error)
+{
+	uint8_t key[KEY_SIZE];
+	int result = 0;
+
+	(void)apply;
+	for (size_t i = 0; i < model->tunnel_count && result == 0; i++)
+		result = key_file_read(model->tunnels[i].wireguard.private_key_file, key, error);
+	sodium_memzero(key, sizeof(key));
+	return result;
+}
+
+int apply_preflight(struct apply *apply, const struct model *model, struct error *error)
+{
+	static check *const checks[] = {check_bpffs, check_kernel, check_bird, check_wireguard, check_names,
+		check_uplinks, check_loopbacks, check_keys};
+	int result = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(checks) && result == 0; i++)
+		result = checks[i](apply, model, error);
+	return result;
+}
