@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/marker.h"
+#include "bird/daemon.h"
+#include "bird/render.h"
+#include "bird/reply.h"
+#include "bird_model.h"
+
+/* ---- Text ------------------------------------------------------------------------------------------------------------- */
+
+#define HEAD "# Written by gwd: changes are lost.\n\n"
+
+static void the_node_is_rendered(void)
+{
+	_cleanup_free_ char *text = NULL;
+	struct bird_model m;
+
+	bird_model_make(&m);
+	CU_ASSERT_EQUAL_FATAL(bird_render_node(&m.model, "/run/x/bird.log", &text, NULL), 0);
+	CU_ASSERT_STRING_EQUAL(text, HEAD "router id 10.0.0.11;\n"
+					  "log \"/run/x/bird.log\" 1048576 \"/run/x/bird.log.1\" all;\n"
+					  "define hw_marker_table = 7777;\n"
+					  "define hw_loopbacks4 = [ 192.0.2.1/32, 192.0.2.2/32 ];\n"
+					  "define hw_loopbacks6 = [ 2001:db8::1/128 ];\n");
+}
+
+static void the_log_has_a_plain_path(void)
+{
+	static const char *const refused[] = {"bird.log", "/run/\"/bird.log", "/run/a\nb", ""};
+	char *text = NULL;
+	struct bird_model m;
+
+	bird_model_make(&m);
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
+		CU_ASSERT_EQUAL(bird_render_node(&m.model, refused[i], &text, NULL), -EINVAL);
+}
+
+static void router_ids_differ_without_v4(void)
+{
+	struct bird_model m;
+	struct address id, other;
+
+	bird_model_make(&m);
+	m.model.number = 2;
+	id = bird_router_id(&m.model);
+	CU_ASSERT(address_is_v4(&id));
+	CU_ASSERT_EQUAL(id.bytes[12] & 0xf0, 0xf0);
+	m.members[1].address = address_of("2001:db8:0:1::13");
+	other = bird_router_id(&m.model);
+	CU_ASSERT_FALSE(address_equal(&id, &other));
+}
+
+static void tunnels_are_rendered(void)
+{
+	static const char *const wanted = HEAD
+		"protocol bfd hw_bfd {\n"
+		"\tstrict bind yes;\n"
+		"\tinterface \"acme-lgw.01\" { interval 50 ms; multiplier 3; idle tx interval 300 ms; };\n"
+		"\tinterface \"acme-lgw-02\" { interval 50 ms; multiplier 3; idle tx interval 300 ms; };\n"
+		"}\n"
+		"\nprotocol static hw_static_markers4 {\n"
+		"\tipv4 { table hw_markers4; };\n"
+		"\troute 198.18.0.101/32 via 169.254.1.2%'acme-lgw.01' bfd;\n"
+		"}\n"
+		"\nprotocol static hw_static_markers6 {\n"
+		"\tipv6 { table hw_markers6; };\n"
+		"\troute 100::66/128 via fd00:2::2%'acme-lgw-02' bfd;\n"
+		"}\n"
+		"\nprotocol bgp hw_bgp_101 from hw_neighbor {\n"
+		"\tdescription \"acme-lgw.01\";\n"
+		"\tinterface \"acme-lgw.01\";\n"
+		"\tlocal 169.254.1.1 as 64500;\n"
+		"\tneighbor 169.254.1.2 as 64501;\n"
+		"\tbfd on;\n"
+		"\tipv4 {\n"
+		"\t\timport filter { if net ~ [ 100.64.0.0/10+ ] then accept; reject; };\n"
+		"\t\timport limit 10 action block;\n"
+		"\t\texport filter hw_export;\n"
+		"\t\tnext hop address 169.254.1.1;\n"
+		"\t};\n"
+		"\tipv6 {\n"
+		"\t\timport filter { if net ~ [ 2001:db8:100::/40+ ] then accept; reject; };\n"
+		"\t\timport limit 10 action block;\n"
+		"\t\texport filter hw_export;\n"
+		"\t\tnext hop address fd00:1::1;\n"
+		"\t};\n"
+		"}\n";
+	_cleanup_free_ char *text = NULL;
+	struct bird_model m;
+
+	bird_model_make(&m);
+	CU_ASSERT_EQUAL_FATAL(bird_render_tunnels(&m.model, &text, NULL), 0);
+	CU_ASSERT_EQUAL(strncmp(text, wanted, strlen(wanted)), 0);
+}
+
+static void sessions_carry_what_the_tunnel_has(void)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *v4_only, *v6_only;
+	struct bird_model m;
+
+	bird_model_make(&m);
+	CU_ASSERT_EQUAL_FATAL(bird_render_tunnels(&m.model, &text, NULL), 0);
+	v4_only = strstr(text, "protocol bgp hw_bgp_103 ");
+	v6_only = strstr(text, "protocol bgp hw_bgp_104 ");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(v4_only);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(v6_only);
+	CU_ASSERT_PTR_NOT_NULL(strstr(v6_only, "local fd00:4::1 as 64500"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(v6_only, "import none"));
+	CU_ASSERT_PTR_NULL(strstr(v6_only, "ipv4"));
+	CU_ASSERT_PTR_NULL(strstr(v6_only, "bfd on"));
+	CU_ASSERT_PTR_NULL(strstr(text, "silent"));
+	text[v6_only - text] = '\0';
+	CU_ASSERT_PTR_NOT_NULL(strstr(v4_only, "ipv4"));
+	CU_ASSERT_PTR_NULL(strstr(v4_only, "ipv6"));
+}
+
+static void announcements_are_rendered(void)
+{
+	static const bool first[] = {true, false}, none[] = {false, false};
+	_cleanup_free_ char *one = NULL, *nothing = NULL;
+	struct bird_model m;
+
+	bird_model_make(&m);
+	CU_ASSERT_EQUAL_FATAL(bird_render_announce(&m.model, first, &one, NULL), 0);
+	CU_ASSERT_EQUAL_FATAL(bird_render_announce(&m.model, none, &nothing, NULL), 0);
+	CU_ASSERT_STRING_EQUAL(one,
+		HEAD "protocol static hw_announce4 {\n\tipv4;\n\troute 192.0.2.1/32 blackhole;\n}\n"
+		     "protocol static hw_announce6 {\n\tipv6;\n\troute 2001:db8::1/128 blackhole;\n}\n");
+	CU_ASSERT_STRING_EQUAL(nothing, HEAD "protocol static hw_announce4 {\n\tipv4;\n}\n"
+					     "protocol static hw_announce6 {\n\tipv6;\n}\n");
+}
+
+static void passwords_are_told_as_they_are_or_not_at_all(void)
+{
+	static const char *const refused[] = {"", "a\"b", "a\nb", "tab\there", "\x7f"};
+	char long_one[BIRD_PASSWORD_MAX + 2], *text = NULL;
+	struct error error;
+
+	CU_ASSERT_EQUAL_FATAL(bird_render_password("pa ss\\wörd#;", &text, NULL), 0);
+	CU_ASSERT_STRING_EQUAL(text, "password \"pa ss\\wörd#;\";\n");
+	free(text);
+	memset(long_one, 'x', sizeof(long_one) - 1);
+	long_one[sizeof(long_one) - 1] = '\0';
+	CU_ASSERT_EQUAL(bird_render_password(long_one, &text, &error), -EINVAL);
+	CU_ASSERT_PTR_NULL(strstr(error.text, "xxx"));
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
+		CU_ASSERT_EQUAL(bird_render_password(refused[i], &text, NULL), -EINVAL);
+}
+
+static void markers_go_there_and_back(void)
+{
+	static const uint16_t numbers[] = {1, 101, 255, 256, 65535};
+	static const char *const others[] = {
+		"198.18.0.0", "198.19.0.1", "100::", "100::1:0:1", "101::1", "10.0.0.1", "::1"};
+	struct address address;
+	uint16_t tunnel;
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		address = marker_address(AF_INET, numbers[i]);
+		CU_ASSERT(
+			address_is_v4(&address) && marker_tunnel(&address, &tunnel) && tunnel == numbers[i]);
+		address = marker_address(AF_INET6, numbers[i]);
+		CU_ASSERT(
+			!address_is_v4(&address) && marker_tunnel(&address, &tunnel) && tunnel == numbers[i]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		address = address_of(others[i]);
+		CU_ASSERT_FALSE(marker_tunnel(&address, &tunnel));
+	}
+}
+
+/* ---- Files, read by the real BIRD -------------------------------------------------------------------------------------- */
+
+struct place {
+	char run_dir[64];
+	struct bird_daemon daemon;
+};
+
+static void place_make(struct place *place)
+{
+	struct error error;
+
+	strcpy(place->run_dir, "/tmp/bird-test-XXXXXX");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(place->run_dir));
+	if (bird_daemon_init(&place->daemon, place->run_dir, &error) < 0)
+		CU_FAIL_FATAL(error.text);
+}
+
+static void place_remove(struct place *place)
+{
+	bird_daemon_remove(&place->daemon);
+	CU_ASSERT_EQUAL(rmdir(place->run_dir), 0);
+}
+
+static unsigned mode_of(const struct place *place, const char *name)
+{
+	struct stat status;
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", place->daemon.directory, name);
+	return stat(path, &status) < 0 ? 0 : status.st_mode & 07777;
+}
+
+static void write_secret(
+	const struct place *place, const char *name, const char *secret, mode_t mode, char *path)
+{
+	int file;
+
+	sprintf(path, "%s/%s", place->run_dir, name);
+	file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	CU_ASSERT_EQUAL(write(file, secret, strlen(secret)), (ssize_t)strlen(secret));
+	CU_ASSERT_EQUAL(fchmod(file, mode), 0);
+	close(file);
+}
+
+static void install_is_accepted(const struct place *place, const struct bird_model *m, const bool *announced)
+{
+	struct error error = {0};
+
+	if (bird_daemon_install(&place->daemon, &m->model, announced, &error) < 0)
+		CU_FAIL(error.text);
+	if (error.text[0])
+		printf("%s\n", error.text);
+}
+
+static void bird_accepts_what_is_rendered(void)
+{
+	static const bool all[] = {true, true}, none[] = {false, false};
+	struct bird_model m;
+	struct place place;
+
+	bird_model_make(&m);
+	place_make(&place);
+	install_is_accepted(&place, &m, all);
+	install_is_accepted(&place, &m, none);
+	CU_ASSERT_EQUAL(mode_of(&place, "bird.conf"), 0640);
+	CU_ASSERT_EQUAL(mode_of(&place, "announce.conf"), 0640);
+	CU_ASSERT_EQUAL(mode_of(&place, "new"), 0);
+	CU_ASSERT_EQUAL(mode_of(&place, "bird.log"), 0);
+	/* Without a loopback of one family, without tunnels with BFD, without tunnels. */
+	m.loopbacks[0].address_count = 1;
+	install_is_accepted(&place, &m, all);
+	m.model.loopback_count = 0;
+	install_is_accepted(&place, &m, all);
+	m.tunnels[0].bgp.bfd.enabled = m.tunnels[1].bgp.bfd.enabled = false;
+	install_is_accepted(&place, &m, all);
+	CU_ASSERT(bird_is_wanted(&m.model));
+	m.model.tunnel_count = 0;
+	install_is_accepted(&place, &m, all);
+	CU_ASSERT_FALSE(bird_is_wanted(&m.model));
+	place_remove(&place);
+}
+
+static void bird_refuses_and_nothing_changes(void)
+{
+	static const bool all[] = {true, true};
+	struct error error = {0};
+	struct bird_model m;
+	struct place place;
+
+	bird_model_make(&m);
+	place_make(&place);
+	install_is_accepted(&place, &m, all);
+	CU_ASSERT_EQUAL(chmod(place.daemon.config, 0600), 0);
+	m.tunnels[0].name = "no\"interface";
+	CU_ASSERT_EQUAL(bird_daemon_install(&place.daemon, &m.model, all, &error), -EINVAL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "tunnels.conf:5:"));
+	CU_ASSERT_EQUAL(mode_of(&place, "bird.conf"), 0600);
+	CU_ASSERT_EQUAL(mode_of(&place, "new/tunnels.conf"), 0640);
+	m.tunnels[0].name = "acme-lgw.01";
+	install_is_accepted(&place, &m, all);
+	CU_ASSERT_EQUAL(mode_of(&place, "bird.conf"), 0640);
+	place_remove(&place);
+}
+
+static void secrets_stay_secret(void)
+{
+	static const bool all[] = {true, true};
+	struct error error = {0};
+	struct bird_model m;
+	struct place place;
+	char path[128];
+
+	bird_model_make(&m);
+	place_make(&place);
+	write_secret(&place, "secret", "open sesame\n", 0600, path);
+	m.tunnels[0].bgp.password_file = path;
+	install_is_accepted(&place, &m, all);
+	CU_ASSERT_EQUAL(mode_of(&place, "password-101.conf"), 0600);
+	/* Others may read it: refused, and the installed one stays. */
+	write_secret(&place, "secret", "open sesame\n", 0640, path);
+	CU_ASSERT_EQUAL(bird_daemon_install(&place.daemon, &m.model, all, &error), -EPERM);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, path));
+	write_secret(&place, "secret", "open \"sesame\n", 0600, path);
+	CU_ASSERT_EQUAL(bird_daemon_install(&place.daemon, &m.model, all, &error), -EINVAL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, path));
+	CU_ASSERT_PTR_NULL(strstr(error.text, "sesame"));
+	CU_ASSERT_EQUAL(mode_of(&place, "password-101.conf"), 0600);
+	CU_ASSERT_EQUAL(mode_of(&place, "new/password-101.conf"), 0);
+	/* No longer wanted: gone. */
+	m.tunnels[0].bgp.password_file = NULL;
+	install_is_accepted(&place, &m, all);
+	CU_ASSERT_EQUAL(mode_of(&place, "password-101.conf"), 0);
+	unlink(path);
+	m.tunnels[0].bgp.password_file = path;
+	CU_ASSERT_EQUAL(bird_daemon_install(&place.daemon, &m.model, all, &error), -ENOENT);
+	place_remove(&place);
+}
+
+static void long_run_dirs_are_refused(void)
+{
+	struct bird_daemon daemon;
+	char run_dir[128];
+	struct error error;
+
+	memset(run_dir, 'x', sizeof(run_dir) - 1);
+	run_dir[0] = '/';
+	run_dir[100] = '\0';
+	CU_ASSERT_EQUAL(bird_daemon_init(&daemon, run_dir, &error), -ENAMETOOLONG);
+}
+
+/* ---- Replies ------------------------------------------------------------------------------------------------------------ */
+
+static size_t read_lines(const char *bytes, size_t size, size_t step, struct bird_line *lines, size_t room)
+{
+	struct bird_reader reader = {0};
+	struct bird_line line;
+	size_t count = 0;
+
+	for (size_t done = 0; done < size; done += step) {
+		const char *piece = bytes + done;
+		size_t left = size - done < step ? size - done : step;
+
+		while (bird_reader_next(&reader, &piece, &left, &line))
+			if (count < room)
+				lines[count++] = line;
+	}
+	return count;
+}
+
+static void replies_are_read_however_cut(void)
+{
+	static const char said[] =
+		"0001 BIRD 2.0.12 ready.\n"
+		"2002-Name       Proto      Table      State  Since         Info\n"
+		"1002-hw_bgp_101 BGP        ---        up     02:45:31.408  Established   \n"
+		" hw_bgp_102 BGP        ---        start  02:45:31.408  Active        Socket: x\n"
+		"+hw_bgp_101: State changed to stop\n"
+		" hw_bgp_103 BGP        ---        down   02:45:31.408  \n"
+		"0000 \n";
+	struct bird_session_row row;
+	struct bird_line lines[8];
+	uint16_t tunnel;
+
+	for (size_t step = 1; step < sizeof(said); step++) {
+		CU_ASSERT_EQUAL_FATAL(read_lines(said, sizeof(said) - 1, step, lines, ARRAY_SIZE(lines)), 7);
+		CU_ASSERT(lines[0].kind == BIRD_LINE_REPLY && lines[0].last && lines[0].code == BIRD_READY);
+		CU_ASSERT(lines[2].code == BIRD_PROTOCOL_ROW && !lines[2].last);
+		CU_ASSERT(lines[3].kind == BIRD_LINE_REPLY && lines[3].code == BIRD_PROTOCOL_ROW);
+		CU_ASSERT_EQUAL(lines[4].kind, BIRD_LINE_PUSHED);
+		CU_ASSERT(lines[5].kind == BIRD_LINE_REPLY && lines[5].code == BIRD_PROTOCOL_ROW);
+		CU_ASSERT(lines[6].last && lines[6].code == 0);
+	}
+	CU_ASSERT(bird_session_row(lines[2].text, &row));
+	CU_ASSERT_STRING_EQUAL(row.name, "hw_bgp_101");
+	CU_ASSERT_STRING_EQUAL(row.words, "Established");
+	CU_ASSERT(bird_session_tunnel(row.name, &tunnel) && tunnel == 101);
+	CU_ASSERT(bird_session_row(lines[3].text, &row));
+	CU_ASSERT_STRING_EQUAL(row.words, "Active");
+	CU_ASSERT(bird_session_row(lines[5].text, &row));
+	CU_ASSERT_STRING_EQUAL(row.state, "down");
+	CU_ASSERT_STRING_EQUAL(row.words, "");
+	CU_ASSERT(bird_pushed_state(lines[4].text, &row));
+	CU_ASSERT_STRING_EQUAL(row.state, "stop");
+}
+
+static void other_lines_are_garbage(void)
+{
+	static const char *const garbage[] = {"", "x", "000", "0000", "0000x", "00a0-b", "<3 messages lost>",
+		" no code yet", "-001 x", "\x80\xff\xfe", "HTTP/1.1 400 Bad Request"};
+	struct bird_line line;
+	char text[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(garbage); i++) {
+		int size = sprintf(text, "%s\n", garbage[i]);
+
+		CU_ASSERT_EQUAL_FATAL(read_lines(text, (size_t)size, 64, &line, 1), 1);
+		CU_ASSERT_EQUAL(line.kind, BIRD_LINE_GARBAGE);
+	}
+	/* A blank repeats the code of the line before, not of the reply before. */
+	struct bird_line two[2];
+	CU_ASSERT_EQUAL_FATAL(read_lines("0000 \n x\n", 9, 9, two, 2), 2);
+	CU_ASSERT_EQUAL(two[1].kind, BIRD_LINE_GARBAGE);
+}
+
+static void long_lines_are_cut(void)
+{
+	char bytes[3 * BIRD_LINE_MAX];
+	struct bird_line lines[2];
+
+	memset(bytes, 'x', sizeof(bytes));
+	memcpy(bytes, "8002 ", 5);
+	memcpy(bytes + sizeof(bytes) - 7, "\n0000 \n", 7);
+	CU_ASSERT_EQUAL_FATAL(read_lines(bytes, sizeof(bytes), 100, lines, 2), 2);
+	CU_ASSERT_EQUAL(lines[0].code, 8002);
+	CU_ASSERT_EQUAL(strlen(lines[0].text), BIRD_LINE_MAX - 1 - 5);
+	CU_ASSERT(lines[1].last && lines[1].code == 0);
+}
+
+static void hostile_bytes_do_no_harm(void)
+{
+	static const char alphabet[] = "0019 -+\n\n\t:<hw_bgp_101State changed to up\xff";
+	struct bird_session_row row;
+	struct bird_line lines[64];
+	char bytes[512];
+	uint32_t random = 1;
+	size_t seen = 0;
+
+	for (unsigned round = 0; round < 2000; round++) {
+		for (size_t i = 0; i < sizeof(bytes); i++) {
+			random = random * 1664525 + 1013904223;
+			bytes[i] = alphabet[(random >> 16) % sizeof(alphabet)];
+		}
+		size_t count = read_lines(bytes, sizeof(bytes), 1 + round % 97, lines, ARRAY_SIZE(lines));
+		for (size_t i = 0; i < count; i++)
+			seen += bird_session_row(lines[i].text, &row) +
+				bird_pushed_state(lines[i].text, &row);
+	}
+	CU_ASSERT(seen < 2000u * 64);
+}
+
+static void only_our_sessions_are_ours(void)
+{
+	static const char *const others[] = {
+		"hw_bgp_", "hw_bgp_0", "hw_bgp_65536", "hw_bgp_1x", "hw_bgp_01", "bgp_1", "hw_bfd"};
+	uint16_t tunnel;
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		CU_ASSERT_FALSE(bird_session_tunnel(others[i], &tunnel));
+}
+
+UNIT_TESTS("bird", {"the node is rendered", the_node_is_rendered},
+	{"the log has a plain path", the_log_has_a_plain_path},
+	{"router ids differ without v4", router_ids_differ_without_v4},
+	{"tunnels are rendered", tunnels_are_rendered},
+	{"sessions carry what the tunnel has", sessions_carry_what_the_tunnel_has},
+	{"announcements are rendered", announcements_are_rendered},
+	{"passwords are told as they are or not at all", passwords_are_told_as_they_are_or_not_at_all},
+	{"markers go there and back", markers_go_there_and_back},
+	{"BIRD accepts what is rendered", bird_accepts_what_is_rendered},
+	{"BIRD refuses and nothing changes", bird_refuses_and_nothing_changes},
+	{"secrets stay secret", secrets_stay_secret},
+	{"long run dirs are refused", long_run_dirs_are_refused},
+	{"replies are read however cut", replies_are_read_however_cut},
+	{"other lines are garbage", other_lines_are_garbage}, {"long lines are cut", long_lines_are_cut},
+	{"hostile bytes do no harm", hostile_bytes_do_no_harm},
+	{"only our sessions are ours", only_our_sessions_are_ours})
