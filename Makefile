@@ -13,6 +13,7 @@ LIBRARIES = libbpf libxdp libcyaml yaml-0.1 libmnl libsystemd jansson libsodium
 # Asked only when something is compiled: `make packages` must work before pkg-config is there.
 LIBRARY_CFLAGS = $(shell pkg-config --cflags $(LIBRARIES))
 LIBRARY_LDLIBS = $(shell pkg-config --libs $(LIBRARIES))
+CLI_LDLIBS = $(shell pkg-config --libs jansson)
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
 CPPFLAGS = -I. -Iloader -I$(B) -D_GNU_SOURCE
@@ -83,7 +84,7 @@ $(B)/gwd: $(B)/plain/loader/main.o $(B)/plain.a
 	$(CC) $(CFLAGS) $^ $(LIBRARY_LDLIBS) -o $@
 
 $(B)/gwctl: $(call objects,plain,cli/gwctl.c $(CLI_SOURCES) $(BASE_SOURCES))
-	$(CC) $(CFLAGS) $^ $(LIBRARY_LDLIBS) -o $@
+	$(CC) $(CFLAGS) $^ $(CLI_LDLIBS) -o $@
 
 # ---- Tests -------------------------------------------------------------------------------------------------------------
 $(B)/tests/%: $(B)/sanitized/tests/unit/%.o $(B)/sanitized.a
