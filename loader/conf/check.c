@@ -146,7 +146,6 @@ static const char *const conflicts[HOLDERS][HOLDERS] = {
 };
 
 struct spans {
-	struct review *review;
 	struct span *items;
 	size_t count, room;
 };
@@ -282,7 +281,7 @@ static void report_overlaps(struct review *review, struct span *spans, size_t co
 
 static void addresses_have_one_holder(struct review *review, const struct model *model)
 {
-	struct spans spans = {.review = review, .room = span_room(model)};
+	struct spans spans = {.room = span_room(model)};
 	_cleanup_free_ struct span *items = review_allocate(review, spans.room, sizeof(*items));
 
 	if (!items)

@@ -75,28 +75,25 @@ int conf_parse(const char *bytes, size_t size, const char *name, struct model **
 }
 
 /* At most a byte more than a configuration may have: enough to see that it is too large. */
-static int read_bytes(const char *path, char **bytes, size_t *size)
+static int read_bytes(const char *path, char *bytes, size_t *size)
 {
-	_cleanup_fclose_ FILE *file = fopen(path, "re");
-	_cleanup_free_ char *read = malloc(CONF_SIZE_MAX + 1);
+	FILE *file = fopen(path, "re");
+	int r;
 
 	if (!file)
 		return -errno;
-	if (!read)
-		return -ENOMEM;
-	*size = fread(read, 1, CONF_SIZE_MAX + 1, file);
-	if (ferror(file))
-		return -errno;
-	*bytes = TAKE_PTR(read);
-	return 0;
+	*size = fread(bytes, 1, CONF_SIZE_MAX + 1, file);
+	r = ferror(file) ? -errno : 0;
+	fclose(file);
+	return r;
 }
 
 int conf_read(const char *path, struct model **model, struct conf_problems *problems)
 {
 	struct review review = {.problems = problems};
-	_cleanup_free_ char *bytes = NULL;
+	_cleanup_free_ char *bytes = review_allocate(&review, CONF_SIZE_MAX + 1, 1);
 	size_t size = 0;
-	int r = read_bytes(path, &bytes, &size);
+	int r = bytes ? read_bytes(path, bytes, &size) : -ENOMEM;
 
 	if (r == 0)
 		return conf_parse(bytes, size, path, model, problems);

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
-
 /* ---- Paths ---------------------------------------------------------------------------------------------------- */
 
 /* The length up to which a text cut off at `length` has whole characters of UTF-8. */
@@ -121,7 +119,7 @@ static void add_problem(
 {
 	struct conf_problems *problems = review->problems;
 	struct conf_problem *items = room_for_one(review, problems->items, problems->count, sizeof(*items));
-	_cleanup_free_ char *copy = strdup(key), *text = NULL;
+	char *copy = strdup(key), *text = NULL;
 
 	if (items)
 		problems->items = items;
@@ -129,10 +127,11 @@ static void add_problem(
 		text = NULL;
 	if (!items || !copy || !text) {
 		review->error = -ENOMEM;
+		free(copy);
+		free(text);
 		return;
 	}
-	items[problems->count++] =
-		(struct conf_problem){.line = line, .key = TAKE_PTR(copy), .text = TAKE_PTR(text)};
+	items[problems->count++] = (struct conf_problem){.line = line, .key = copy, .text = text};
 }
 
 void review_problem(struct review *review, const char *key, const char *format, ...)

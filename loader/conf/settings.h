@@ -28,9 +28,10 @@ struct setting {
 	const char *meaning; /* told when a required key is missing */
 	bool required;
 	bool list;
-	bool unique;                   /* no two of the same list may have one value */
-	size_t at_least;               /* a list's fewest items */
-	const struct type *type;       /* a scalar's, else NULL */
+	bool unique;             /* no two of the same list may have one value */
+	bool has_flag;           /* a section that may be absent: a bool of the model says that it is there */
+	size_t at_least;         /* a list's fewest items */
+	const struct type *type; /* a scalar's, else NULL */
 	const struct section *section; /* a section's, else NULL */
 	const char *fallback;      /* the default, as one would write it; NULL: none, the field stays zero */
 	uint32_t minimum, maximum; /* as the type takes them */
@@ -39,7 +40,6 @@ struct setting {
 	size_t offset;
 	size_t size;         /* of one item */
 	size_t count_offset; /* a list's number of items, a size_t */
-	bool has_flag;       /* a section that may be absent says by a bool of the model that it is there */
 	size_t flag_offset;
 };
 

@@ -324,22 +324,23 @@ static bool walk_pair(
 {
 	const yaml_node_t *key = node_of(walk, pair->key);
 	const struct setting *setting = setting_of(walk, key, section);
-	unsigned line = line_of(&key->start_mark), *before;
+	unsigned line = line_of(&key->start_mark), before;
 	size_t length;
 
 	if (!setting)
 		return false;
-	before = &seen[setting - section->settings];
+	before = seen[setting - section->settings];
 	length = key_path_push(&walk->path, setting->key);
-	if (*before) {
+	if (before) {
 		review_problem_at(walk->review, line, walk->path.text,
-			"is given twice, first on line %u: keep one of them", *before);
+			"is given twice, first on line %u: keep one of them", before);
 	} else {
+		seen[setting - section->settings] = line;
 		review_place(walk->review, walk->path.text, line);
 		walk_value(walk, &pair->value, setting);
 	}
 	key_path_pop(&walk->path, length);
-	return TAKE(*before, *before ?: line) == 0;
+	return !before;
 }
 
 static void report_missing(struct walk *walk, int node, const struct section *section, const unsigned *seen)
