@@ -18,7 +18,7 @@ static struct flow_filter filter_of(const struct arguments *arguments)
 	};
 
 	if (arguments->provider) {
-		filter.has_zone = true;
+		filter.has_zone = filter.has_prefixes = true;
 		filter.zone = arguments->provider->zone;
 		filter.prefixes = arguments->provider->prefixes;
 		filter.prefix_count = arguments->provider->prefix_count;

@@ -66,7 +66,7 @@ struct flow_filter {
 	uint8_t gateway; /* of the way home */
 	enum line_state state;
 	uint8_t protocol;
-	bool has_zone, has_address;
+	bool has_zone, has_address, has_prefixes;
 	uint16_t zone;
 	struct prefix address;         /* either end lies in it */
 	uint16_t port;                 /* either end's, host order */

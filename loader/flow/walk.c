@@ -41,7 +41,7 @@ bool flow_matches(const struct flow_filter *filter, const struct line *line)
 		return false;
 	if (filter->has_address && !address_matches(&filter->address, line))
 		return false;
-	return !filter->prefixes || source_in(filter->prefixes, filter->prefix_count, line);
+	return !filter->has_prefixes || source_in(filter->prefixes, filter->prefix_count, line);
 }
 
 bool flow_next(const struct flow_table *table, uint32_t *index, uint32_t end,

@@ -93,10 +93,9 @@ static void filters_narrow_down(void)
 		{{.port = 40000}, true},
 		{{.port = 80}, true},
 		{{.port = 81}, false},
-		{{.prefixes = prefixes, .prefix_count = 1}, true},
-		{{.prefixes = prefixes + 1, .prefix_count = 1}, false},
-		{{.prefixes = prefixes, .prefix_count = 0},
-			false}, /* a provider without prefixes has nothing */
+		{{.has_prefixes = true, .prefixes = prefixes, .prefix_count = 1}, true},
+		{{.has_prefixes = true, .prefixes = prefixes + 1, .prefix_count = 1}, false},
+		{{.has_prefixes = true}, false}, /* a provider without prefixes has nothing */
 		{{.tunnel = 101, .port = 81}, false},
 	};
 	struct line line = line_of("100.64.1.5", IPPROTO_TCP, LINE_ESTABLISHED, 5);
