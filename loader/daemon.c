@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include "apply/bpf.h"
+#include "apply/child.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "plan/plan.h"
+
+#define LOCK_FILE      "gwd.lock"
+#define NAMESPACE_LOCK "homeward-gwd" /* an abstract socket: one name, one owner a network namespace */
+#define HEAL_DELAY_MS  1000
+
+/* How long BIRD may take to withdraw, and how long the neighbours' routers then get to move the traffic. */
+#define WITHDRAW_TIMEOUT_MS 5000
+#define WITHDRAW_SETTLE_MS  1000
+
+uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* ---- One daemon a run directory, one a network namespace ----------------------------------------------------------- */
+
+static int lock_run_dir(struct daemon *daemon, struct error *error)
+{
+	char path[PATH_MAX + sizeof("/" LOCK_FILE)];
+
+	snprintf(path, sizeof(path), "%s/" LOCK_FILE, daemon->run_dir);
+	daemon->run_dir_lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (daemon->run_dir_lock < 0)
+		return error_errno(error, -errno, "%s", path);
+	if (flock(daemon->run_dir_lock, LOCK_EX | LOCK_NB) < 0)
+		return error_set(error, -EBUSY,
+			"another gwd runs with the run directory %s: stop it, or give this one another "
+			"--run-dir",
+			daemon->run_dir);
+	return 0;
+}
+
+static int lock_namespace(struct daemon *daemon, struct error *error)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	socklen_t size = offsetof(struct sockaddr_un, sun_path) + 1 + strlen(NAMESPACE_LOCK);
+
+	memcpy(address.sun_path + 1, NAMESPACE_LOCK, strlen(NAMESPACE_LOCK));
+	daemon->namespace_lock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (daemon->namespace_lock < 0)
+		return error_errno(error, -errno, "cannot make a socket");
+	if (bind(daemon->namespace_lock, (struct sockaddr *)&address, size) < 0)
+		return error_set(error, -EBUSY,
+			"another gwd runs in this network namespace: one namespace is one gateway (`gwctl "
+			"status`?)");
+	return 0;
+}
+
+static int open_run_dir(struct daemon *daemon, const char *run_dir, struct error *error)
+{
+	if (mkdir(run_dir, 0755) < 0 && errno != EEXIST)
+		return error_errno(error, -errno, "cannot make the run directory %s", run_dir);
+	if (!realpath(run_dir, daemon->run_dir))
+		return error_errno(error, -errno, "run directory %s", run_dir);
+	return lock_run_dir(daemon, error);
+}
+
+/* ---- Observe, plan, apply ------------------------------------------------------------------------------------------- */
+
+/* What is done, for the debug log. */
+static void say_step(void *to, const char *words)
+{
+	(void)to;
+	log_debug("%s", words);
+}
+
+static int plan_and_apply(struct daemon *daemon, const struct model *wanted, struct error *error)
+{
+	_cleanup_(items_free) struct items observed = {0};
+	_cleanup_(plan_free) struct plan plan = {0};
+	int r;
+
+	r = apply_observe(daemon->apply, daemon->model, &observed, error);
+	if (r < 0)
+		return r;
+	r = plan_make(&observed, wanted, &plan);
+	if (r < 0)
+		return error_errno(error, r, "cannot make a plan");
+	return apply_run(daemon->apply, &plan, say_step, NULL, error);
+}
+
+int daemon_heal(struct daemon *daemon, struct error *error)
+{
+	int r = plan_and_apply(daemon, daemon->model, error);
+
+	watch_links(daemon);
+	watch_changes(daemon);
+	return r;
+}
+
+static int heal_now(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct daemon *daemon = userdata;
+	struct error error;
+
+	(void)source;
+	(void)usec;
+	if (daemon_heal(daemon, &error) < 0) {
+		log_error("%s; trying again", error.text);
+		daemon_heal_soon(daemon);
+		return 0;
+	}
+	if (bird_is_wanted(daemon->model) && !daemon->bird_client && watch_bird_start(daemon, &error) < 0) {
+		log_error("%s; trying again", error.text);
+		daemon_heal_soon(daemon);
+	}
+	return 0;
+}
+
+void daemon_heal_soon(struct daemon *daemon)
+{
+	uint64_t when = (now_ms() + HEAL_DELAY_MS) * 1000;
+
+	if (!daemon->heal_timer)
+		sd_event_add_time(
+			daemon->event, &daemon->heal_timer, CLOCK_MONOTONIC, when, 1000, heal_now, daemon);
+	else
+		sd_event_source_set_time(daemon->heal_timer, when);
+	sd_event_source_set_enabled(daemon->heal_timer, SD_EVENT_ONESHOT);
+}
+
+/* ---- Start ------------------------------------------------------------------------------------------------------------ */
+
+static int open_table(struct daemon *daemon, const char *map, const char *counters, struct flow_table *table,
+	struct error *error)
+{
+	_cleanup_close_ int lines = -1, cold = -1;
+	uint32_t count;
+
+	lines = bpf_map_open(daemon->pin_dir, map, &count, error);
+	if (lines < 0)
+		return lines;
+	if (counters) {
+		cold = bpf_map_open(daemon->pin_dir, counters, NULL, error);
+		if (cold < 0)
+			return cold;
+	}
+	return flow_table_open(lines, cold, count, table, error);
+}
+
+static int open_tables(struct daemon *daemon, struct error *error)
+{
+	const char *counters = daemon->model->counters ? MAP_FLOW_COUNTERS : NULL;
+	const struct timeouts *timeouts = &daemon->model->tables.timeouts;
+	int r = open_table(daemon, MAP_FLOWS, counters, &daemon->flows, error);
+
+	if (r < 0)
+		return r;
+	daemon->settings = (struct settings){
+		.half_open_ms = timeouts->half_open_ms,
+		.established_ms = timeouts->established_ms,
+		.closing_ms = timeouts->closing_ms,
+		.udp_ms = timeouts->udp_ms,
+		.icmp_ms = timeouts->icmp_ms,
+		.device_ms = timeouts->device_ms,
+	};
+	return open_table(daemon, MAP_DEVICES, NULL, &daemon->devices, error);
+}
+
+static int open_status(struct daemon *daemon, struct error *error)
+{
+	const struct model *model = daemon->model;
+	struct status *status = &daemon->status;
+
+	status->model = model;
+	status->started_ms = now_ms();
+	status->tunnels = calloc(model->tunnel_count + 1, sizeof(*status->tunnels));
+	status->loopbacks = calloc(model->loopback_count + 1, sizeof(*status->loopbacks));
+	if (!status->tunnels || !status->loopbacks)
+		return error_set(error, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < model->tunnel_count; i++) {
+		status->tunnels[i].tunnel = &model->tunnels[i];
+		status->tunnels[i].usable_since_ms = status->started_ms;
+		status->tunnels[i].bgp_since_ms = status->started_ms;
+		status->tunnels[i].handshake_age_ms = UINT64_MAX;
+	}
+	for (size_t i = 0; i < model->loopback_count; i++)
+		status->loopbacks[i].loopback = &model->loopbacks[i];
+	return 0;
+}
+
+/* What needs no effect outside of the process; the first thing that can only be refused. */
+static int prepare(struct daemon *daemon, const char *run_dir, struct error *error)
+{
+	int r = lock_namespace(daemon, error);
+
+	if (r < 0)
+		return r;
+	r = apply_open(daemon->pin_dir, &daemon->apply, error);
+	if (r < 0)
+		return r;
+	r = apply_preflight(daemon->apply, daemon->model, error);
+	if (r < 0)
+		return r;
+	r = open_run_dir(daemon, run_dir, error);
+	if (r < 0)
+		return r;
+	if (bird_is_wanted(daemon->model)) {
+		r = bird_daemon_init(&daemon->bird, daemon->run_dir, error);
+		if (r < 0)
+			return r;
+	}
+	daemon->health = health_new(daemon->model, now_ms());
+	return daemon->health ? open_status(daemon, error) : error_set(error, -ENOMEM, "out of memory");
+}
+
+static int start(struct daemon *daemon, struct error *error)
+{
+	const struct ctl_views views = {&daemon->status, &daemon->flows, &daemon->devices};
+	struct ctl_hooks hooks = daemon_hooks;
+	int r;
+
+	r = watch_open(daemon, error);
+	if (r < 0)
+		return r;
+	r = daemon_heal(daemon, error);
+	if (r < 0)
+		return r;
+	r = open_tables(daemon, error);
+	if (r < 0)
+		return r;
+	hooks.self = daemon;
+	r = ctl_open(daemon->event, daemon->run_dir, &views, &hooks, &daemon->ctl, error);
+	if (r < 0)
+		return r;
+	return bird_is_wanted(daemon->model) ? watch_bird_start(daemon, error) : 0;
+}
+
+/* ---- Stop ------------------------------------------------------------------------------------------------------------ */
+
+static int withdraw(struct daemon *daemon, struct error *error)
+{
+	int r;
+
+	health_withdraw_all(daemon->health);
+	if (!daemon->bird_client)
+		return 0;
+	r = bird_daemon_install_announced(
+		&daemon->bird, daemon->model, health_announced(daemon->health), error);
+	if (r < 0)
+		return r;
+	r = bird_client_configure(
+		daemon->bird_client, daemon->model, health_announced(daemon->health), error);
+	if (r < 0)
+		return r;
+	r = bird_client_wait(daemon->bird_client, WITHDRAW_TIMEOUT_MS, error);
+	if (r < 0)
+		return r;
+	nanosleep(&(struct timespec){.tv_sec = WITHDRAW_SETTLE_MS / 1000}, NULL);
+	return 0;
+}
+
+static void end_bird(struct daemon *daemon)
+{
+	pid_t pid = process_behind(daemon->bird.socket);
+
+	sd_event_source_disable_unref(daemon->bird_source);
+	daemon->bird_source = NULL;
+	bird_client_close(daemon->bird_client);
+	daemon->bird_client = NULL;
+	if (pid > 0)
+		process_end(apply_children(daemon->apply), pid, WITHDRAW_TIMEOUT_MS);
+	bird_daemon_remove(&daemon->bird);
+}
+
+int daemon_stop(
+	struct daemon *daemon, void (*say)(void *to, const char *words), void *to, struct error *error)
+{
+	int r;
+
+	say(to, "withdrawing the loopbacks");
+	r = withdraw(daemon, error);
+	if (r < 0)
+		return r;
+	if (daemon->heal_timer)
+		sd_event_source_set_enabled(daemon->heal_timer, SD_EVENT_OFF);
+	if (bird_is_wanted(daemon->model)) {
+		say(to, "ending BIRD");
+		end_bird(daemon);
+	}
+	say(to, "removing programs, rules, tunnels and maps");
+	return plan_and_apply(daemon, NULL, error);
+}
+
+/* A start that failed leaves nothing, but an earlier daemon's work goes on. */
+static void undo_start(struct daemon *daemon, bool from_nothing)
+{
+	struct error error;
+
+	if (from_nothing && daemon_stop(daemon, say_step, NULL, &error) < 0)
+		log_error("while undoing the failed start: %s", error.text);
+}
+
+static void remove_run_dir(struct daemon *daemon)
+{
+	char path[PATH_MAX + sizeof("/" LOCK_FILE)];
+
+	snprintf(path, sizeof(path), "%s/" LOCK_FILE, daemon->run_dir);
+	unlink(path);
+	rmdir(daemon->run_dir); /* stays when somebody else keeps things in it */
+}
+
+static bool nothing_of_ours(struct daemon *daemon)
+{
+	_cleanup_(items_free) struct items observed = {0};
+	_cleanup_(plan_free) struct plan removal = {0};
+
+	return apply_observe(daemon->apply, daemon->model, &observed, NULL) == 0 &&
+	       plan_make(&observed, NULL, &removal) == 0 && removal.count == 0;
+}
+
+static void close_all(struct daemon *daemon)
+{
+	ctl_close(daemon->ctl);
+	bird_client_close(daemon->bird_client);
+	monitor_close(daemon->monitor);
+	apply_close(daemon->apply);
+	health_free(daemon->health);
+	flow_table_close(&daemon->flows);
+	flow_table_close(&daemon->devices);
+	free(daemon->status.tunnels);
+	free(daemon->status.loopbacks);
+	sd_event_source_unref(daemon->bird_source);
+	sd_event_source_unref(daemon->heal_timer);
+	sd_event_source_unref(daemon->health_timer);
+	sd_event_unref(daemon->event);
+}
+
+static int run(struct daemon *daemon, struct error *error)
+{
+	bool from_nothing = nothing_of_ours(daemon);
+	int r = start(daemon, error);
+
+	if (r < 0) {
+		undo_start(daemon, from_nothing);
+		if (from_nothing)
+			remove_run_dir(daemon);
+		return r;
+	}
+	log_info("gateway %s runs: %zu tunnels, %zu loopbacks", daemon->model->gateway,
+		daemon->model->tunnel_count, daemon->model->loopback_count);
+	r = sd_event_loop(daemon->event);
+	if (r < 0)
+		return error_errno(error, r, "the event loop failed");
+	if (nothing_of_ours(daemon))
+		remove_run_dir(daemon);
+	return 0;
+}
+
+int daemon_run(const struct model *model, const char *run_dir, const char *pin_dir, struct error *error)
+{
+	struct daemon daemon = {.model = model, .pin_dir = pin_dir, .run_dir_lock = -1, .namespace_lock = -1};
+	int r = sd_event_default(&daemon.event);
+
+	if (r < 0)
+		return error_errno(error, r, "cannot make an event loop");
+	r = prepare(&daemon, run_dir, error);
+	if (r == 0)
+		r = run(&daemon, error);
+	close_all(&daemon);
+	close_descriptor(&daemon.run_dir_lock);
+	close_descriptor(&daemon.namespace_lock);
+	return r;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The daemon: where the modules, which do not know each other, meet.
+ *
+ *	daemon.c   its life: lock, start, the event loop, heal, stop
+ *	watch.c    what happens around it: markers, links, BIRD, children → health → usable bits and status
+ *	hooks.c    what gwctl asks of it
+ *
+ * Everything runs in one thread on one sd-event loop. Starting and healing are the same: observe, plan, apply. What was
+ * made stays when the daemon goes (a signal, a crash); only `gateway stop` withdraws and removes.
+ */
+#ifndef DAEMON_H
+#define DAEMON_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "apply/apply.h"
+#include "apply/monitor.h"
+#include "base/error.h"
+#include "bird/client.h"
+#include "bird/daemon.h"
+#include "ctl/ctl.h"
+#include "flow/flow.h"
+#include "health/health.h"
+#include "model.h"
+#include "status.h"
+
+struct daemon {
+	const struct model *model;
+	char run_dir[PATH_MAX];
+	const char *pin_dir;
+	int run_dir_lock, namespace_lock;
+
+	sd_event *event;
+	struct apply *apply;
+	struct monitor *monitor;
+	struct health *health;
+	struct flow_table flows, devices;
+	struct settings settings; /* of ageing: the same as the programs' */
+	struct status status;
+	struct ctl *ctl;
+
+	struct bird_daemon bird;
+	struct bird_client *bird_client; /* NULL: BIRD does not answer, or is not wanted */
+	sd_event_source *bird_source, *heal_timer, *health_timer;
+	uint32_t swept_flows, swept_devices; /* where the next slice of the sweep begins */
+};
+
+/*
+ * Runs the gateway until a signal or `gateway stop` ends it: 0. A negative errno with words when it could not start; what
+ * a failed start made is removed again, unless an earlier daemon had left traffic running.
+ */
+int daemon_run(const struct model *model, const char *run_dir, const char *pin_dir, struct error *error);
+
+/* ---- Between the daemon's own files -------------------------------------------------------------------------------- */
+
+uint64_t now_ms(void);
+/* Observe, plan, apply; then every tunnel's link is reported. */
+int daemon_heal(struct daemon *daemon, struct error *error);
+/* Heals after a moment, once for all that is asked for meanwhile. */
+void daemon_heal_soon(struct daemon *daemon);
+/* Withdraws, then removes all that was made. Each step is told by say(to, words). */
+int daemon_stop(
+	struct daemon *daemon, void (*say)(void *to, const char *words), void *to, struct error *error);
+
+/* Starts to listen: signals, children, timers, markers. */
+int watch_open(struct daemon *daemon, struct error *error);
+/* BIRD's files are written, it is started unless it runs, and it announces. */
+int watch_bird_start(struct daemon *daemon, struct error *error);
+/* After events were reported: changed bits go to the data plane, the status and the log. */
+void watch_changes(struct daemon *daemon);
+void watch_links(struct daemon *daemon);
+
+extern const struct ctl_hooks daemon_hooks;
+
+#endif

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What happens around the daemon, one small handler an event. A handler reports to health and no more; watch_changes()
+ * then carries the changed bits into the data plane. The order matters where a packet could tell: the bit first, words
+ * later.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "apply/bpf.h"
+#include "apply/child.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "daemon.h"
+
+#define SECOND_US       1000000
+#define SWEEP_US        100000
+#define ACCURACY_US     1000
+#define BIRD_CHILD      "bird"
+#define BIRD_TIMEOUT_MS 5000
+
+static struct tunnel_status *status_of(struct daemon *daemon, uint16_t tunnel)
+{
+	for (size_t i = 0; i < daemon->model->tunnel_count; i++)
+		if (daemon->model->tunnels[i].number == tunnel)
+			return &daemon->status.tunnels[i];
+	return NULL;
+}
+
+/* ---- From health to the data plane --------------------------------------------------------------------------------- */
+
+static enum session_state session_state(bool configured, bool up)
+{
+	if (!configured)
+		return SESSION_OFF;
+	return up ? SESSION_UP : SESSION_DOWN;
+}
+
+static void fill_status(struct daemon *daemon)
+{
+	const struct health_tunnel *rows = health_tunnels(daemon->health);
+	const bool *announced = health_announced(daemon->health);
+
+	for (size_t i = 0; i < daemon->model->tunnel_count; i++) {
+		struct tunnel_status *status = &daemon->status.tunnels[i];
+		const struct bgp *bgp = &status->tunnel->bgp;
+
+		status->usable = rows[i].usable;
+		status->usable_since_ms = rows[i].since_ms;
+		status->bfd = session_state(bgp->enabled && bgp->bfd.enabled, rows[i].has[HEALTH_BFD]);
+		status->bgp = session_state(bgp->enabled, rows[i].has[HEALTH_BGP]);
+	}
+	daemon->status.bird_running = daemon->bird_client != NULL;
+	for (size_t i = 0; i < daemon->model->loopback_count; i++)
+		daemon->status.loopbacks[i].announced = announced[i] && daemon->status.bird_running;
+}
+
+static int health_time(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct daemon *daemon = userdata;
+
+	(void)source;
+	(void)usec;
+	health_tick(daemon->health, now_ms());
+	watch_changes(daemon);
+	return 0;
+}
+
+static void arm_health_timer(struct daemon *daemon)
+{
+	uint64_t deadline = health_deadline(daemon->health);
+
+	if (deadline == UINT64_MAX)
+		return;
+	if (!daemon->health_timer)
+		sd_event_add_time(daemon->event, &daemon->health_timer, CLOCK_MONOTONIC, deadline * 1000,
+			ACCURACY_US, health_time, daemon);
+	else
+		sd_event_source_set_time(daemon->health_timer, deadline * 1000);
+	sd_event_source_set_enabled(daemon->health_timer, SD_EVENT_ONESHOT);
+}
+
+void watch_changes(struct daemon *daemon)
+{
+	struct health_tunnel change;
+	struct error error;
+
+	while (health_next_change(daemon->health, &change)) {
+		if (bpf_usable_set(
+			    daemon->pin_dir, daemon->model->number, change.tunnel, change.usable, &error) < 0)
+			log_error("tunnel %u: %s", change.tunnel, error.text);
+		log_info("tunnel %s is %s: %s", status_of(daemon, change.tunnel)->tunnel->name,
+			change.usable ? "usable" : "not usable", health_cause(&change));
+	}
+	arm_health_timer(daemon);
+	fill_status(daemon);
+}
+
+/* ---- Links and markers ------------------------------------------------------------------------------------------------ */
+
+void watch_links(struct daemon *daemon)
+{
+	struct error error;
+
+	if (apply_refresh(daemon->apply, &daemon->status, &error) < 0)
+		log_error("%s", error.text);
+	for (size_t i = 0; i < daemon->model->tunnel_count; i++) {
+		const struct tunnel_status *status = &daemon->status.tunnels[i];
+
+		health_report(
+			daemon->health, status->tunnel->number, HEALTH_LINK, status->ifindex != 0, now_ms());
+	}
+}
+
+static void hear_bfd(void *self, uint16_t tunnel, bool up)
+{
+	struct daemon *daemon = self;
+
+	log_info("BFD of tunnel number %u is %s", tunnel, up ? "up" : "down");
+	health_report(daemon->health, tunnel, HEALTH_BFD, up, now_ms());
+	watch_changes(daemon);
+}
+
+static void hear_link_lost(void *self, const char *interface)
+{
+	struct daemon *daemon = self;
+	const struct tunnel *tunnel = interface ? model_tunnel_by_name(daemon->model, interface) : NULL;
+
+	if (interface && !tunnel)
+		return;
+	if (tunnel)
+		health_report(daemon->health, tunnel->number, HEALTH_LINK, false, now_ms());
+	else
+		watch_links(daemon);
+	watch_changes(daemon);
+	daemon_heal_soon(daemon);
+}
+
+static int hear_monitor(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct daemon *daemon = userdata;
+	struct error error;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	if (monitor_read(daemon->monitor, &error) < 0)
+		log_error("%s", error.text);
+	return 0;
+}
+
+/* ---- BIRD --------------------------------------------------------------------------------------------------------------- */
+
+static void bird_session(void *context, uint16_t tunnel, bool established, const char *words)
+{
+	struct daemon *daemon = context;
+	struct tunnel_status *status = status_of(daemon, tunnel);
+
+	if (!status)
+		return;
+	if ((status->bgp == SESSION_UP) != established)
+		status->bgp_since_ms = now_ms();
+	if (words)
+		snprintf(status->bgp_text, sizeof(status->bgp_text), "%s", words);
+	health_report(daemon->health, tunnel, HEALTH_BGP, established, now_ms());
+	watch_changes(daemon);
+}
+
+static void bird_configured(void *context, int result, const char *words)
+{
+	(void)context;
+	if (result == -EINVAL)
+		log_error("BIRD refused its configuration and goes on with what it had: %s", words);
+}
+
+static void lose_bird(struct daemon *daemon, const char *why)
+{
+	if (!daemon->bird_client)
+		return;
+	log_error("BIRD is lost: %s; the data plane stays as it is, starting BIRD again", why);
+	daemon->bird_source = sd_event_source_disable_unref(daemon->bird_source);
+	bird_client_close(daemon->bird_client);
+	daemon->bird_client = NULL;
+	health_bird_lost(daemon->health, now_ms());
+	watch_changes(daemon);
+	daemon_heal_soon(daemon);
+}
+
+static int hear_bird(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct daemon *daemon = userdata;
+	struct error error;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	if (bird_client_read(daemon->bird_client, &error) < 0)
+		lose_bird(daemon, error.text);
+	return 0;
+}
+
+static int start_bird_process(struct daemon *daemon, struct error *error)
+{
+	pid_t pid;
+
+	if (process_behind(daemon->bird.socket) > 0)
+		return 0;
+	pid = child_start(
+		apply_children(daemon->apply), BIRD_CHILD, (char *const *)daemon->bird.argv, NULL, error);
+	return pid < 0 ? pid : 0;
+}
+
+int watch_bird_start(struct daemon *daemon, struct error *error)
+{
+	const struct bird_handler handler = {bird_session, bird_configured, daemon};
+	const bool *announced = health_announced(daemon->health);
+	int r;
+
+	r = bird_daemon_install(&daemon->bird, daemon->model, announced, error);
+	if (r < 0)
+		return r;
+	r = start_bird_process(daemon, error);
+	if (r < 0)
+		return r;
+	r = bird_client_open(&daemon->bird_client, daemon->bird.socket, &handler, BIRD_TIMEOUT_MS, error);
+	if (r < 0)
+		return r;
+	r = sd_event_add_io(daemon->event, &daemon->bird_source, bird_client_fd(daemon->bird_client), EPOLLIN,
+		hear_bird, daemon);
+	if (r < 0)
+		return error_errno(error, r, "cannot listen to BIRD");
+	health_bird_back(daemon->health, now_ms());
+	watch_changes(daemon);
+	return bird_client_configure(daemon->bird_client, daemon->model, announced, error);
+}
+
+/* ---- Time, children, signals -------------------------------------------------------------------------------------------- */
+
+static int every_second(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct daemon *daemon = userdata;
+	struct error error;
+
+	if (daemon->bird_client && bird_client_refresh(daemon->bird_client, &error) < 0)
+		lose_bird(daemon, error.text);
+	sd_event_source_set_time(source, usec + SECOND_US);
+	return 0;
+}
+
+static void sweep(struct daemon *daemon, struct flow_table *table, uint32_t *index)
+{
+	if (*index >= table->count)
+		*index = 0;
+	flow_sweep(table, index, FLOW_SLICE, &daemon->settings, flow_now_ms());
+}
+
+static int sweep_tables(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct daemon *daemon = userdata;
+
+	sweep(daemon, &daemon->flows, &daemon->swept_flows);
+	sweep(daemon, &daemon->devices, &daemon->swept_devices);
+	sd_event_source_set_time(source, usec + SWEEP_US);
+	return 0;
+}
+
+static int hear_children(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	struct daemon *daemon = userdata;
+	const char *name;
+	int status;
+	pid_t pid;
+
+	(void)source;
+	(void)info;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		name = children_exited(apply_children(daemon->apply), pid);
+		if (!name)
+			continue;
+		log_error("%s (pid %d) ended with %s %d", name, pid,
+			WIFSIGNALED(status) ? "signal" : "status",
+			WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+		if (strcmp(name, BIRD_CHILD) == 0)
+			lose_bird(daemon, "its process ended");
+		daemon_heal_soon(daemon);
+	}
+	return 0;
+}
+
+static int hear_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	(void)userdata;
+	log_info("signal %u: the daemon goes, traffic goes on", info->ssi_signo);
+	return sd_event_exit(sd_event_source_get_event(source), 0);
+}
+
+static int add_timer(
+	struct daemon *daemon, uint64_t first_us, sd_event_time_handler_t handler, struct error *error)
+{
+	sd_event_source *source;
+	int r = sd_event_add_time(daemon->event, &source, CLOCK_MONOTONIC, now_ms() * 1000 + first_us,
+		ACCURACY_US, handler, daemon);
+
+	if (r < 0)
+		return error_errno(error, r, "cannot set a timer");
+	sd_event_source_set_enabled(source, SD_EVENT_ON);
+	sd_event_source_set_floating(source, true);
+	sd_event_source_unref(source);
+	return 0;
+}
+
+static int add_signal(
+	struct daemon *daemon, int signal, sd_event_signal_handler_t handler, struct error *error)
+{
+	int r = sd_event_add_signal(daemon->event, NULL, signal, handler, daemon);
+
+	return r < 0 ? error_errno(error, r, "cannot listen for signal %d", signal) : 0;
+}
+
+static int watch_signals(struct daemon *daemon, struct error *error)
+{
+	sigset_t signals;
+	int r;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	r = add_signal(daemon, SIGTERM, hear_signal, error);
+	if (r < 0)
+		return r;
+	r = add_signal(daemon, SIGINT, hear_signal, error);
+	if (r < 0)
+		return r;
+	return add_signal(daemon, SIGCHLD, hear_children, error);
+}
+
+static int watch_monitor(struct daemon *daemon, struct error *error)
+{
+	const struct monitor_callbacks callbacks = {daemon, hear_bfd, hear_link_lost};
+	int r = monitor_open(&callbacks, &daemon->monitor, error);
+
+	if (r < 0)
+		return r;
+	r = sd_event_add_io(
+		daemon->event, NULL, monitor_descriptor(daemon->monitor), EPOLLIN, hear_monitor, daemon);
+	return r < 0 ? error_errno(error, r, "cannot listen to the kernel") : 0;
+}
+
+int watch_open(struct daemon *daemon, struct error *error)
+{
+	int r = watch_signals(daemon, error);
+
+	if (r < 0)
+		return r;
+	r = watch_monitor(daemon, error);
+	if (r < 0)
+		return r;
+	r = add_timer(daemon, SECOND_US, every_second, error);
+	if (r < 0)
+		return r;
+	return add_timer(daemon, SWEEP_US, sweep_tables, error);
+}
