@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Our side: gwd on the edge gateways with a gateway.yaml as a user would write it, and the services that answer on the
+# loopback: nginx (a page that names the edge, and a big file) and services.py (UDP).
+
+GWD=${GWD:-$ROOT/build/gwd}
+GWCTL=${GWCTL:-$ROOT/build/gwctl}
+RUN_DIR=/run/homeward
+PIN_DIR=/sys/fs/bpf/homeward
+
+gwctl() { # EDGE_MACHINE ARGUMENT…
+	local machine=$1
+	shift
+	on "$machine" "$GWCTL" --run-dir $RUN_DIR "$@"
+}
+
+# ---- The configuration ------------------------------------------------------------------------------------------------
+
+gateway_config() { # EDGE ATTACH
+	local lgw
+	cat <<-END
+		gateway: edge-gw-0$1
+		array:
+		  mtu: $ARRAY_MTU
+		  gateways:
+		    - {name: edge-gw-01, number: 1, address: 10.0.0.11}
+		    - {name: edge-gw-02, number: 2, address: 10.0.0.12}
+		loopbacks:
+		  - {name: control, addresses: [${LOOPBACK[4]}, "${LOOPBACK[6]}"]}
+		uplinks: [eth0]
+		inside: [10.0.0.0/16, "fd00:10::/64"]
+		providers:
+		  - {name: acme, prefixes: [${DEVICES[4]}, "${DEVICES[6]}"]}
+		attach: $2
+		tunnels:
+	END
+	for lgw in "${LOCALS[@]}"; do
+		gateway_tunnel "$1" "$lgw"
+	done
+}
+
+gateway_tunnel() { # EDGE LOCAL
+	local port=${INTERNET_PORT[$1$2]}
+	cat <<-END
+		  - name: acme-lgw-0$2
+		    number: ${1}0$2
+		    provider: acme
+		    wireguard:
+		      private_key_file: /run/lab/wg.key
+		      listen_port: $port
+		      peer: {public_key: "$(cat "$LAB/keys/local-gw-0$2.pub")", endpoint: "${INTERNET_ADDRESS_OF_LOCAL[$2]}:$port"}
+		    addresses: [169.254.$1$2.1/30, "fd00:$1$2::1/126"]
+		    bgp: {local_as: 64500, peer_as: 64501, neighbor: 169.254.$1$2.2, bfd: {interval: ${BFD_INTERVAL}ms, multiplier: 3}}
+	END
+}
+
+# ---- gwd ----------------------------------------------------------------------------------------------------------------
+
+gateway_start() { # EDGE [ATTACH]: gwd in the foreground of a session of its own, its words in gwd.log
+	local machine=edge-gw-0$1
+	gateway_config "$1" "${2:-auto}" >"$LAB/$machine/lab/gateway.yaml"
+	# shellcheck disable=SC2016
+	on "$machine" sh -c 'setsid "$@" >>/run/lab/gwd.log 2>&1 & echo $! >/run/lab/gwd.pid' \
+		sh "$GWD" -c /run/lab/gateway.yaml --run-dir $RUN_DIR --pin-dir $PIN_DIR </dev/null
+	within 20 gwctl "$machine" status || [ $? = 1 ] || die "gwd of $machine does not come up:
+$(tail -20 "$LAB/$machine/lab/gwd.log")"
+	services_start "$machine"
+}
+
+gateway_stop() { # EDGE: as an operator does it
+	gwctl "edge-gw-0$1" gateway stop
+	within 20 gateway_gone "edge-gw-0$1" || die "gwd of edge-gw-0$1 does not end"
+}
+
+gateway_gone() { # MACHINE
+	# shellcheck disable=SC2016
+	! on "$1" sh -c 'kill -0 $(cat /run/lab/gwd.pid)' 2>/dev/null
+}
+
+gateways_restart() { # ATTACH
+	local edge
+	for edge in "${EDGES[@]}"; do
+		gateway_stop "$edge"
+	done
+	for edge in "${EDGES[@]}"; do
+		gateway_start "$edge" "$1"
+	done
+}
+
+# ---- The services on the loopback -----------------------------------------------------------------------------------------
+
+BIG=8388608 # bytes of /big, the same on both edges
+
+services_start() { # MACHINE: once; they outlive gwd
+	local lab=$LAB/$1/lab
+	[ ! -e "$lab/www" ] || return 0
+	mkdir -p "$lab/www" "$lab/nginx"
+	echo "$1" >"$lab/www/index.html"
+	[ -e "$LAB/big" ] || head -c $BIG /dev/urandom >"$LAB/big"
+	ln "$LAB/big" "$lab/www/big"
+	nginx_config >"$lab/nginx.conf"
+	on "$1" nginx -e /run/lab/nginx/error.log -c /run/lab/nginx.conf || die "nginx of $1 does not start"
+	on "$1" setsid /usr/bin/python3 "$ROOT/tests/lab/tools/services.py" "$1" "${LOOPBACK[4]}" "${LOOPBACK[6]}" \
+		</dev/null >"$lab/services.log" 2>&1 &
+	disown
+	within 10 grep -q ready "$lab/services.log" || die "the UDP services of $1 do not start: $(cat "$lab/services.log")"
+}
+
+nginx_config() {
+	cat <<-END
+		pid /run/lab/nginx/pid;
+		worker_processes 1;
+		events { worker_connections 256; }
+		http {
+		  access_log off;
+		  client_body_temp_path /run/lab/nginx/body; proxy_temp_path /run/lab/nginx/proxy;
+		  fastcgi_temp_path /run/lab/nginx/fastcgi; uwsgi_temp_path /run/lab/nginx/uwsgi; scgi_temp_path /run/lab/nginx/scgi;
+		  server {
+		    listen ${LOOPBACK[4]}:80;
+		    listen [${LOOPBACK[6]}]:80;
+		    root /run/lab/www;
+		    location = /slow { alias /run/lab/www/big; limit_rate 1m; }
+		  }
+		}
+	END
+}

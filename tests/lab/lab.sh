@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# The whole lab: up, ready, down. Sourced by `lab`, `run`, `demo` and `measure`.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source-path=SCRIPTDIR
+{
+	source "$ROOT/tests/lab/machine.sh"
+	source "$ROOT/tests/lab/topology.sh"
+	source "$ROOT/tests/lab/provider.sh"
+	source "$ROOT/tests/lab/gateway.sh"
+}
+
+say() { :; } # progress; the demo makes it speak
+
+lab_picture() {
+	sed -n '/^#  *a service provider/,/^#  *one address/s/^# \{0,1\}//p' "$ROOT/tests/lab/topology.sh"
+}
+
+lab_claim() {
+	local program
+	[ "$(id -u)" = 0 ] || die "the lab needs root: sudo make demo, sudo make lab-up"
+	for program in "$GWD" "$GWCTL"; do
+		[ -x "$program" ] || die "there is no $program: run make"
+	done
+	mkdir -p "$(dirname "$LAB")"
+	mkdir "$LAB" 2>/dev/null || die "a lab stands already in $LAB; tests/lab/lab down ends it"
+	chmod 755 "$LAB"
+}
+
+lab_up() { # [ATTACH]: the claimed lab, until requests go through
+	local edge machine
+	say "eight machines and their links"
+	topology_up
+	for machine in edge-gw-01 edge-gw-02 local-gw-01 local-gw-02; do
+		wireguard_keys $machine
+	done
+	say "the provider: WireGuard, zebra, bfdd, bgpd"
+	provider_up
+	say "gwd on both edge gateways"
+	for edge in "${EDGES[@]}"; do
+		gateway_start "$edge" "${1:-auto}"
+	done
+	say "waiting for BGP and BFD"
+	lab_wait
+}
+
+lab_wait() { # for all four tunnels, at both ends
+	within 40 lab_ready || {
+		lab_state >&2
+		die "the lab does not converge"
+	}
+}
+
+lab_ready() {
+	local lgw edge
+	for edge in "${EDGES[@]}"; do
+		edge_ready "$edge" || return
+	done
+	for lgw in "${LOCALS[@]}"; do
+		local_ready "$lgw" || return
+	done
+	routes_ready
+}
+
+edge_ready() { # EDGE: both tunnels usable
+	gwctl "edge-gw-0$1" -j tunnel list | jq -e '[.tunnels[] | select(.usable)] | length == 2'
+}
+
+local_ready() { # LOCAL: it hears both edges, in both families, and BFD watches them
+	frr "local-gw-0$1" "show bgp ipv4 unicast ${LOOPBACK[4]}/32 json" "show bgp ipv6 unicast ${LOOPBACK[6]}/128 json" |
+		jq -es '[.[] | [.paths[] | select(.valid and .aspath.string == "64500")] | length] == [2, 2]' &&
+		frr "local-gw-0$1" "show bfd peers json" | jq -e '[.[] | select(.status == "up")] | length == 3'
+}
+
+routes_ready() { # the kernels agree with BGP
+	local machine family
+	for family in 4 6; do
+		for machine in ixp-router:local-gw-01 local-gw-01:edge-gw-01 local-gw-02:edge-gw-02; do
+			route_leads "${machine%:*}" $family "${machine#*:}" || return
+		done
+	done
+}
+
+# The kernel's word, not FRR's: the loopback's route of a machine leads out of an interface.
+route_leads() { # MACHINE FAMILY INTERFACE
+	on "$1" ip "-$2" -j route show "${LOOPBACK[$2]}" | jq -e --arg dev "$3" '[.[].dev] == [$dev]'
+}
+
+lab_state() { # what a person wants to see when something is wrong
+	local edge lgw
+	for lgw in "${LOCALS[@]}"; do
+		echo "--- local-gw-0$lgw"
+		frr "local-gw-0$lgw" "show bgp summary" "show bfd peers brief"
+		on "local-gw-0$lgw" wg show all latest-handshakes
+	done
+	for edge in "${EDGES[@]}"; do
+		echo "--- edge-gw-0$edge"
+		gwctl "edge-gw-0$edge" status
+		tail -n 20 "$LAB/edge-gw-0$edge/lab/gwd.log"
+	done
+}

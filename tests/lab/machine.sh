@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# A machine in one process. `unshare` gives it a network, mounts, a host name and a process tree of its own, with its own
+# /run and bpffs, so that WireGuard's, BIRD's and FRR's sockets never meet. SIGKILL of it is a power-off: the kernel takes
+# everything in it along, and nothing is left behind.
+#
+# What a lab keeps lives under $LAB: a folder a machine (the machine's /run, so that its logs can be read from outside)
+# and NAME.pid (what to kill) and NAME.init (where to enter) beside it. Two labs with two values of LAB never meet.
+
+LAB=${LAB:-/run/homeward-lab}
+
+die() {
+	echo "$*" >&2
+	exit 1
+}
+
+# Runs a command until it succeeds, at most SECONDS long. Whoever waits for a condition waits here.
+within() { # SECONDS COMMAND…
+	local deadline=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $deadline ] || return 1
+		sleep 0.05
+	done
+}
+
+machine_start() { # NAME
+	local outer
+	mkdir -p "$LAB/$1/lab"
+	# shellcheck disable=SC2016 # expanded in there
+	setsid unshare -n -m -u -p -f --kill-child --mount-proc bash -c '
+		hostname "$1"
+		mount -t sysfs sysfs /sys
+		mount -t bpf bpf /sys/fs/bpf
+		mount --bind "$2/$1" /run
+		echo 0 >/proc/sys/net/ipv6/conf/all/accept_dad
+		echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
+		ip link set lo up
+		touch /run/lab/booted
+		while :; do sleep 3600 & wait $!; done # an init: it also buries the orphans
+	' bash "$1" "$LAB" </dev/null >"$LAB/$1/lab/boot.log" 2>&1 &
+	outer=$!
+	disown
+	echo $outer >"$LAB/$1.pid"
+	within 10 test -e "$LAB/$1/lab/booted" || die "the machine $1 does not boot: $(cat "$LAB/$1/lab/boot.log")"
+	tr -d ' ' <"/proc/$outer/task/$outer/children" >"$LAB/$1.init"
+}
+
+machine_init() { # NAME: the process id of its init, as this side sees it
+	cat "$LAB/$1.init"
+}
+
+machine_off() { # NAME: the plug is pulled
+	local outer
+	outer=$(cat "$LAB/$1.pid") || return
+	# --kill-child: the init dies with its parent, and the kernel kills whoever lives under that init.
+	kill -KILL "$outer" "$(machine_init "$1")" 2>/dev/null
+	within 10 test ! -e "/proc/$outer" || die "the machine $1 does not die"
+	rm -rf "${LAB:?}/$1" "$LAB/$1.pid" "$LAB/$1.init"
+}
+
+on() { # NAME COMMAND…: runs it in the machine
+	local init
+	init=$(<"$LAB/$1.init") || die "there is no machine $1"
+	shift
+	nsenter -t "$init" -n -m -u -p -- "$@"
+}
+
+machines() { # their names
+	local file
+	for file in "$LAB"/*.pid; do
+		[ -e "$file" ] && basename "$file" .pid
+	done
+}
+
+# A veth link between two machines; "-" for no address, "br0" in the place of one to be a port of that bridge. Checksums
+# are computed on these links: a partial one would not survive the encapsulation further on.
+plug() { # MACHINE INTERFACE IPV4 IPV6  MACHINE INTERFACE IPV4 IPV6
+	ip link add name "$2" netns "$(machine_init "$1")" type veth peer name "$6" netns "$(machine_init "$5")" || return
+	plug_end "$1" "$2" "$3" "$4"
+	plug_end "$5" "$6" "$7" "$8"
+}
+
+plug_end() { # MACHINE INTERFACE IPV4 IPV6
+	# shellcheck disable=SC2016
+	on "$1" sh -ec '
+		ethtool -K "$1" tx off >/dev/null
+		case $2 in -) ;; br0) ip link set "$1" master br0 ;; *) ip addr add "$2" dev "$1" ;; esac
+		[ "$3" = - ] || ip addr add "$3" dev "$1"
+		ip link set "$1" up' sh "$2" "$3" "$4"
+}

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# The provider's side, none of it ours: FRR (zebra, bfdd, bgpd) on the ixp-router and the local gateways, WireGuard by
+# wireguard-go and wg(8). One AS (64501) for the local gateways, one for the ixp-router (64502); the platform is 64500.
+# The provider tells everybody its prefixes, the platform too: that these do not enter an edge is the edge's merit.
+
+FRR=/usr/lib/frr
+BFD_INTERVAL=${BFD_INTERVAL:-50} # ms, three are missed
+
+# ---- FRR ------------------------------------------------------------------------------------------------------------
+
+neighbor() { # ADDRESS AS LOCAL_PREF: the lines of one neighbour, both families in one session
+	cat <<-END
+		 neighbor $1 remote-as $2
+		 neighbor $1 advertisement-interval 0
+		 neighbor $1 timers 3 9
+		 neighbor $1 timers connect 1
+		 neighbor $1 bfd profile lab
+		 address-family ipv4 unicast
+		  neighbor $1 route-map PREFERENCE-$3 in
+		 exit-address-family
+		 address-family ipv6 unicast
+		  neighbor $1 activate
+		  neighbor $1 route-map PREFERENCE-$3 in
+		 exit-address-family
+	END
+}
+
+bgp_head() { # AS ROUTER_ID
+	cat <<-END
+		router bgp $1
+		 bgp router-id $2
+		 no bgp ebgp-requires-policy
+		 no bgp network import-check
+	END
+}
+
+bgp_tail() {
+	local preference
+	for preference in 100 200; do
+		printf 'route-map PREFERENCE-%s permit 10\n set local-preference %s\n' $preference $preference
+	done
+}
+
+bgp_of_ixp_router() {
+	bgp_head 64502 172.31.1.1
+	neighbor 172.31.1.2 64501 200 # local-gw-01 is preferred
+	neighbor 172.31.2.2 64501 100
+	cat <<-END
+		 address-family ipv4 unicast
+		  network ${DEVICES[4]}
+		 exit-address-family
+		 address-family ipv6 unicast
+		  network ${DEVICES[6]}
+		 exit-address-family
+	END
+	bgp_tail
+}
+
+bgp_of_local() { # NUMBER: local-gw-01 prefers edge-gw-01, local-gw-02 edge-gw-02
+	local edge
+	bgp_head 64501 "172.31.$1.2"
+	neighbor "172.31.$1.1" 64502 100
+	for edge in "${EDGES[@]}"; do
+		neighbor "169.254.$edge$1.1" 64500 $((edge == $1 ? 200 : 100))
+	done
+	bgp_tail
+}
+
+frr_start() { # MACHINE BGP_CONFIG
+	local folder=/run/frr daemon options
+	mkdir -p "$LAB/$1/frr"
+	echo 'no zebra nexthop kernel enable' >"$LAB/$1/frr/zebra.conf"
+	printf 'bfd\n profile lab\n  detect-multiplier 3\n  receive-interval %s\n  transmit-interval %s\n' \
+		"$BFD_INTERVAL" "$BFD_INTERVAL" >"$LAB/$1/frr/bfdd.conf"
+	echo "$2" >"$LAB/$1/frr/bgpd.conf"
+	chown -R frr:frr "$LAB/$1/frr"
+	for daemon in zebra bfdd bgpd; do
+		options=(-d --vty_socket "$folder" -z "$folder/zserv.api" -i "$folder/$daemon.pid" -f "$folder/$daemon.conf"
+			-A 127.0.0.1 -P 0 --log "file:$folder/$daemon.log")
+		[ $daemon != bfdd ] || options+=(--bfdctl "$folder/bfdd.sock")
+		on "$1" $FRR/$daemon "${options[@]}" \
+			>>"$LAB/$1/frr/start.log" 2>&1 || die "$daemon of $1 does not start: $(cat "$LAB/$1/frr/start.log")"
+	done
+}
+
+frr() { # MACHINE COMMAND…: asks it, a line of vtysh an argument
+	local machine=$1 arguments=() line
+	shift
+	for line in "$@"; do
+		arguments+=(-c "$line")
+	done
+	on "$machine" vtysh --vty_socket /run/frr "${arguments[@]}"
+}
+
+# ---- WireGuard, on the local gateways ---------------------------------------------------------------------------------
+
+wireguard_keys() { # MACHINE: a key pair that it keeps when it is powered off and on
+	local keys=$LAB/keys
+	if [ ! -e "$keys/$1.key" ]; then
+		mkdir -p "$keys"
+		(umask 077 && wg genkey >"$keys/$1.key")
+		wg pubkey <"$keys/$1.key" >"$keys/$1.pub"
+	fi
+	install -m 600 "$keys/$1.key" "$LAB/$1/lab/wg.key"
+}
+
+provider_tunnel_up() { # EDGE LOCAL: the local gateway's end
+	local machine=local-gw-0$2 name=edge-gw-0$1 port=${INTERNET_PORT[$1$2]}
+	# shellcheck disable=SC2016
+	on "$machine" sh -c 'WG_PROCESS_FOREGROUND=1 setsid wireguard-go -f "$1" >/run/lab/wg-$1.log 2>&1 & echo $! >/run/lab/wg-$1.pid' \
+		sh "$name" </dev/null
+	within 10 on "$machine" wg show "$name" || die "no WireGuard on $machine: $(cat "$LAB/$machine/lab/wg-$name.log")"
+	on "$machine" wg set "$name" private-key /run/lab/wg.key listen-port "$port" \
+		peer "$(cat "$LAB/keys/$name.pub")" allowed-ips 0.0.0.0/0,::/0 \
+		endpoint "${INTERNET_ADDRESS_OF_EDGE[$1]}:$port"
+	on "$machine" ip -batch - <<-END
+		addr add 169.254.$1$2.2/30 dev $name
+		addr add fd00:$1$2::2/126 dev $name
+		link set $name up
+		route add 0.0.0.0/0 dev $name table $1
+		route add ::/0 dev $name table $1
+	END
+}
+
+# Killed, not closed: the interface is gone at once, and nobody says good-bye.
+provider_tunnel_kill() { # EDGE LOCAL
+	# shellcheck disable=SC2016
+	on "local-gw-0$2" sh -c 'kill -KILL $(cat /run/lab/wg-$1.pid)' sh "edge-gw-0$1"
+}
+
+# ---- All of it ---------------------------------------------------------------------------------------------------------
+
+provider_up() {
+	local edge lgw
+	for lgw in "${LOCALS[@]}"; do
+		for edge in "${EDGES[@]}"; do
+			provider_tunnel_up "$edge" "$lgw"
+		done
+		frr_start "local-gw-0$lgw" "$(bgp_of_local "$lgw")"
+		witness_start "local-gw-0$lgw"
+	done
+	frr_start ixp-router "$(bgp_of_ixp_router)"
+}
+
+# ---- Steering: which tunnel requests go by --------------------------------------------------------------------------------
+#
+# By default BGP decides. A test that wants a tunnel of its own asks for it by policy rules in front of what BGP says:
+# table N of the ixp-router leads to local-gw-0N, table N of a local gateway to edge-gw-0N.
+
+STEER=100 # the rules' preference
+
+steer() { # EDGE LOCAL FAMILY SELECTOR…: as in `steer 1 2 4 from 100.64.1.12`, or `… to 192.0.2.1` for all
+	local edge=$1 lgw=$2 family=$3
+	shift 3
+	on ixp-router ip "-$family" rule add pref $STEER "$@" lookup "$lgw"
+	on "local-gw-0$lgw" ip "-$family" rule add pref $STEER "$@" lookup "$edge"
+}
+
+unsteer() { # back to what BGP says
+	local machine
+	for machine in ixp-router local-gw-01 local-gw-02; do
+		on "$machine" sh -c "for f in -4 -6; do while ip \$f rule del pref $STEER 2>/dev/null; do :; done; done"
+	done
+}
+
+# A path through the internet goes silent, and comes back. Every link stays up, nobody is told.
+cut() { # EDGE LOCAL
+	on internet ip rule add pref $STEER from "${INTERNET_ADDRESS_OF_EDGE[$1]}" to "${INTERNET_ADDRESS_OF_LOCAL[$2]}" blackhole
+	on internet ip rule add pref $STEER from "${INTERNET_ADDRESS_OF_LOCAL[$2]}" to "${INTERNET_ADDRESS_OF_EDGE[$1]}" blackhole
+}
+
+mend() { # all of them
+	on internet sh -c "while ip rule del pref $STEER 2>/dev/null; do :; done"
+}
+
+# ---- Witnesses: what the provider saw --------------------------------------------------------------------------------------
+#
+# On each local gateway a tcpdump notes every response that comes out of a tunnel and every request that goes into one:
+#     TIME INTERFACE In|Out IP|IP6 SOURCE > DESTINATION: …
+
+witness_start() { # MACHINE
+	local ours="${LOOPBACK[4]} or ${LOOPBACK[6]}"
+	on "$1" sh -c "exec setsid tcpdump -i any -nn -tt -q -l --immediate-mode -s 128 -Z root \
+		'(inbound and src ($ours)) or (outbound and dst ($ours))' >/run/lab/witness.log 2>/run/lab/witness.err &" </dev/null
+	within 10 grep -q 'listening on' "$LAB/$1/lab/witness.err" || die "no witness on $1: $(cat "$LAB/$1/lab/witness.err")"
+}
+
+witness_mark() { # what comes from now on is what the next question is about
+	local lgw
+	for lgw in "${LOCALS[@]}"; do
+		stat -c %s "$LAB/local-gw-0$lgw/lab/witness.log" >"$LAB/witness-mark-$lgw"
+	done
+}
+
+witness() { # every line since the mark, with the local gateway's number in front
+	local lgw
+	for lgw in "${LOCALS[@]}"; do
+		tail -c +$(($(cat "$LAB/witness-mark-$lgw") + 1)) "$LAB/local-gw-0$lgw/lab/witness.log" | sed "s/^/$lgw /"
+	done
+}
+
+# The tunnels ("EDGE LOCAL", a line each) by which responses to a device's address came since the mark.
+homes_of() { # ADDRESS
+	witness | awk -v device="$1" '
+		$4 == "In" && $3 ~ /^edge-gw-/ && (index($8, device ":") == 1 || index($8, device ".") == 1) { print substr($3, 10), $1 }' | sort -u
+}
+
+# The same for requests.
+ways_of() { # ADDRESS
+	witness | awk -v device="$1" '
+		$4 == "Out" && $3 ~ /^edge-gw-/ && (index($6, device ".") == 1 || $6 == device) { print substr($3, 10), $1 }' | sort -u
+}

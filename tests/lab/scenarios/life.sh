@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# gwd's own life: what it refuses to start on, and that it leaves nothing behind, on purpose or not. The family does not
+# matter to most of these; they run once.
+
+# What a machine consists of, so that what gwd leaves behind shows as a difference. Services of the lab are left out.
+snapshot() { # MACHINE
+	# shellcheck disable=SC2016
+	on "$1" sh -c '
+		strip="del(.. | .operstate?, .flags?, .preferred_life_time?, .valid_life_time?)"
+		ip -d -j link | jq -cS ".[] | $strip"
+		ip -j addr | jq -cS ".[] | {ifname, addr_info} | $strip"
+		for family in -4 -6; do
+			ip $family -j rule | jq -cS ".[]"
+			ip $family -j route show table all | jq -cS ".[] | $strip" | sort
+			ip $family -j neigh show nud permanent | jq -cS ".[]"
+		done
+		tc qdisc show
+		find /sys/fs/bpf -mindepth 1
+		ls /run/homeward /run/wireguard 2>/dev/null
+		ps -eo stat=,comm= | awk "\$1 !~ /Z/ { print \$2 }" | sort |
+			grep -v -x -e ps -e awk -e sort -e grep -e sh -e ip -e tail -e nginx -e python3'
+}
+
+expect_unchanged() { # MACHINE BEFORE
+	local after
+	after=$(snapshot "$1")
+	[ "$2" = "$after" ] || fail "something is left behind in $1: $(diff <(echo "$2") <(echo "$after") | grep '^[<>]' | head -5)"
+}
+
+# ---- Bad starts, on a machine of their own ------------------------------------------------------------------------------------
+
+spare_up() { # a third gateway's machine, with edge-gw-01's configuration
+	machine_start spare
+	plug inside spare br0 - spare eth0 10.0.0.13/16 fd00:10::13/64
+	wireguard_keys spare
+	gateway_config 1 "$ATTACH" >"$LAB/spare/lab/gateway.yaml"
+}
+
+expect_refused() { # MACHINE WORDS…: gwd ends by itself with an error that says so, and nothing is left
+	local machine=$1 before said word
+	shift
+	before=$(snapshot "$machine")
+	if said=$(on "$machine" timeout 20 "$GWD" -c /run/lab/gateway.yaml --run-dir "$RUN_DIR" --pin-dir "$PIN_DIR" 2>&1); then
+		fail "gwd started and ended well: $said"
+	elif [ $? = 124 ]; then
+		fail "gwd started: $said"
+	fi
+	echo "gwd said: $said"
+	for word in "$@"; do
+		grep -qi -e "$word" <<<"$said" || fail "the error does not say '$word': $said"
+	done
+	expect_unchanged "$machine" "$before"
+}
+
+scenario_refuses_key_for_all() {
+	spare_up
+	chmod 644 "$LAB/spare/lab/wg.key"
+	expect_refused spare /run/lab/wg.key 0600
+}
+
+scenario_refuses_missing_key() {
+	spare_up
+	rm "$LAB/spare/lab/wg.key"
+	expect_refused spare /run/lab/wg.key
+}
+
+scenario_refuses_without_bpffs() {
+	spare_up
+	on spare umount /sys/fs/bpf
+	expect_refused spare /sys/fs/bpf mount
+}
+
+scenario_refuses_small_uplink() {
+	spare_up
+	on spare ip link set eth0 mtu 1400
+	expect_refused spare eth0 1400 MTU
+}
+
+scenario_refuses_missing_uplink() {
+	spare_up
+	on spare ip link del eth0
+	expect_refused spare eth0
+}
+
+scenario_refuses_second_gwd() {
+	expect_refused edge-gw-01 running
+	expect "after that, the page says" edge-gw-01 "$(fetch "$(device_address 4 38)" 4 /)"
+}
+
+# ---- A good end ------------------------------------------------------------------------------------------------------------------
+
+# It withdraws first: the provider's route is gone before any tunnel is; and then all it made is gone.
+scenario_stop_withdraws_first() { # FAMILY
+	local family=$1 withdrawn removed before
+	gateway_stop 1
+	before=$(snapshot edge-gw-01)
+	gateway_start 1 "$ATTACH"
+	lab_wait
+	on local-gw-01 ip -ts "-$family" monitor route >"$LAB/routes" &
+	on edge-gw-01 ip -ts monitor link >"$LAB/links" &
+	sleep 0.3 # ip monitor does not say when it listens
+	gateway_stop 1
+	within 10 route_leads local-gw-01 "$family" edge-gw-02 || fail "local-gw-01 did not move to edge-gw-02"
+	withdrawn=$(grep "${LOOPBACK[$family]}" "$LAB/routes" | grep -m 1 -o '^\[[^]]*\]')
+	removed=$(grep Deleted "$LAB/links" | grep -m 1 -e acme-lgw | grep -o '^\[[^]]*\]')
+	echo "withdrawn $withdrawn, removed $removed"
+	[[ $withdrawn < $removed ]] || fail "a tunnel was removed at $removed, before the route was gone at $withdrawn"
+	kill %1 %2
+	expect_unchanged edge-gw-01 "$before"
+	expect_unchanged_since_boot edge-gw-01
+}
+
+# The stop above compared with an earlier stop; this compares with a machine on which gwd never ran.
+expect_unchanged_since_boot() { # MACHINE
+	expect "pins" "" "$(on "$1" find /sys/fs/bpf -mindepth 1)"
+	expect "interfaces" "eth0 eth1 lo" "$(on "$1" ls /sys/class/net | sort | paste -sd' ')"
+	expect "rules" "$(on internet ip rule; on internet ip -6 rule)" "$(on "$1" ip rule; on "$1" ip -6 rule)"
+	expect "programs on eth0" "" "$(on "$1" ip -d link show eth0 | grep -e xdp || true; on "$1" tc qdisc show dev eth0 | grep clsact || true)"
+	expect "addresses of lo" "127.0.0.1 ::1" "$(on "$1" ip -j addr show lo | jq -r '[.[].addr_info[].local] | join(" ")')"
+}
