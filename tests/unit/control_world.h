@@ -173,18 +173,19 @@ static void world_make(void)
 	world.flows = (struct flow_table){calloc(WORLD_LINES, sizeof(struct line)),
 		calloc(WORLD_LINES, sizeof(struct line_counters)), WORLD_LINES};
 	world.devices = (struct flow_table){calloc(256, sizeof(struct line)), NULL, 256};
+	strcpy(world.run_dir, "/tmp/control_world.XXXXXX");
+	if (!mkdtemp(world.run_dir))
+		abort();
 }
 
-static void world_open(void)
+static void world_listen(void)
 {
 	const struct ctl_views views = {&world.status, &world.flows, &world.devices};
 	const struct ctl_hooks hooks = {
 		&world, world_refresh, world_explain, world_reasons, world_config, world_stop, world_stopped};
 	struct error error = {0};
 
-	world_make();
-	strcpy(world.run_dir, "/tmp/control_world.XXXXXX");
-	if (!mkdtemp(world.run_dir) || sd_event_new(&world.event) < 0 ||
+	if (sd_event_new(&world.event) < 0 ||
 		ctl_open(world.event, world.run_dir, &views, &hooks, &world.ctl, &error) < 0) {
 		fprintf(stderr, "no world: %s\n", error.text);
 		abort();

@@ -20,6 +20,12 @@
 
 static char reply[REPLY_SIZE];
 
+static void world_open(void)
+{
+	world_make();
+	world_listen();
+}
+
 static int connect_client(void)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
