@@ -401,7 +401,7 @@ int bird_client_wait(struct bird_client *client, unsigned timeout_ms, struct err
 				return 0;
 			if (client->configured != -EAGAIN)
 				return error_set(error, client->configured, "BIRD: %s", client->words);
-			client->wanted[REQUEST_CONFIGURE] = true;
+			client->wanted[REQUEST_ROUTES] = true;
 			pause_ms(RETRY_MS);
 		} else if (now < deadline) {
 			poll(&poller, 1, (int)(deadline - now));

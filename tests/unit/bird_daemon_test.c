@@ -1,0 +1,560 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Two real BIRDs, each in a network namespace of its own: ours as bird/ starts and configures it, and a provider's.
+ *
+ *	this process                                       the peer
+ *	AS 64500   acme-lgw.01  169.254.1.1  ────────────  pt1  169.254.1.2   AS 64501, its table and kernel table 101
+ *	           acme-lgw-02      fd00:2::1  ────────────  pt2      fd00:2::2   AS 64502, its table and kernel table 102
+ *
+ * The peer announces 100.64.0.0/10 and 198.51.100.0/24 by the first link: we import the former, tell nobody, and keep it
+ * out of our kernel. What we announce is read in the peer's kernel. The namespaces and BIRDs die with this process.
+ */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "bird/client.h"
+#include "bird/daemon.h"
+#include "bird_model.h"
+
+static const char peer_config[] =
+	"router id 203.0.113.1;\n"
+	"log \"peer.log\" all;\n"
+	"protocol device {}\n"
+	"protocol bfd { interface \"pt*\" { interval 50 ms; multiplier 3; idle tx interval 300 ms; }; }\n"
+	"ipv4 table a4; ipv6 table a6; ipv4 table b4; ipv6 table b6;\n"
+	"protocol static { ipv4 { table a4; }; route 100.64.0.0/10 blackhole; route 198.51.100.0/24 "
+	"blackhole; }\n"
+	"protocol kernel { ipv4 { table a4; export where source = RTS_BGP; }; kernel table 101; }\n"
+	"protocol kernel { ipv6 { table a6; export where source = RTS_BGP; }; kernel table 101; }\n"
+	"protocol kernel { ipv4 { table b4; export where source = RTS_BGP; }; kernel table 102; }\n"
+	"protocol kernel { ipv6 { table b6; export where source = RTS_BGP; }; kernel table 102; }\n"
+	"template bgp edge {\n"
+	"	connect delay time 1; connect retry time 1; error wait time 1, 1; bfd on; hold time 9;\n"
+	"}\n"
+	"protocol bgp a from edge {\n"
+	"	local 169.254.1.2 as 64501; neighbor 169.254.1.1 as 64500;\n"
+	"	include \"secret.conf\";\n"
+	"	ipv4 { table a4; import all; export all; next hop self; };\n"
+	"	ipv6 { table a6; import all; export all; next hop address fd00:1::2; }; }\n"
+	"protocol bgp b from edge { local fd00:2::2 as 64502; neighbor fd00:2::1 as 64500;\n"
+	"	ipv4 { table b4; import all; export all; next hop address 169.254.2.2; };\n"
+	"	ipv6 { table b6; import all; export all; next hop self; }; }\n";
+
+static const bool all[] = {true, true}, none[] = {false, false}, first[] = {true, false};
+
+static struct machine {
+	char folder[64];
+	struct bird_model m;
+	struct bird_daemon daemon;
+	struct bird_client *client;
+	pid_t peer_namespace, peer_bird, bird;
+	bool established[2]; /* of 101 and 102 */
+	char words[2][48];
+	unsigned configured; /* how often */
+	int result;          /* of the last time */
+	char reason[256];
+} here;
+
+/* ---- Tools ------------------------------------------------------------------------------------------------------------ */
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* What a command says on its standard output, in a static buffer, and how it ended. `peer`: in the peer's namespace. */
+static const char *output_of(int *status, bool peer, const char *format, va_list arguments)
+{
+	static char text[4096];
+	char command[512], whole[1024], enter[64] = "";
+	FILE *pipe;
+
+	vsnprintf(command, sizeof(command), format, arguments);
+	if (peer)
+		snprintf(enter, sizeof(enter), "nsenter -t %d -n ", here.peer_namespace);
+	snprintf(whole, sizeof(whole), "exec 2>&1 %s%s", enter, command);
+	pipe = popen(whole, "re");
+	text[fread(text, 1, sizeof(text) - 1, pipe)] = '\0';
+	*status = pclose(pipe);
+	return text;
+}
+
+/* Answers "" when the command fails: a table without routes is none to `ip`. */
+static const char *output(bool peer, const char *format, ...)
+{
+	va_list arguments;
+	const char *text;
+	int status;
+
+	va_start(arguments, format);
+	text = output_of(&status, peer, format, arguments);
+	va_end(arguments);
+	return status == 0 ? text : "";
+}
+
+static void run(bool peer, const char *format, ...)
+{
+	va_list arguments;
+	const char *text;
+	int status;
+
+	va_start(arguments, format);
+	text = output_of(&status, peer, format, arguments);
+	va_end(arguments);
+	if (status != 0)
+		printf("%s: %s\n", format, text);
+	CU_ASSERT_EQUAL_FATAL(status, 0);
+}
+
+static pid_t start(char *const argv[])
+{
+	pid_t child = fork();
+
+	if (child != 0)
+		return child;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	execvp(argv[0], argv);
+	_exit(127);
+}
+
+static void end(pid_t *child)
+{
+	if (*child <= 0)
+		return;
+	kill(*child, SIGKILL);
+	kill(*child, SIGCONT);
+	waitpid(*child, NULL, 0);
+	*child = 0;
+}
+
+static void write_text(const char *name, const char *text)
+{
+	char path[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", here.folder, name);
+	file = fopen(path, "we");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+/* ---- The handler ------------------------------------------------------------------------------------------------------ */
+
+static void on_session(void *context, uint16_t tunnel, bool established, const char *words)
+{
+	(void)context;
+	if (tunnel != 101 && tunnel != 102)
+		return;
+	here.established[tunnel - 101] = established;
+	if (words)
+		snprintf(here.words[tunnel - 101], sizeof(here.words[0]), "%s", words);
+}
+
+static void on_configured(void *context, int result, const char *words)
+{
+	(void)context;
+	here.configured++;
+	here.result = result;
+	snprintf(here.reason, sizeof(here.reason), "%s", words);
+}
+
+static const struct bird_handler handler = {.session = on_session, .configured = on_configured};
+
+/* Serves the client as main does, until a condition holds; false: not in time. */
+static bool until(bool (*condition)(void), unsigned timeout_ms)
+{
+	uint64_t started = now_ms(), refreshed = started;
+	struct pollfd poller = {.events = POLLIN};
+	struct error error;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(here.client);
+	poller.fd = bird_client_fd(here.client);
+
+	while (!condition()) {
+		uint64_t now = now_ms();
+
+		if (now - started > timeout_ms)
+			return false;
+		poll(&poller, 1, 10);
+		if (bird_client_read(here.client, &error) < 0) {
+			printf("%s\n", error.text);
+			return false;
+		}
+		if (now - refreshed >= 1000 && bird_client_refresh(here.client, &error) == 0)
+			refreshed = now;
+	}
+	return true;
+}
+
+static bool first_up(void)
+{
+	return here.established[0];
+}
+
+static bool first_down(void)
+{
+	return !here.established[0];
+}
+
+static bool both_up(void)
+{
+	return here.established[0] && here.established[1];
+}
+
+static bool both_told(void)
+{
+	return both_up() && strcmp(here.words[0], "Established") == 0 &&
+	       strcmp(here.words[1], "Established") == 0;
+}
+
+/* ---- What the kernels say --------------------------------------------------------------------------------------------- */
+
+#define FIRST_V4  "192.0.2.1 via 169.254.%d.1 dev pt%d metric 32 \n"
+#define SECOND_V4 "192.0.2.2 via 169.254.%d.1 dev pt%d metric 32 \n"
+
+static bool peer_has(unsigned link, const char *v4, const char *v6)
+{
+	char wanted[512];
+
+	snprintf(wanted, sizeof(wanted), v4, link, link, link, link);
+	if (strcmp(output(true, "ip -4 route show table %u proto bird", 100 + link), wanted) != 0)
+		return false;
+	snprintf(wanted, sizeof(wanted), v6, link, link);
+	return strcmp(output(true, "ip -6 route show table %u proto bird", 100 + link), wanted) == 0;
+}
+
+#define V6 "2001:db8::1 via fd00:%d::1 dev pt%d metric 32 pref medium\n"
+
+static bool peer_sees_all(void)
+{
+	return peer_has(1, FIRST_V4 SECOND_V4, V6) && peer_has(2, FIRST_V4 SECOND_V4, V6);
+}
+
+static bool peer_sees_nothing(void)
+{
+	return peer_has(1, "", "") && peer_has(2, "", "");
+}
+
+static bool peer_sees_first(void)
+{
+	return peer_has(1, FIRST_V4, V6) && peer_has(2, FIRST_V4, V6);
+}
+
+#define MARKER_V4 "198.18.0.101 via 169.254.1.2 dev acme-lgw.01 table 7777 metric 32 \n"
+#define MARKER_V6 "100::66 via fd00:2::2 dev acme-lgw-02 table 7777 metric 32 pref medium\n"
+
+/* And no other route of BIRD's in any table. */
+static bool markers_are(const char *v4, const char *v6)
+{
+	return strcmp(output(false, "ip -4 route show table all proto bird"), v4) == 0 &&
+	       strcmp(output(false, "ip -6 route show table all proto bird"), v6) == 0;
+}
+
+static bool markers_up(void)
+{
+	return markers_are(MARKER_V4, MARKER_V6);
+}
+
+static bool markers_down(void)
+{
+	return markers_are("", "");
+}
+
+/* ---- Set up, in the order of the tests ---------------------------------------------------------------------------------- */
+
+static void make_peer_namespace(void)
+{
+	int ready[2];
+	char byte;
+
+	CU_ASSERT_EQUAL_FATAL(pipe2(ready, O_CLOEXEC), 0);
+	here.peer_namespace = fork();
+	if (here.peer_namespace == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(unshare(CLONE_NEWNET) < 0 || write(ready[1], "", 1) != 1 || pause());
+	}
+	close(ready[1]);
+	CU_ASSERT_EQUAL_FATAL(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+}
+
+/* A veth pair without link-local addresses stands for a tunnel, which has none either. */
+static void make_link(const char *name, unsigned number)
+{
+	run(false, "ip link add %s type veth peer name pt%u netns %d", name, number, here.peer_namespace);
+	run(false, "ip link set %s addrgenmode none", name);
+	run(true, "ip link set pt%u addrgenmode none", number);
+	run(false, "ip addr add 169.254.%u.1/30 dev %s", number, name);
+	run(false, "ip addr add fd00:%u::1/126 dev %s nodad", number, name);
+	run(true, "ip addr add 169.254.%u.2/30 dev pt%u", number, number);
+	run(true, "ip addr add fd00:%u::2/126 dev pt%u nodad", number, number);
+	run(false, "ip link set %s up", name);
+	run(true, "ip link set pt%u up", number);
+}
+
+static void start_peer_bird(void)
+{
+	char namespace[16], config[128], control[128];
+
+	snprintf(namespace, sizeof(namespace), "%d", here.peer_namespace);
+	snprintf(config, sizeof(config), "%s/peer.conf", here.folder);
+	snprintf(control, sizeof(control), "%s/peer.ctl", here.folder);
+	here.peer_bird = start((char *[]){"nsenter", "-t", namespace, "-n", here.daemon.program, "-f", "-c",
+		config, "-s", control, NULL});
+}
+
+static void install(const bool *announced)
+{
+	struct error error;
+
+	if (bird_daemon_install(&here.daemon, &here.m.model, announced, &error) < 0)
+		CU_FAIL_FATAL(error.text);
+}
+
+static void start_bird(void)
+{
+	struct error error;
+
+	here.bird = start(here.daemon.argv);
+	if (bird_client_open(&here.client, here.daemon.socket, &handler, 5000, &error) < 0)
+		CU_FAIL_FATAL(error.text);
+}
+
+static void make_all(void)
+{
+	struct error error;
+
+	strcpy(here.folder, "/tmp/bird-daemon-test-XXXXXX");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(here.folder));
+	CU_ASSERT_EQUAL_FATAL(chdir(here.folder), 0);
+	bird_model_make(&here.m);
+	here.m.tunnels[1].bgp.peer_as = 64502;
+	here.m.model.tunnel_count = 2;
+	if (bird_daemon_init(&here.daemon, here.folder, &error) < 0)
+		CU_FAIL_FATAL(error.text);
+	CU_ASSERT_EQUAL_FATAL(unshare(CLONE_NEWNET), 0);
+	make_peer_namespace();
+	make_link("acme-lgw.01", 1);
+	make_link("acme-lgw-02", 2);
+	write_text("peer.conf", peer_config);
+	write_text("secret.conf", "");
+	start_peer_bird();
+	install(all);
+	start_bird();
+}
+
+static void announce(const bool *announced)
+{
+	struct error error;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(here.client);
+	if (bird_daemon_install_announced(&here.daemon, &here.m.model, announced, &error) < 0 ||
+		bird_client_configure(here.client, &here.m.model, announced, &error) < 0)
+		CU_FAIL_FATAL(error.text);
+}
+
+static void announce_and_wait(const bool *announced)
+{
+	struct error error;
+
+	announce(announced);
+	if (bird_client_wait(here.client, 2000, &error) < 0)
+		CU_FAIL_FATAL(error.text);
+}
+
+/* ---- Tests -------------------------------------------------------------------------------------------------------------- */
+
+static void sessions_come_up(void)
+{
+	make_all();
+	CU_ASSERT_FATAL(until(both_told, 15000));
+}
+
+static void the_loopbacks_are_announced_and_nothing_else(void)
+{
+	CU_ASSERT(until(peer_sees_all, 3000));
+}
+
+static void nothing_enters_our_kernel_but_markers(void)
+{
+	const char *imported = "";
+
+	CU_ASSERT(until(markers_up, 3000));
+	imported = output(false, "birdc -s %s show route protocol hw_bgp_101", here.daemon.socket);
+	CU_ASSERT_PTR_NOT_NULL(strstr(imported, "100.64.0.0/10"));
+	CU_ASSERT_PTR_NULL(strstr(imported, "198.51.100.0/24"));
+}
+
+static void withdrawing_is_verified_and_seen(void)
+{
+	announce_and_wait(none);
+	CU_ASSERT(until(peer_sees_nothing, 1000));
+	CU_ASSERT(both_up());
+	announce_and_wait(first);
+	CU_ASSERT(until(peer_sees_first, 1000));
+	announce_and_wait(all);
+	CU_ASSERT(until(peer_sees_all, 1000));
+	CU_ASSERT(both_up());
+}
+
+static void a_burst_is_coalesced(void)
+{
+	struct error error;
+	unsigned before = here.configured;
+
+	for (unsigned i = 0; i < 100; i++)
+		announce(i % 2 ? all : none);
+	announce(first);
+	CU_ASSERT_EQUAL(bird_client_wait(here.client, 2000, &error), 0);
+	CU_ASSERT(here.configured - before <= 3);
+	CU_ASSERT(until(peer_sees_first, 1000));
+	announce_and_wait(all);
+}
+
+static void a_refused_file_changes_nothing(void)
+{
+	struct error error;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(here.client);
+	write_text("bird/announce.conf", "this is not BIRD's language\n");
+	CU_ASSERT_EQUAL(bird_client_configure(here.client, &here.m.model, none, &error), 0);
+	CU_ASSERT_EQUAL(bird_client_wait(here.client, 2000, &error), -EINVAL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "announce.conf:1:"));
+	CU_ASSERT(peer_sees_all());
+	announce_and_wait(all);
+}
+
+/* BIRD took the file, but the file does not say what was asked for. */
+static void an_announcement_is_believed_when_seen(void)
+{
+	struct error error;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(here.client);
+	CU_ASSERT_EQUAL(bird_client_configure(here.client, &here.m.model, first, &error), 0);
+	CU_ASSERT_EQUAL(bird_client_wait(here.client, 300, &error), -ETIMEDOUT);
+	CU_ASSERT_EQUAL(here.result, -EAGAIN);
+	announce_and_wait(all);
+}
+
+static void silence_is_heard_by_markers_and_sessions(void)
+{
+	uint64_t started = now_ms();
+
+	CU_ASSERT_FATAL(until(markers_up, 3000));
+	kill(here.peer_bird, SIGSTOP);
+	CU_ASSERT(until(markers_down, 2000));
+	printf("silence to markers gone: %lu ms\n", now_ms() - started);
+	CU_ASSERT(until(first_down, 1000));
+	kill(here.peer_bird, SIGCONT);
+	CU_ASSERT(until(markers_up, 5000));
+	CU_ASSERT(until(both_told, 10000));
+	CU_ASSERT(until(peer_sees_all, 3000));
+}
+
+static void a_link_may_go_and_come_back(void)
+{
+	run(false, "ip link del acme-lgw.01");
+	CU_ASSERT(until(first_down, 3000));
+	make_link("acme-lgw.01", 1);
+	CU_ASSERT(until(both_told, 10000));
+	CU_ASSERT(until(markers_up, 3000));
+}
+
+static void passwords_are_used(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/secret", here.folder);
+	write_text("secret", "wrong \\ one\n");
+	CU_ASSERT_EQUAL(chmod(path, 0600), 0);
+	here.m.tunnels[0].bgp.password_file = path;
+	write_text("secret.conf", "password \"right \\ one\";\n");
+	run(false, "birdc -s %s/peer.ctl configure", here.folder);
+	install(all);
+	announce(all);
+	CU_ASSERT(until(first_down, 3000));
+	CU_ASSERT_FALSE(until(first_up, 5000));
+	write_text("secret", "right \\ one\n");
+	install(all);
+	announce(all);
+	CU_ASSERT(until(both_told, 10000));
+	CU_ASSERT_PTR_NULL(strstr(output(false, "cat bird/bird.log bird/tunnels.conf"), "right"));
+}
+
+static void a_dead_bird_changes_no_marker(void)
+{
+	struct pollfd poller;
+	struct error error;
+
+	CU_ASSERT_FATAL(until(markers_up, 3000));
+	end(&here.bird);
+	poller = (struct pollfd){.fd = bird_client_fd(here.client), .events = POLLIN};
+	CU_ASSERT_EQUAL(poll(&poller, 1, 1000), 1);
+	CU_ASSERT_EQUAL(bird_client_read(here.client, &error), -ECONNRESET);
+	CU_ASSERT(markers_up());
+	bird_client_close(here.client);
+	here.client = NULL;
+	memset(here.established, 0, sizeof(here.established));
+	CU_ASSERT_EQUAL(
+		bird_client_open(&here.client, here.daemon.socket, &handler, 50, &error), -ECONNREFUSED);
+	start_bird();
+	CU_ASSERT(until(both_told, 15000));
+	CU_ASSERT(until(peer_sees_all, 3000));
+	CU_ASSERT(until(markers_up, 3000));
+}
+
+/* A BIRD that is not scheduled any more has to be noticed by somebody. */
+static void a_deaf_bird_is_noticed(void)
+{
+	struct error error;
+	int result = 0;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(here.client);
+	kill(here.bird, SIGSTOP);
+	for (unsigned i = 0; i < BIRD_PATIENCE + 1 && result == 0; i++)
+		result = bird_client_refresh(here.client, &error);
+	CU_ASSERT_EQUAL(result, -ETIMEDOUT);
+	kill(here.bird, SIGCONT);
+}
+
+static void remove_all(void)
+{
+	static const char *const files[] = {"peer.conf", "peer.ctl", "peer.log", "secret.conf", "secret"};
+
+	bird_client_close(here.client);
+	end(&here.bird);
+	end(&here.peer_bird);
+	end(&here.peer_namespace);
+	bird_daemon_remove(&here.daemon);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		unlink(files[i]);
+	CU_ASSERT_EQUAL(rmdir(here.folder), 0);
+}
+
+UNIT_TESTS("bird daemon", {"sessions come up, by v4 and by v6", sessions_come_up},
+	{"the loopbacks are announced and nothing else", the_loopbacks_are_announced_and_nothing_else},
+	{"nothing enters our kernel but markers", nothing_enters_our_kernel_but_markers},
+	{"withdrawing is verified and seen", withdrawing_is_verified_and_seen},
+	{"a burst is coalesced", a_burst_is_coalesced},
+	{"a refused file changes nothing", a_refused_file_changes_nothing},
+	{"an announcement is believed when it is seen", an_announcement_is_believed_when_seen},
+	{"silence is heard by markers and sessions", silence_is_heard_by_markers_and_sessions},
+	{"a link may go and come back", a_link_may_go_and_come_back},
+	{"passwords are used", passwords_are_used},
+	{"a dead BIRD changes no marker", a_dead_bird_changes_no_marker},
+	{"a deaf BIRD is noticed", a_deaf_bird_is_noticed}, {"nothing is left behind", remove_all})
