@@ -10,7 +10,7 @@
 
 #include "base/cleanup.h"
 #include "conf/review.h"
-#include "conf/settings.h"
+#include "conf/types.h"
 
 #define PERMISSIONS_OF_OTHERS (S_IRWXG | S_IRWXO)
 #define PASSWORD_MAX          80 /* TCP_MD5SIG_MAXKEYLEN */
@@ -64,7 +64,8 @@ static int open_secret(const struct secret_file *file)
 	struct stat status;
 
 	if (fd < 0 || fstat(fd, &status) < 0) {
-		review_problem_at(file->review, 0, file->key, "%s: %s", file->path, strerror(errno));
+		review_problem_at(file->review, 0, file->key, "%s: %s%s", file->path, strerror(errno),
+			errno == ENOENT ? ": make it, or correct the path" : "");
 		return -EINVAL;
 	}
 	if (!S_ISREG(status.st_mode)) {
@@ -105,9 +106,9 @@ static void check_tunnel_files(struct review *review, const struct tunnel *tunne
 {
 	char key[KEY_PATH_SIZE];
 
-	snprintf(key, sizeof(key), "tunnel %s: private_key_file", tunnel->name);
+	snprintf(key, sizeof(key), "tunnels[%s].wireguard.private_key_file", tunnel->name);
 	check_file(review, key, tunnel->wireguard.private_key_file, wireguard_key_fault);
-	snprintf(key, sizeof(key), "tunnel %s: password_file", tunnel->name);
+	snprintf(key, sizeof(key), "tunnels[%s].bgp.password_file", tunnel->name);
 	check_file(review, key, tunnel->bgp.password_file, password_fault);
 }
 

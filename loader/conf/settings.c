@@ -12,7 +12,7 @@
  *    is for machines that are known never to stall.
  *  - import: nothing enters the kernel from a tunnel in any case; what is imported only counts for reachability.
  */
-#include "conf/settings.h"
+#include "conf/types.h"
 
 #include "base/cleanup.h"
 

@@ -60,10 +60,6 @@ struct type {
 	const char *(*show)(const struct setting *setting, const void *field, char *buffer);
 };
 
-extern const struct type type_name, type_interface, type_number, type_power_of_two, type_duration,
-	type_seconds, type_flag, type_choice, type_host, type_network, type_link, type_endpoint,
-	type_public_key, type_file, type_provider;
-
 /* What libcyaml fills: a section is as many slots as it has settings. */
 struct slot {
 	union {
@@ -97,8 +93,5 @@ static inline bool *setting_flag(const struct setting *setting, const void *base
 {
 	return (bool *)((char *)base + setting->flag_offset);
 }
-
-/* Whether a text is 32 bytes in base64, as wg(8) writes keys. */
-bool key_is_base64(const char *text);
 
 #endif

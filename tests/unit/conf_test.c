@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "conf/conf.h"
 #include "conf/nearest.h"
-#include "conf/settings.h"
+#include "conf/types.h"
 
 #define KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
@@ -324,13 +324,13 @@ static void password_files_are_judged(void)
 static void what_is_no_file_is_told(void)
 {
 	make_folder();
-	check_said(false, "tunnel second: private_key_file");
-	check_said(false, "No such file");
+	check_said(false, "tunnels[second].wireguard.private_key_file: ");
+	check_said(false, "No such file or directory: make it");
 	mkfifo(folder.other, 0600);
 	check_said(false, "not a regular file");
 	unlink(folder.other);
 	mkdir(folder.other, 0700);
-	check_said(true, "tunnel first: password_file");
+	check_said(true, "tunnels[first].bgp.password_file: ");
 	check_said(true, "not a regular file");
 	rmdir(folder.other);
 	remove_folder();

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The types of scalars: text to value, strictly, and value to the one canonical text. What a reader says about a bad value
+ * ends with what to write instead. Where a secret could have been pasted by mistake, the value is not repeated.
+ */
+#ifndef CONF_TYPES_H
+#define CONF_TYPES_H
+
+#include "conf/settings.h"
+
+/* A reader's way out. */
+#define refuse(scalar, ...) error_set((scalar)->error, -EINVAL, __VA_ARGS__)
+
+extern const struct type type_name, type_interface, type_number, type_power_of_two, type_duration,
+	type_seconds, type_flag, type_choice, type_host, type_network, type_link, type_endpoint,
+	type_public_key, type_file, type_provider;
+
+/* Whether a text is 32 bytes in base64, as wg(8) writes keys. */
+bool key_is_base64(const char *text);
+
+#endif
