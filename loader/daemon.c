@@ -357,23 +357,18 @@ static int run(struct daemon *daemon, struct error *error)
 
 	if (r < 0) {
 		undo_start(daemon, from_nothing);
-		if (from_nothing)
-			remove_run_dir(daemon);
 		return r;
 	}
 	log_info("gateway %s runs: %zu tunnels, %zu loopbacks", daemon->model->gateway,
 		daemon->model->tunnel_count, daemon->model->loopback_count);
 	r = sd_event_loop(daemon->event);
-	if (r < 0)
-		return error_errno(error, r, "the event loop failed");
-	if (nothing_of_ours(daemon))
-		remove_run_dir(daemon);
-	return 0;
+	return r < 0 ? error_errno(error, r, "the event loop failed") : 0;
 }
 
 int daemon_run(const struct model *model, const char *run_dir, const char *pin_dir, struct error *error)
 {
 	struct daemon daemon = {.model = model, .pin_dir = pin_dir, .run_dir_lock = -1, .namespace_lock = -1};
+	bool removed;
 	int r = sd_event_default(&daemon.event);
 
 	if (r < 0)
@@ -381,7 +376,10 @@ int daemon_run(const struct model *model, const char *run_dir, const char *pin_d
 	r = prepare(&daemon, run_dir, error);
 	if (r == 0)
 		r = run(&daemon, error);
+	removed = daemon.run_dir_lock >= 0 && nothing_of_ours(&daemon);
 	close_all(&daemon);
+	if (removed)
+		remove_run_dir(&daemon);
 	close_descriptor(&daemon.run_dir_lock);
 	close_descriptor(&daemon.namespace_lock);
 	return r;
