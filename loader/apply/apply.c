@@ -32,6 +32,7 @@ int apply_open(const char *pin_dir, struct apply **apply, struct error *error)
 		result = netlink_open(NETLINK_ROUTE, 0, &made->netlink);
 	if (result < 0)
 		return error_errno(error, result, "netlink");
+	bpf_pins_here(pin_dir);
 	*apply = TAKE_PTR(made);
 	return 0;
 }

@@ -24,6 +24,9 @@
 struct explanation;
 struct reason_count;
 
+/* Once, before all else: libxdp pins its dispatchers on the bpffs that the pin directory is on. */
+void bpf_pins_here(const char *pin_dir);
+
 /* ---- Maps and programs (ITEM_OBJECT) --------------------------------------------------------------------------- */
 
 int bpf_load(const char *pin_dir, const struct item *item, struct error *error);

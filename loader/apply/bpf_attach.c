@@ -105,13 +105,23 @@ static int clsact_attach(enum program program, int index, int descriptor, struct
 	return result < 0 ? bpf_words_error(error, result, "clsact") : 0;
 }
 
-/* The id of the program in our filter; 0: there is none. */
-static uint32_t clsact_program(enum program program, int index)
+static bool is_program(uint32_t id, enum program program)
+{
+	_cleanup_close_ int descriptor = bpf_prog_get_fd_by_id(id);
+	struct bpf_prog_info information = {0};
+	uint32_t size = sizeof(information);
+
+	/* The kernel keeps 15 characters of a name, and none of ours is longer. */
+	return descriptor >= 0 && bpf_obj_get_info_by_fd(descriptor, &information, &size) == 0 &&
+	       strncmp(information.name, program_name(program), sizeof(information.name)) == 0;
+}
+
+static bool clsact_is_attached(enum program program, int index)
 {
 	struct bpf_tc_hook hook = tc_hook(program, index);
 	LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
 
-	return bpf_tc_query(&hook, &options) < 0 ? 0 : options.prog_id;
+	return bpf_tc_query(&hook, &options) == 0 && is_program(options.prog_id, program);
 }
 
 static int count_filter(const struct nlmsghdr *header, void *context)
@@ -175,16 +185,42 @@ static void close_multiprog(struct xdp_multiprog **multiprog)
 		xdp_multiprog__close(*multiprog);
 }
 
+/* The very maps that the TC programs use, in the sizes they have. */
+static int share_maps(struct bpf_object *object, const char *pin_dir)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object)
+	{
+		_cleanup_close_ int descriptor = -1;
+		int result;
+
+		if (bpf_map__is_internal(map))
+			continue;
+		descriptor = bpf_map_open(pin_dir, bpf_map__name(map), NULL, NULL);
+		if (descriptor < 0)
+			return descriptor;
+		result = bpf_map__set_pin_path(map, NULL); /* pinned it is already */
+		if (result == 0)
+			result = bpf_map__reuse_fd(map, descriptor);
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}
+
 static int xdp_attach_mode(const char *pin_dir, int index, enum xdp_attach_mode mode, struct error *error)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, open_options, .pin_root_path = pin_dir);
-	_cleanup_(close_skeleton) struct uplink_xdp_bpf *skeleton = uplink_xdp_bpf__open_opts(&open_options);
+	_cleanup_(close_skeleton) struct uplink_xdp_bpf *skeleton = uplink_xdp_bpf__open();
 	_cleanup_(close_program) struct xdp_program *program = NULL;
 	DECLARE_LIBXDP_OPTS(xdp_program_opts, options);
 	int result;
 
 	if (!skeleton)
 		return bpf_words_error(error, -errno, "opening the XDP program");
+	result = share_maps(skeleton->obj, pin_dir);
+	if (result < 0)
+		return bpf_words_error(error, result, "sharing the maps with the XDP program");
 	options.obj = skeleton->obj;
 	options.prog_name = program_name(PROGRAM_UPLINK_XDP);
 	program = xdp_program__create(&options);
@@ -299,7 +335,7 @@ int bpf_detach(const char *pin_dir, const struct item *item, struct error *error
 	bpf_words_keep();
 	if (program == PROGRAM_UPLINK_XDP)
 		return xdp_detach(index, error);
-	if (clsact_program(program, index))
+	if (clsact_is_attached(program, index))
 		return clsact_detach(program, index, error);
 	return tcx_detach(pin_dir, program, index, error);
 }
@@ -311,7 +347,7 @@ static enum attach_mode attached_mode(const char *pin_dir, enum program program,
 
 	if (link >= 0)
 		return ATTACH_TCX;
-	return clsact_program(program, index) ? ATTACH_CLSACT : ATTACH_AUTO;
+	return clsact_is_attached(program, index) ? ATTACH_CLSACT : ATTACH_AUTO;
 }
 
 int bpf_observe_attachments(const char *pin_dir, const char *interface, struct items *items)

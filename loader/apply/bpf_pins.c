@@ -4,9 +4,14 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <xdp/libxdp.h>
+
+#include "apply/bpf.h"
+#include "base/cleanup.h"
 
 struct pin pin_map(const char *pin_dir, const char *map)
 {
@@ -75,6 +80,18 @@ void bpf_words_keep(void)
 	libxdp_set_print(keep_libxdp);
 }
 
+/* Lines become one. */
+static void join_lines(char *text)
+{
+	size_t size = strlen(text);
+
+	while (size > 0 && text[size - 1] == '\n')
+		text[--size] = 0;
+	for (; *text; text++)
+		if (*text == '\n')
+			*text = ';';
+}
+
 int bpf_words_error(struct error *error, int negative_errno, const char *what)
 {
 	size_t used = strlen(kept);
@@ -82,6 +99,15 @@ int bpf_words_error(struct error *error, int negative_errno, const char *what)
 
 	if (used == 0)
 		return error_errno(error, negative_errno, "%s", what);
+	join_lines(kept);
 	return error_set(error, negative_errno, "%s: %s: %s", what, strerror(-negative_errno),
 		used > most ? kept + used - most : kept);
+}
+
+void bpf_pins_here(const char *pin_dir)
+{
+	_cleanup_free_ char *copy = strdup(pin_dir);
+
+	if (copy)
+		setenv("LIBXDP_BPFFS", dirname(copy), false);
 }

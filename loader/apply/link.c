@@ -8,6 +8,7 @@
 #include <linux/veth.h>
 #include <string.h>
 
+#include "apply/sysctl.h"
 #include "base/cleanup.h"
 
 /* ---- Looking
@@ -140,24 +141,24 @@ int link_add(struct netlink *netlink, const char *name, const char *kind, struct
 	return result < 0 ? result : mark_or_remove(netlink, name, error);
 }
 
-static void put_veth_peer(struct message *message, const char *name)
+#define PEER_SUFFIX "-peer"
+
+static void put_veth_peer(struct message *message, const char *peer_name)
 {
-	static const struct ifinfomsg peer = {
-		.ifi_flags = IFF_UP | IFF_NOARP, .ifi_change = IFF_UP | IFF_NOARP};
+	static const struct ifinfomsg peer = {.ifi_flags = IFF_NOARP, .ifi_change = IFF_NOARP};
 	struct nlattr *data = message_nest(message, IFLA_INFO_DATA);
 	struct nlattr *nest = message_nest(message, VETH_INFO_PEER);
-	char peer_name[IFNAMSIZ];
 
 	/* struct ifinfomsg stands in the nest without a header of its own. */
-	memcpy((char *)message + message->header.nlmsg_len, &peer, sizeof(peer));
+	memcpy(message->bytes + message->header.nlmsg_len, &peer, sizeof(peer));
 	message->header.nlmsg_len += NLMSG_ALIGN(sizeof(peer));
-	snprintf(peer_name, sizeof(peer_name), "%.10s-peer", name);
 	message_put_text(message, IFLA_IFNAME, peer_name);
 	message_nest_end(message, nest);
 	message_nest_end(message, data);
 }
 
-static int add_home(struct netlink *netlink, const char *name, const char *kind, struct error *error)
+/* `peer_name` NULL: a dummy, else a veth pair. */
+static int add_home(struct netlink *netlink, const char *name, const char *peer_name, struct error *error)
 {
 	static const uint8_t mac[6] = HOME_MAC;
 	struct ifinfomsg header = {.ifi_flags = IFF_NOARP, .ifi_change = IFF_NOARP};
@@ -168,19 +169,37 @@ static int add_home(struct netlink *netlink, const char *name, const char *kind,
 	message_put_text(&message, IFLA_IFNAME, name);
 	message_put(&message, IFLA_ADDRESS, mac, sizeof(mac));
 	nest = message_nest(&message, IFLA_LINKINFO);
-	message_put_text(&message, IFLA_INFO_KIND, kind);
-	if (strcmp(kind, "veth") == 0)
-		put_veth_peer(&message, name);
+	message_put_text(&message, IFLA_INFO_KIND, peer_name ? "veth" : "dummy");
+	if (peer_name)
+		put_veth_peer(&message, peer_name);
 	message_nest_end(&message, nest);
 	return netlink_request(netlink, &message, error);
 }
 
+/* The other end is up, or home0 would have no carrier; it says and hears nothing. */
+static int silence_peer(struct netlink *netlink, const char *peer_name, struct error *error)
+{
+	int result = sysctl_write("ipv6", peer_name, "disable_ipv6", 1, error);
+
+	return result < 0 ? result : link_set_up(netlink, peer_name, true, error);
+}
+
 int link_add_home(struct netlink *netlink, const char *name, struct error *error)
 {
-	int result = add_home(netlink, name, "dummy", error);
+	char peer_name[IFNAMSIZ];
+	int result = add_home(netlink, name, NULL, error);
 
-	if (result == -EOPNOTSUPP)
-		result = add_home(netlink, name, "veth", error);
+	if (result == 0)
+		return mark_or_remove(netlink, name, error);
+	if (result != -EOPNOTSUPP)
+		return result;
+	snprintf(peer_name, sizeof(peer_name), "%.10s" PEER_SUFFIX, name);
+	result = add_home(netlink, name, peer_name, error);
+	if (result < 0)
+		return result;
+	result = silence_peer(netlink, peer_name, error);
+	if (result < 0)
+		link_remove(netlink, name, NULL);
 	return result < 0 ? result : mark_or_remove(netlink, name, error);
 }
 

@@ -60,8 +60,10 @@ int netlink_descriptor(const struct netlink *netlink)
 void message_start(
 	struct message *message, uint16_t type, uint16_t flags, const void *family_header, size_t size)
 {
-	struct nlmsghdr *header = mnl_nlmsg_put_header(message->bytes);
+	struct nlmsghdr *header;
 
+	memset(message, 0, sizeof(*message)); /* libmnl leaves what pads an attribute as it finds it */
+	header = mnl_nlmsg_put_header(message->bytes);
 	header->nlmsg_type = type;
 	header->nlmsg_flags = NLM_F_REQUEST | flags;
 	memcpy(mnl_nlmsg_put_extra_header(header, size), family_header, size);

@@ -1,0 +1,562 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * apply against a real kernel, in a network and mount namespace of this test's own: its own bpffs, its own directory of
+ * wireguard-go's sockets. What the machine says is asked of iproute2, not of the code under test.
+ */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "apply/apply.h"
+#include "apply/bpf.h"
+#include "apply/monitor.h"
+#include "base/cleanup.h"
+#include "bpf/abi.h"
+
+#define WORK     "/run/homeward-test" /* on a tmpfs of our own */
+#define PINS     WORK "/bpf/homeward"
+#define KEY_FILE WORK "/wg.key"
+
+/* ---- A configuration as a tree, by hand --------------------------------------------------------------------------- */
+
+static struct prefix prefix(const char *text)
+{
+	struct prefix parsed = {0};
+
+	if (prefix_parse(text, &parsed) < 0)
+		abort();
+	return parsed;
+}
+
+static struct address loopback_addresses[2];
+static struct loopback loopbacks[] = {
+	{.name = "control", .addresses = loopback_addresses, .address_count = 2}};
+static struct prefix provider_prefixes[2];
+static struct provider providers[] = {
+	{.name = "acme", .number = 1, .prefixes = provider_prefixes, .prefix_count = 2}};
+static struct prefix tunnel_addresses[2][2];
+static struct tunnel tunnels[] = {
+	{.name = "hwt-one",
+		.number = 101,
+		.provider = &providers[0],
+		.addresses = tunnel_addresses[0],
+		.address_count = 2,
+		.wireguard = {.private_key_file = KEY_FILE,
+			.listen_port = 51820,
+			.keepalive_ms = 25000,
+			.peer_public_key = "3xQkpZr0oE6bQKUdl5ZSbtSbCKF0DjNvfBfFqxtSHWk="}},
+	{.name = "hwt-two",
+		.number = 102,
+		.provider = &providers[0],
+		.addresses = tunnel_addresses[1],
+		.address_count = 2,
+		.wireguard = {.private_key_file = KEY_FILE,
+			.listen_port = 51821,
+			.has_endpoint = true,
+			.endpoint_port = 51820,
+			.peer_public_key = "aPQ3b1pXq2GmA0WzSx4Iq7C7cMZ8eHkWZ3kPzYJmO2E="}},
+};
+static struct prefix inside[2];
+static char *uplinks[] = {"uplink0"};
+static struct member members[] = {{.name = "edge-gw-01", .number = 1}};
+static struct model model = {
+	.gateway = "edge-gw-01",
+	.number = 1,
+	.array = {.mtu = 1400, .members = members, .member_count = 1},
+	.loopbacks = loopbacks,
+	.loopback_count = 1,
+	.uplinks = uplinks,
+	.uplink_count = 1,
+	.inside = inside,
+	.inside_count = 2,
+	.providers = providers,
+	.provider_count = 1,
+	.tunnels = tunnels,
+	.tunnel_count = 2,
+	.mss_clamp = true,
+	.tables = {.flows = 4096, .devices = 1024, .timeouts = {1, 2, 3, 4, 5, 6}},
+	.counters = true,
+};
+
+static void fill_model(void)
+{
+	address_parse("192.0.2.1", &loopback_addresses[0]);
+	address_parse("2001:db8::1", &loopback_addresses[1]);
+	provider_prefixes[0] = prefix("100.64.0.0/10");
+	provider_prefixes[1] = prefix("2001:db8:100::/40");
+	tunnel_addresses[0][0] = prefix("169.254.1.1/30");
+	tunnel_addresses[0][1] = prefix("fd00:1::1/126");
+	tunnel_addresses[1][0] = prefix("169.254.1.5/30");
+	tunnel_addresses[1][1] = prefix("fd00:2::1/126");
+	address_parse("127.0.0.9", &tunnels[1].wireguard.endpoint_address);
+	inside[0] = prefix("10.0.0.0/16");
+	inside[1] = prefix("fd10::/32");
+}
+
+/* ---- A machine of our own ----------------------------------------------------------------------------------------- */
+
+static char *command_output(const char *command)
+{
+	FILE *pipe = popen(command, "r");
+	char *text = NULL;
+	size_t size = 0;
+	FILE *stream = open_memstream(&text, &size);
+	int byte;
+
+	while ((byte = fgetc(pipe)) != EOF)
+		fputc(byte, stream);
+	fclose(stream);
+	pclose(pipe);
+	return text;
+}
+
+static bool says(const char *command, const char *words)
+{
+	_cleanup_free_ char *output = command_output(command);
+	bool found = strstr(output, words);
+
+	if (!found)
+		printf("# %s: \"%s\" is not in:\n%s", command, words, output);
+	return found;
+}
+
+/* All that a plan may touch. */
+static char *picture(void)
+{
+	return command_output(
+		"ip -d -o link show | sed 's/[0-9]*: //; s/promiscuity.*//; s/qlen .*//' | sort; "
+		"ip -o address show | sed 's/^[0-9]*: //' | grep -v 'inet6 fe80' | sort; ip rule; ip -6 "
+		"rule; "
+		"ip route show table all | grep -v fe80 | grep -v ff00 | sort; ip neigh show nud all | grep "
+		"-v ff02;"
+		"for i in lo uplink0; do tc filter show dev $i ingress; tc qdisc show dev $i; done;"
+		"find " WORK "/bpf | grep -v /xdp$ | sort; ls /run/wireguard");
+}
+
+static void write_file(const char *path, const char *text)
+{
+	int descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (descriptor < 0 || write(descriptor, text, strlen(text)) < 0)
+		abort();
+	close(descriptor);
+}
+
+static bool enter_machine(void)
+{
+	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 ||
+		mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		mount("tmpfs", "/run", "tmpfs", 0, NULL) < 0 || mkdir(WORK, 0700) < 0 ||
+		mkdir("/run/wireguard", 0700) < 0 || mkdir(WORK "/bpf", 0700) < 0 ||
+		mount("bpf", WORK "/bpf", "bpf", 0, NULL) < 0)
+		return false;
+	write_file(KEY_FILE, "gFEGFCVb1gzXNwVWlLwBZRVVc1LyNGr5s8R8nXbVlnI=\n");
+	return system("ip link add uplink0 type veth peer name far && ip link set uplink0 up && ip link set "
+		      "far up && "
+		      "ip address add 10.0.0.11/24 dev uplink0 && ip link set lo up") == 0;
+}
+
+/* ---- Observe, plan, apply ----------------------------------------------------------------------------------------- */
+
+static struct apply *apply;
+
+static void make_plan(const struct model *wanted, struct plan *plan)
+{
+	struct items observed = {0};
+	struct error error;
+
+	CU_ASSERT_EQUAL_FATAL(apply_observe(apply, &model, &observed, &error), 0);
+	CU_ASSERT_EQUAL_FATAL(plan_make(&observed, wanted, plan), 0);
+	items_free(&observed);
+}
+
+static int reach(const struct model *wanted, struct error *error)
+{
+	_cleanup_(plan_free) struct plan plan = {0};
+	int result;
+
+	make_plan(wanted, &plan);
+	result = apply_run(apply, &plan, NULL, NULL, error);
+	if (result < 0)
+		printf("# %s\n", error->text);
+	return result;
+}
+
+static bool nothing_to_do(void)
+{
+	_cleanup_(plan_free) struct plan plan = {0};
+
+	make_plan(&model, &plan);
+	plan_print(&plan, stdout);
+	return plan.count == 0;
+}
+
+static void start_makes_it_all(void)
+{
+	struct error error = {0};
+
+	CU_ASSERT_EQUAL_FATAL(apply_preflight(apply, &model, &error), 0);
+	CU_ASSERT_EQUAL_FATAL(reach(&model, &error), 0);
+	CU_ASSERT(says("ip address show lo", "192.0.2.1/32"));
+	CU_ASSERT(says("ip address show lo", "2001:db8::1/128"));
+	CU_ASSERT(says("ip -d link show home0", "mtu 1400"));
+	CU_ASSERT(says("ip -d link show home0", "NOARP"));
+	CU_ASSERT(says("ip address show hwt-two", "fd00:2::1/126"));
+	CU_ASSERT(says("ip link show hwt-one", "mtu 1400"));
+	CU_ASSERT(says("ip rule", "7000:\tfrom 192.0.2.1 to 10.0.0.0/16 lookup main"));
+	CU_ASSERT(says("ip rule", "7001:\tfrom 192.0.2.1 lookup 7770"));
+	CU_ASSERT(says("ip -6 rule", "7001:\tfrom 2001:db8::1 lookup 7770"));
+	CU_ASSERT(says("ip route get 100.64.1.1 from 192.0.2.1", "via 169.254.255.1 dev home0"));
+	CU_ASSERT(says("ip route get 2001:db8:100::1 from 2001:db8::1", "via fe80::1 dev home0"));
+	CU_ASSERT(says("ip neigh show dev home0", "169.254.255.1 lladdr 02:68:77:00:00:02"));
+	CU_ASSERT(says("ip neigh show dev home0", "PERMANENT"));
+	CU_ASSERT(says("wg show hwt-one", "allowed ips: 0.0.0.0/0, ::/0"));
+	CU_ASSERT(says("wg show hwt-one", "persistent keepalive: every 25 seconds"));
+	CU_ASSERT(says("wg show hwt-two", "endpoint: 127.0.0.9:51820"));
+}
+
+static void again_does_nothing(void)
+{
+	CU_ASSERT(nothing_to_do());
+}
+
+/* The reverse lookup of a request must pass whatever the machine's setting for all interfaces is. */
+static void loose_reverse_path_passes(void)
+{
+	CU_ASSERT_EQUAL(system("echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter"), 0);
+	CU_ASSERT(says("ip route get 192.0.2.1 from 100.64.1.5 iif hwt-one 2>&1", "local 192.0.2.1"));
+	CU_ASSERT_EQUAL(system("echo 1 >/proc/sys/net/ipv4/conf/hwt-one/rp_filter"), 0);
+	CU_ASSERT(says(
+		"ip route get 192.0.2.1 from 100.64.1.5 iif hwt-one 2>&1", "RTNETLINK answers: Invalid"));
+	CU_ASSERT_EQUAL(system("echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter"), 0);
+}
+
+/* What somebody changed is put right, and only that. */
+static void drift_is_healed(void)
+{
+	_cleanup_(plan_free) struct plan plan = {0};
+	struct error error = {0};
+
+	CU_ASSERT_EQUAL(system("ip link set hwt-one mtu 1300; ip rule del from 192.0.2.1 lookup 7770;"
+			       "wg set hwt-two listen-port 9999"),
+		0);
+	make_plan(&model, &plan);
+	CU_ASSERT_EQUAL(plan.count, 4); /* mtu, rule, wireguard, and the rp_filter of the test above */
+	CU_ASSERT_EQUAL_FATAL(apply_run(apply, &plan, NULL, NULL, &error), 0);
+	CU_ASSERT(nothing_to_do());
+	CU_ASSERT(says("wg show hwt-two", "listening port: 51821"));
+}
+
+static void lost_tunnel_is_healed(void)
+{
+	pid_t pid = child_pid(apply_children(apply), "hwt-one");
+	struct error error = {0};
+
+	if (pid == 0) /* the kernel's own WireGuard: no process to lose */
+		return;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(children_exited(apply_children(apply), pid));
+	CU_ASSERT_EQUAL(child_pid(apply_children(apply), "hwt-one"), 0);
+	CU_ASSERT_EQUAL_FATAL(reach(&model, &error), 0);
+	CU_ASSERT(says("wg show hwt-one", "listening port: 51820"));
+	CU_ASSERT(nothing_to_do());
+}
+
+static void maps_say_what_the_model_says(void)
+{
+	struct reason_count totals[REASON_COUNT];
+	struct error error = {0};
+	uint32_t entries = 0;
+	int map = bpf_map_open(PINS, MAP_FLOWS, &entries, &error);
+
+	CU_ASSERT(map >= 0);
+	CU_ASSERT_EQUAL(entries, 4096);
+	close(map);
+	CU_ASSERT(says("bpftool map dump pinned " PINS "/settings", "\"mtu\": 1400"));
+	CU_ASSERT(says("bpftool map dump pinned " PINS "/interfaces", "\"value\": 102"));
+	CU_ASSERT_EQUAL(bpf_reasons(PINS, totals, &error), 0);
+	CU_ASSERT_EQUAL(bpf_usable_set(PINS, 1, 101, true, &error), 0);
+	CU_ASSERT(says(
+		"bpftool map lookup pinned " PINS "/usable key 1 0 0 0", "137438953472")); /* bit 101 % 64 */
+	CU_ASSERT_EQUAL(bpf_usable_set(PINS, 1, 101, false, &error), 0);
+}
+
+/* The data plane itself answers: a device of acme goes home by acme's one usable tunnel. */
+static void explain_answers(void)
+{
+	struct explanation question = {.direction = EXPLAIN_RESPONSE, .key = {.protocol = 17}};
+	struct address device, loopback = loopback_addresses[0];
+	struct error error = {0};
+
+	address_parse("100.64.1.5", &device);
+	memcpy(question.key.source, device.bytes, 16);
+	memcpy(question.key.destination, loopback.bytes, 16);
+	CU_ASSERT_EQUAL(bpf_usable_set(PINS, 1, 102, true, &error), 0);
+	CU_ASSERT_EQUAL(bpf_explain(PINS, &question, &error), 0);
+	CU_ASSERT_EQUAL(question.way_tunnel, 102);
+	CU_ASSERT_EQUAL(question.provider, 1);
+	CU_ASSERT_EQUAL(bpf_usable_set(PINS, 1, 102, false, &error), 0);
+}
+
+static void status_is_filled(void)
+{
+	struct tunnel_status tunnel_rows[2] = {{.tunnel = &tunnels[0]}, {.tunnel = &tunnels[1]}};
+	struct status status = {.model = &model, .tunnels = tunnel_rows};
+	struct error error = {0};
+
+	CU_ASSERT_EQUAL_FATAL(apply_refresh(apply, &status, &error), 0);
+	CU_ASSERT(tunnel_rows[0].ifindex > 0);
+	CU_ASSERT(tunnel_rows[1].ifindex > 0);
+	CU_ASSERT_EQUAL(strncmp(tunnel_rows[0].driver, "wireguard", 9), 0);
+	CU_ASSERT_EQUAL(tunnel_rows[0].handshake_age_ms, UINT64_MAX);
+	CU_ASSERT_STRING_NOT_EQUAL(status.attach, "none");
+	CU_ASSERT_STRING_NOT_EQUAL(status.xdp, "none");
+}
+
+static void clsact_can_be_forced(void)
+{
+	struct error error = {0};
+
+	model.attach = ATTACH_CLSACT;
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(says("tc filter show dev hwt-one ingress", "tunnel_ingress"));
+	CU_ASSERT(says("tc filter show dev home0 egress", "return_egress"));
+	CU_ASSERT(nothing_to_do());
+}
+
+static void larger_tables_bring_new_programs(void)
+{
+	struct error error = {0};
+	uint32_t entries = 0;
+
+	model.tables.flows = 8192;
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	close(bpf_map_open(PINS, MAP_FLOWS, &entries, &error));
+	CU_ASSERT_EQUAL(entries, 8192);
+	CU_ASSERT(nothing_to_do());
+	model.attach = ATTACH_AUTO;
+	model.tables.flows = 4096;
+}
+
+static char *before;
+
+static bool is_as_before(void)
+{
+	_cleanup_free_ char *after = picture();
+
+	if (strcmp(before, after) == 0)
+		return true;
+	write_file(WORK "/before", before);
+	write_file(WORK "/after", after);
+	return system("diff -U0 " WORK "/before " WORK "/after") == 0;
+}
+
+static void stop_leaves_nothing(void)
+{
+	struct error error = {0};
+
+	CU_ASSERT_EQUAL_FATAL(reach(NULL, &error), 0);
+	CU_ASSERT(is_as_before());
+}
+
+/* Wherever a start fails, nothing of it is left. The failing step: an address on an interface that is not there. */
+static void failure_is_undone_everywhere(void)
+{
+	_cleanup_(plan_free) struct plan plan = {0};
+	const struct step broken = {STEP_ADD, {.kind = ITEM_ADDRESS, .interface = "nosuch"}, {0}};
+	struct error error = {0};
+
+	make_plan(&model, &plan);
+	for (size_t i = 1; i < plan.count; i++) {
+		struct step kept = plan.steps[i];
+		size_t count = plan.count;
+
+		if (plan.steps[i].item.kind == plan.steps[i - 1].item.kind)
+			continue; /* one of each row of a kind is enough */
+		plan.steps[i] = broken;
+		plan.count = i + 1;
+		CU_ASSERT_EQUAL(apply_run(apply, &plan, NULL, NULL, &error), -ENODEV);
+		CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "there is no interface nosuch"));
+		plan.steps[i] = kept;
+		plan.count = count;
+		CU_ASSERT(is_as_before());
+	}
+}
+
+static void preflight_names_the_thing(void)
+{
+	struct error error = {0};
+
+	CU_ASSERT_EQUAL(system("ip link add hwt-one type veth peer name other"), 0);
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, &error), -EEXIST);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "hwt-one"));
+	CU_ASSERT_EQUAL(system("ip link del hwt-one; ip address add 192.0.2.1/32 dev uplink0"), 0);
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, &error), -EADDRINUSE);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "192.0.2.1 stands on the interface uplink0"));
+	CU_ASSERT_EQUAL(system("ip address del 192.0.2.1/32 dev uplink0; ip link set uplink0 mtu 1450"), 0);
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, &error), 0);
+	model.array.member_count =
+		2; /* only the first is looked at: the second is what makes relaying possible */
+	members[0].address = inside[0].address;
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, &error), -EMSGSIZE);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "need 1452"));
+	model.array.member_count = 1;
+	CU_ASSERT_EQUAL(chmod(KEY_FILE, 0644), 0);
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, &error), -EPERM);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, KEY_FILE));
+	CU_ASSERT_EQUAL(chmod(KEY_FILE, 0600), 0);
+	uplinks[0] = "nosuch";
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, &error), -ENODEV);
+	uplinks[0] = "uplink0";
+	CU_ASSERT_EQUAL(system("ip link set uplink0 mtu 1500"), 0);
+}
+
+static void preflight_wants_a_bpffs(void)
+{
+	struct apply *elsewhere;
+	struct error error = {0};
+
+	CU_ASSERT_EQUAL_FATAL(apply_open(WORK "/homeward", &elsewhere, &error), 0);
+	CU_ASSERT_EQUAL(apply_preflight(elsewhere, &model, &error), -EINVAL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "mount -t bpf bpf"));
+	apply_close(elsewhere);
+}
+
+/* ---- The monitor -------------------------------------------------------------------------------------------------- */
+
+static struct {
+	unsigned ups, downs, lost;
+	uint16_t tunnel;
+	char interface[16];
+} heard;
+
+static void hear_bfd(void *self, uint16_t tunnel, bool up)
+{
+	(void)self;
+	heard.tunnel = tunnel;
+	heard.ups += up;
+	heard.downs += !up;
+}
+
+static void hear_link(void *self, const char *interface)
+{
+	(void)self;
+	heard.lost++;
+	snprintf(heard.interface, sizeof(heard.interface), "%s", interface ? interface : "?");
+}
+
+static void monitor_hears_markers_and_links(void)
+{
+	const struct monitor_callbacks callbacks = {NULL, hear_bfd, hear_link};
+	_cleanup_(monitor_close_pointer) struct monitor *monitor = NULL;
+	struct error error = {0};
+
+	CU_ASSERT_EQUAL(system("ip route add 198.18.0.101/32 dev uplink0 table 7777"), 0);
+	CU_ASSERT_EQUAL_FATAL(monitor_open(&callbacks, &monitor, &error), 0);
+	CU_ASSERT_EQUAL(heard.ups, 1);
+	CU_ASSERT_EQUAL(heard.tunnel, 101);
+	CU_ASSERT_EQUAL(
+		system("ip -6 route add 100::2:1/128 dev uplink0 table 7777 2>/dev/null;" /* no marker */
+		       "ip -6 route add 100::201/128 dev uplink0 table 7777;"
+		       "ip route add 198.18.0.9/32 dev uplink0 table 7778;"
+		       "ip route del 198.18.0.101/32 table 7777"),
+		0);
+	CU_ASSERT_EQUAL(monitor_read(monitor, &error), 0);
+	CU_ASSERT_EQUAL(heard.ups, 2);
+	CU_ASSERT_EQUAL(heard.downs, 1);
+	CU_ASSERT_EQUAL(heard.tunnel, 101);
+	CU_ASSERT_EQUAL(system("ip link add brief type veth peer name brief2; ip link del brief"), 0);
+	CU_ASSERT_EQUAL(monitor_read(monitor, &error), 0);
+	CU_ASSERT(heard.lost > 0);
+	CU_ASSERT_EQUAL(strncmp(heard.interface, "brief", 5), 0);
+}
+
+/* More than the socket holds is changed unread: the kernel drops, the monitor must still end with the truth. */
+static void monitor_survives_an_overflow(void)
+{
+	const struct monitor_callbacks callbacks = {NULL, hear_bfd, hear_link};
+	_cleanup_(monitor_close_pointer) struct monitor *monitor = NULL;
+	struct error error = {0};
+
+	CU_ASSERT_EQUAL_FATAL(monitor_open(&callbacks, &monitor, &error), 0);
+	memset(&heard, 0, sizeof(heard));
+	CU_ASSERT_EQUAL(
+		system("for i in $(seq 1000); do echo route add 198.18.0.7/32 dev uplink0 table 7777; "
+		       "echo route del 198.18.0.7/32 table 7777; done >" WORK "/batch; "
+		       "echo route add 198.18.0.8/32 dev uplink0 table 7777 >>" WORK "/batch;"
+		       "ip -batch " WORK "/batch; rm " WORK "/batch"),
+		0);
+	CU_ASSERT_EQUAL(monitor_read(monitor, &error), 0);
+	CU_ASSERT_STRING_EQUAL(heard.interface, "?");
+	CU_ASSERT_EQUAL(heard.tunnel, 8);
+	CU_ASSERT_EQUAL(heard.ups, heard.downs + 1);
+	CU_ASSERT_EQUAL(
+		system("ip route flush table 7777; ip -6 route flush table 7777; ip route flush table 7778"),
+		0);
+}
+
+static const struct unit_test tests[] = {
+	{"monitor hears marker routes and lost links", monitor_hears_markers_and_links},
+	{"monitor ends with the truth after an overflow", monitor_survives_an_overflow},
+	{"preflight names what is in the way", preflight_names_the_thing},
+	{"preflight wants a bpffs", preflight_wants_a_bpffs},
+	{"a failing step leaves the machine as it was, at each kind of step", failure_is_undone_everywhere},
+	{"a start makes links, keys, maps, programs, routes and rules", start_makes_it_all},
+	{"a second start does nothing", again_does_nothing},
+	{"requests pass the reverse path filter, also with all=1", loose_reverse_path_passes},
+	{"what was changed by hand is put right, and only that", drift_is_healed},
+	{"a tunnel whose process died is made again", lost_tunnel_is_healed},
+	{"the maps say what the model says", maps_say_what_the_model_says},
+	{"explain is answered by the data plane", explain_answers},
+	{"the status is filled", status_is_filled},
+	{"clsact can be forced, and replaces tcx", clsact_can_be_forced},
+	{"tables of another size bring new maps and programs", larger_tables_bring_new_programs},
+	{"a stop leaves the machine as it was", stop_leaves_nothing},
+};
+
+/* After a failure too: wireguard-go must not outlive this. */
+static void stop_whatever_is_there(void)
+{
+	struct items observed = {0};
+	struct plan plan = {0};
+	struct error error;
+
+	if (apply_observe(apply, &model, &observed, &error) < 0 || plan_make(&observed, NULL, &plan) < 0 ||
+		apply_run(apply, &plan, NULL, NULL, &error) < 0)
+		printf("# %s\n", error.text);
+	items_free(&observed);
+	plan_free(&plan);
+}
+
+int main(void)
+{
+	struct error error;
+	int status;
+
+	if (geteuid() != 0 || !enter_machine()) {
+		printf("SKIP apply_kernel: needs root, to make namespaces and a bpffs (%s)\n",
+			strerror(errno));
+		return 0;
+	}
+	fill_model();
+	if (apply_open(PINS, &apply, &error) < 0) {
+		printf("FAIL apply_kernel: %s\n", error.text);
+		return 1;
+	}
+	before = picture();
+	status = unit_run("apply", tests, ARRAY_SIZE(tests));
+	stop_whatever_is_there();
+	apply_close(apply);
+	free(before);
+	return status;
+}
