@@ -65,11 +65,11 @@ struct command {
 
 struct flag {
 	const char *name;  /* without its dashes */
-	char letter;       /* 0: none */
 	const char *value; /* as the help shows it; NULL: takes none; "[=…]": may be left out */
-	enum flag_set set;
 	int (*apply)(struct invocation *invocation, const char *value, struct error *error);
 	const char *words;
+	enum flag_set set;
+	char letter; /* 0: none */
 };
 
 extern const struct command commands[];

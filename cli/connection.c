@@ -121,7 +121,7 @@ static enum reply_code receive(struct connection *connection, struct error *erro
 /* The next line as JSON, a new reference. */
 static enum reply_code read_line(struct connection *connection, json_t **line, struct error *error)
 {
-	enum reply_code code = REPLY_FINE;
+	enum reply_code code;
 	char *start, *end;
 
 	for (;;) {

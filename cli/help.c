@@ -4,24 +4,26 @@
 
 #include "cli/command.h"
 
-static void print_synopsis(FILE *stream, const struct command *command, int width)
-{
-	char line[128];
+#define SYNOPSIS_WIDTH 20 /* a longer one has its words on the next line */
 
-	snprintf(line, sizeof(line), "%s%s%s%s%s", command->object, command->verb ? " " : "",
+static void write_synopsis(const struct command *command, char *text, size_t size)
+{
+	snprintf(text, size, "%s%s%s%s%s", command->object, command->verb ? " " : "",
 		command->verb ? command->verb : "", command->selector ? " " : "",
 		command->selector ? command->selector : "");
-	fprintf(stream, "  %-*s", width, line);
 }
 
 static void print_commands(FILE *stream, const char *object)
 {
+	char synopsis[128];
+
 	for (size_t i = 0; i < command_count; i++) {
 		if (object && strcmp(commands[i].object, object) != 0)
 			continue;
-		print_synopsis(stream, &commands[i], 16);
-		if (commands[i].selector)
-			fprintf(stream, "\n%18s", "");
+		write_synopsis(&commands[i], synopsis, sizeof(synopsis));
+		fprintf(stream, "  %-*s", SYNOPSIS_WIDTH, synopsis);
+		if (strlen(synopsis) > SYNOPSIS_WIDTH)
+			fprintf(stream, "\n  %*s", SYNOPSIS_WIDTH, "");
 		fprintf(stream, "  %s\n", commands[i].words);
 	}
 }
@@ -68,9 +70,10 @@ static unsigned sets_of(const char *object)
 void help_print(FILE *stream, const char *object, const struct command *command)
 {
 	if (command) {
-		fputs("gwctl", stream);
-		print_synopsis(stream, command, 0);
-		fprintf(stream, " [flags]\n\n%s\n\nFlags:\n", command->words);
+		char synopsis[128];
+
+		write_synopsis(command, synopsis, sizeof(synopsis));
+		fprintf(stream, "gwctl %s [flags]\n\n%s\n\nFlags:\n", synopsis, command->words);
 		print_flags(stream, command->flags);
 		return;
 	}

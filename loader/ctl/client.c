@@ -16,10 +16,9 @@ struct client {
 	sd_event_source *source;
 	int fd;
 	uid_t who;
-	bool busy; /* a request is in work */
 	bool last; /* no further request is read: the client said its last, or too much */
 	uint64_t moved_ms;
-	struct request request;
+	struct request request; /* its method is NULL: none is in work */
 	struct output output;
 	size_t received;
 	char line[REQUEST_SIZE_MAX];
@@ -93,7 +92,7 @@ static void answer(struct client *client, int code)
 		json_object_set_new(last, "error", words(client->request.error.text));
 	if (output_line(&client->output, last) < 0)
 		client->last = true;
-	client->busy = false;
+	client->request.method = NULL;
 }
 
 static bool has_line(const struct client *client)
@@ -110,7 +109,6 @@ static void begin(struct client *client)
 
 	*request =
 		(struct request){.views = request->views, .hooks = request->hooks, .output = &client->output};
-	client->busy = true;
 	code = request_read(request, client->line, size, client->who);
 	client->received -= size + 1;
 	memmove(client->line, end + 1, client->received);
@@ -126,23 +124,24 @@ static void refuse_long(struct client *client)
 	client->received = 0;
 }
 
-/* One step, or the next request's first. */
+/* One step, of the request in work or of the next one. */
 static void work(struct client *client)
 {
+	struct request *request = &client->request;
 	int code;
 
 	if (output_full(&client->output))
 		return;
-	if (!client->busy && has_line(client))
+	if (!request->method && has_line(client))
 		begin(client);
-	else if (!client->busy && client->received == sizeof(client->line))
+	else if (!request->method && client->received == sizeof(client->line))
 		refuse_long(client);
-	if (!client->busy)
+	if (!request->method)
 		return;
-	code = client->request.method->step(&client->request);
+	code = request->method->step(request);
 	if (code != REQUEST_MORE)
 		answer(client, code);
-	if (client->request.stopped)
+	if (request->stopped)
 		client->last = true;
 }
 
@@ -169,7 +168,7 @@ static bool has_work(const struct client *client)
 {
 	bool unread = has_line(client) || client->received == sizeof(client->line);
 
-	return client->busy || (unread && !client->request.stopped);
+	return client->request.method || (unread && !client->request.stopped);
 }
 
 static int listen_for(struct client *client)

@@ -28,12 +28,10 @@ bool output_empty(const struct output *output)
 static int append(const char *bytes, size_t count, void *to)
 {
 	struct output *output = to;
-	char *grown;
-	size_t size;
 
 	if (output->used + count > output->size) {
-		size = (output->used + count) * 3 / 2 + GROWTH;
-		grown = realloc(output->bytes, size);
+		size_t size = (output->used + count) * 3 / 2 + GROWTH;
+		char *grown = realloc(output->bytes, size);
 		if (!grown)
 			return -1;
 		output->bytes = grown;

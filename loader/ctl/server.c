@@ -72,7 +72,6 @@ static int set_name(struct sockaddr_un *name, const char *run_dir, struct error 
 {
 	int size = snprintf(name->sun_path, sizeof(name->sun_path), "%s/%s", run_dir, CONTROL_SOCKET);
 
-	name->sun_family = AF_UNIX;
 	if (size < 0 || (size_t)size >= sizeof(name->sun_path))
 		return error_set(error, -ENAMETOOLONG,
 			"the run directory's name %s is too long for a socket in it", run_dir);
@@ -138,7 +137,7 @@ static int start(struct ctl *ctl, struct error *error)
 int ctl_open(sd_event *event, const char *run_dir, const struct ctl_views *views,
 	const struct ctl_hooks *hooks, struct ctl **ctl, struct error *error)
 {
-	struct sockaddr_un name;
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
 	struct ctl *opened;
 	int r = set_name(&name, run_dir, error);
 

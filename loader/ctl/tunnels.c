@@ -33,11 +33,11 @@ static json_t *age_ms(uint64_t then_ms)
 static json_t *prefixes_text(const struct prefix *prefixes, size_t count)
 {
 	char text[PREFIX_TEXT_SIZE];
-	json_t *list = json_array();
+	json_t *texts = json_array();
 
 	for (size_t i = 0; i < count; i++)
-		json_array_append_new(list, json_string(prefix_format(&prefixes[i], text)));
-	return list;
+		json_array_append_new(texts, json_string(prefix_format(&prefixes[i], text)));
+	return texts;
 }
 
 json_t *tunnel_row(const struct tunnel_status *is)

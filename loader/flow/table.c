@@ -71,7 +71,7 @@ static bool in_service(uint64_t tag)
 static void copy_line(const struct line *line, struct line *copy)
 {
 	const uint64_t *from = (const uint64_t *)&line->key;
-	uint64_t key[KEY_WORDS];
+	uint64_t key[KEY_WORDS] = {0};
 
 	for (size_t i = 0; i < KEY_WORDS; i++)
 		key[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
