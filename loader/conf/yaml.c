@@ -43,6 +43,10 @@ static void report_syntax(struct review *review, const yaml_parser_t *parser, co
 {
 	unsigned line = 1;
 
+	if (parser->error == YAML_MEMORY_ERROR) {
+		review->error = -ENOMEM;
+		return;
+	}
 	if (parser->error == YAML_READER_ERROR) {
 		for (size_t i = 0; i < parser->problem_offset && i < size; i++)
 			line += bytes[i] == '\n';
@@ -133,7 +137,7 @@ static bool start(yaml_parser_t *parser, const char *bytes, size_t size)
 	if (!yaml_parser_initialize(parser))
 		return false;
 	yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(parser, (const unsigned char *)bytes, size);
+	yaml_parser_set_input_string(parser, (const unsigned char *)(size ? bytes : ""), size);
 	return true;
 }
 
@@ -146,7 +150,7 @@ static int screen(struct review *review, const char *bytes, size_t size)
 		return -ENOMEM;
 	screen_events(&screening, &parser, bytes, size);
 	yaml_parser_delete(&parser);
-	return review->problems->count ? -EINVAL : 0;
+	return review->error ?: review->problems->count ? -EINVAL : 0;
 }
 
 /* ---- Second reading: the tree, beside the table ---------------------------------------------------------------- */
@@ -407,9 +411,9 @@ static int write_clean(yaml_document_t *document, char **clean, size_t *clean_si
 		done = yaml_emitter_dump(&emitter, document) && yaml_emitter_flush(&emitter);
 		yaml_emitter_delete(&emitter);
 	}
-	if (stream)
-		fclose(stream);
-	return done ? 0 : -ENOMEM;
+	if (stream && fclose(stream) != 0)
+		done = 0;
+	return done && *clean ? 0 : -ENOMEM;
 }
 
 int yaml_review(struct review *review, const char *bytes, size_t size, char **clean, size_t *clean_size)

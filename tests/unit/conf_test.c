@@ -159,6 +159,7 @@ static void every_beginning_is_judged(void)
 {
 	_cleanup_free_ char *text = good_text();
 
+	check_one_or_other(NULL, 0);
 	for (size_t size = 0; size <= strlen(text); size++)
 		check_one_or_other(text, size);
 }
