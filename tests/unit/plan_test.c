@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "plan/plan.h"
+
+#define MTU 1400
+
+/* ---- A configuration as a tree, by hand ------------------------------------------------------------------------- */
+
+static struct address loopback_addresses[2];
+static struct loopback loopbacks[] = {
+	{.name = "control", .addresses = loopback_addresses, .address_count = 2}};
+static struct provider providers[] = {{.name = "acme", .number = 1}};
+static struct prefix tunnel_addresses[2];
+static struct tunnel tunnels[] = {{.name = "acme-1",
+	.number = 101,
+	.provider = &providers[0],
+	.addresses = tunnel_addresses,
+	.address_count = 2,
+	.wireguard = {.private_key_file = "/etc/wg.key",
+		.listen_port = 51820,
+		.keepalive_ms = 25000,
+		.peer_public_key = "3xQkpZr0oE6bQKUdl5ZSbtSbCKF0DjNvfBfFqxtSHWk="}}};
+static struct prefix inside[2];
+static char *uplinks[] = {"eth0"};
+static struct model model = {
+	.array = {.mtu = MTU},
+	.loopbacks = loopbacks,
+	.loopback_count = 1,
+	.uplinks = uplinks,
+	.uplink_count = 1,
+	.inside = inside,
+	.inside_count = 2,
+	.providers = providers,
+	.provider_count = 1,
+	.tunnels = tunnels,
+	.tunnel_count = 1,
+	.tables = {.flows = 65536, .devices = 16384},
+};
+
+static void fill_model(void)
+{
+	address_parse("192.0.2.1", &loopback_addresses[0]);
+	address_parse("2001:db8::1", &loopback_addresses[1]);
+	prefix_parse("169.254.1.1/30", &tunnel_addresses[0]);
+	prefix_parse("fd00:1::1/126", &tunnel_addresses[1]);
+	prefix_parse("10.0.0.0/16", &inside[0]);
+	prefix_parse("fd10::/32", &inside[1]);
+}
+
+/* ---- Plans as text ---------------------------------------------------------------------------------------------- */
+
+static char *plan_text(const struct items *observed, const struct model *wanted)
+{
+	_cleanup_(plan_free) struct plan plan = {0};
+	char *text = NULL;
+	size_t size = 0;
+	FILE *stream = open_memstream(&text, &size);
+
+	if (plan_make(observed, wanted, &plan) < 0)
+		abort();
+	plan_print(&plan, stream);
+	fclose(stream);
+	return text;
+}
+
+static void expect(const struct items *observed, const struct model *wanted, const char *expected)
+{
+	_cleanup_free_ char *text = plan_text(observed, wanted);
+
+	CU_ASSERT_STRING_EQUAL(text, expected);
+	if (strcmp(text, expected) != 0)
+		printf("# is:\n%s# should be:\n%s", text, expected);
+}
+
+/* A machine in which the model's plan was applied: what is wanted, as it would be observed. */
+static struct items applied(const struct model *wanted)
+{
+	struct items items = {0};
+
+	if (plan_wanted(wanted, &items) < 0)
+		abort();
+	for (size_t i = 0; i < items.count; i++)
+		if (items.items[i].kind == ITEM_ATTACHMENT &&
+			items.items[i].attachment.program != PROGRAM_UPLINK_XDP)
+			items.items[i].attachment.mode = ATTACH_TCX;
+	return items;
+}
+
+static struct item *find(struct items *items, enum item_kind kind, const char *interface)
+{
+	for (size_t i = 0; i < items->count; i++)
+		if (items->items[i].kind == kind && strcmp(items->items[i].interface, interface) == 0)
+			return &items->items[i];
+	abort();
+}
+
+static void forget(struct items *items, const char *interface)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < items->count; i++)
+		if (strcmp(items->items[i].interface, interface) != 0)
+			items->items[kept++] = items->items[i];
+	items->count = kept;
+}
+
+/* ---- Start and stop --------------------------------------------------------------------------------------------- */
+
+static void a_start_goes_from_links_to_rules(void)
+{
+	const struct items nothing = {0};
+
+	expect(&nothing, &model,
+		"add return device home0\n"
+		"add sysctl net.ipv4.conf.home0.rp_filter = 2\n"
+		"add sysctl net.ipv6.conf.home0.disable_ipv6 = 0\n"
+		"add sysctl net.ipv6.conf.home0.addr_gen_mode = 1\n"
+		"add sysctl net.ipv6.conf.home0.accept_ra = 0\n"
+		"add sysctl net.ipv6.conf.home0.accept_dad = 0\n"
+		"add mtu 1400 on home0\n"
+		"add home0 up\n"
+		"add lo up\n"
+		"add address 192.0.2.1/32 on lo\n"
+		"add address 2001:db8::1/128 on lo\n"
+		"add tunnel acme-1\n"
+		"add sysctl net.ipv4.conf.acme-1.rp_filter = 2\n"
+		"add sysctl net.ipv6.conf.acme-1.disable_ipv6 = 0\n"
+		"add sysctl net.ipv6.conf.acme-1.addr_gen_mode = 1\n"
+		"add sysctl net.ipv6.conf.acme-1.accept_ra = 0\n"
+		"add sysctl net.ipv6.conf.acme-1.accept_dad = 0\n"
+		"add wireguard on acme-1: key of /etc/wg.key, port 51820, peer "
+		"3xQkpZr0oE6bQKUdl5ZSbtSbCKF0DjNvfBfFqxtSHWk=, keepalive 25s\n"
+		"add mtu 1400 on acme-1\n"
+		"add acme-1 up\n"
+		"add address 169.254.1.1/30 on acme-1\n"
+		"add address fd00:1::1/126 on acme-1\n"
+		"add maps and programs: 65536 flows, 16384 devices\n"
+		"add map entries of the configuration\n"
+		"add program return_egress on home0\n"
+		"add program tunnel_ingress on acme-1\n"
+		"add program uplink_ingress on eth0\n"
+		"add program uplink_xdp on eth0\n"
+		"add neighbour 169.254.255.1 at 02:68:77:00:00:02 dev home0\n"
+		"add route default via 169.254.255.1 dev home0 table 7770\n"
+		"add neighbour fe80::1 at 02:68:77:00:00:02 dev home0\n"
+		"add route default via fe80::1 dev home0 table 7770\n"
+		"add rule 7000: from 192.0.2.1 to 10.0.0.0/16 lookup 254\n"
+		"add rule 7001: from 192.0.2.1 lookup 7770\n"
+		"add rule 7000: from 2001:db8::1 to fd10::/32 lookup 254\n"
+		"add rule 7001: from 2001:db8::1 lookup 7770\n");
+}
+
+static void a_stop_goes_back(void)
+{
+	_cleanup_(items_free) struct items observed = applied(&model);
+
+	expect(&observed, NULL,
+		"remove rule 7001: from 2001:db8::1 lookup 7770\n"
+		"remove rule 7000: from 2001:db8::1 to fd10::/32 lookup 254\n"
+		"remove rule 7001: from 192.0.2.1 lookup 7770\n"
+		"remove rule 7000: from 192.0.2.1 to 10.0.0.0/16 lookup 254\n"
+		"remove route default via fe80::1 dev home0 table 7770\n"
+		"remove route default via 169.254.255.1 dev home0 table 7770\n"
+		"remove neighbour fe80::1 at 02:68:77:00:00:02 dev home0\n"
+		"remove neighbour 169.254.255.1 at 02:68:77:00:00:02 dev home0\n"
+		"remove program uplink_xdp on eth0\n"
+		"remove program uplink_ingress on eth0 by tcx\n"
+		"remove program tunnel_ingress on acme-1 by tcx\n"
+		"remove program return_egress on home0 by tcx\n"
+		"remove maps and programs: 65536 flows, 16384 devices\n"
+		"remove address fd00:1::1/126 on acme-1\n"
+		"remove address 169.254.1.1/30 on acme-1\n"
+		"remove address 2001:db8::1/128 on lo\n"
+		"remove address 192.0.2.1/32 on lo\n"
+		"remove tunnel acme-1\n"
+		"remove return device home0\n");
+}
+
+static void what_is_right_is_left_alone(void)
+{
+	_cleanup_(items_free) struct items observed = applied(&model);
+
+	expect(&observed, &model, "");
+}
+
+/* ---- Differences ------------------------------------------------------------------------------------------------ */
+
+static void a_lost_tunnel_comes_back_alone(void)
+{
+	_cleanup_(items_free) struct items observed = applied(&model);
+
+	forget(&observed, "acme-1");
+	find(&observed, ITEM_ENTRIES, "")->kind = ITEM_KINDS; /* the maps name the old interface */
+	expect(&observed, &model,
+		"add tunnel acme-1\n"
+		"add sysctl net.ipv4.conf.acme-1.rp_filter = 2\n"
+		"add sysctl net.ipv6.conf.acme-1.disable_ipv6 = 0\n"
+		"add sysctl net.ipv6.conf.acme-1.addr_gen_mode = 1\n"
+		"add sysctl net.ipv6.conf.acme-1.accept_ra = 0\n"
+		"add sysctl net.ipv6.conf.acme-1.accept_dad = 0\n"
+		"add wireguard on acme-1: key of /etc/wg.key, port 51820, peer "
+		"3xQkpZr0oE6bQKUdl5ZSbtSbCKF0DjNvfBfFqxtSHWk=, keepalive 25s\n"
+		"add mtu 1400 on acme-1\n"
+		"add acme-1 up\n"
+		"add address 169.254.1.1/30 on acme-1\n"
+		"add address fd00:1::1/126 on acme-1\n"
+		"add map entries of the configuration\n"
+		"add program tunnel_ingress on acme-1\n");
+}
+
+/* Each row spoils one thing in a machine that is right, and names the steps that heal it. */
+static void spoil_mtu(struct items *observed)
+{
+	find(observed, ITEM_MTU, "acme-1")->mtu = 1500;
+}
+
+static void spoil_sysctl(struct items *observed)
+{
+	find(observed, ITEM_SYSCTL, "acme-1")->sysctl.value = 1;
+}
+
+static void spoil_key(struct items *observed)
+{
+	find(observed, ITEM_WIREGUARD, "acme-1")->wireguard.private_key_file = NULL;
+}
+
+static void spoil_peer(struct items *observed)
+{
+	find(observed, ITEM_WIREGUARD, "acme-1")->wireguard.peer_public_key[0] = 'x';
+}
+
+static void spoil_route(struct items *observed)
+{
+	address_parse("169.254.255.9", &find(observed, ITEM_ROUTE, "home0")->route.gateway);
+}
+
+static void spoil_neighbour(struct items *observed)
+{
+	find(observed, ITEM_NEIGHBOUR, "home0")->neighbour.mac[5] = 9;
+}
+
+static void leave_an_old_rule(struct items *observed)
+{
+	struct item rule = *find(observed, ITEM_RULE, "");
+
+	prefix_parse("10.9.0.0/16", &rule.rule.to);
+	items_add(observed, &rule);
+}
+
+static void leave_an_old_tunnel(struct items *observed)
+{
+	struct item link = *find(observed, ITEM_LINK, "acme-1"), up = *find(observed, ITEM_UP, "acme-1");
+
+	strcpy(link.interface, "old-1");
+	strcpy(up.interface, "old-1");
+	items_add(observed, &link);
+	items_add(observed, &up);
+}
+
+static void roam(struct items *observed)
+{
+	find(observed, ITEM_WIREGUARD, "acme-1")->wireguard.has_endpoint = true;
+}
+
+static void only_differences_are_steps(void)
+{
+	static const struct {
+		void (*spoil)(struct items *observed);
+		const char *steps;
+	} rows[] = {
+		{spoil_mtu, "change mtu 1400 on acme-1\n"},
+		{spoil_sysctl, "change sysctl net.ipv4.conf.acme-1.rp_filter = 2\n"},
+		{spoil_key, "change wireguard on acme-1: key of /etc/wg.key, port 51820, peer "
+			    "3xQkpZr0oE6bQKUdl5ZSbtSbCKF0DjNvfBfFqxtSHWk=, keepalive 25s\n"},
+		{spoil_peer, "change wireguard on acme-1: key of /etc/wg.key, port 51820, peer "
+			     "3xQkpZr0oE6bQKUdl5ZSbtSbCKF0DjNvfBfFqxtSHWk=, keepalive 25s\n"},
+		{spoil_route, "change route default via 169.254.255.1 dev home0 table 7770\n"},
+		{spoil_neighbour, "change neighbour 169.254.255.1 at 02:68:77:00:00:02 dev home0\n"},
+		{leave_an_old_rule, "remove rule 7000: from 192.0.2.1 to 10.9.0.0/16 lookup 254\n"},
+		{leave_an_old_tunnel, "remove tunnel old-1\n"},
+		{roam, ""},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_(items_free) struct items observed = applied(&model);
+
+		rows[i].spoil(&observed);
+		expect(&observed, &model, rows[i].steps);
+	}
+}
+
+static void a_change_remembers_what_was(void)
+{
+	_cleanup_(items_free) struct items observed = applied(&model);
+	_cleanup_(plan_free) struct plan plan = {0};
+
+	spoil_mtu(&observed);
+	CU_ASSERT_EQUAL_FATAL(plan_make(&observed, &model, &plan), 0);
+	CU_ASSERT_EQUAL_FATAL(plan.count, 1);
+	CU_ASSERT_EQUAL(plan.steps[0].action, STEP_CHANGE);
+	CU_ASSERT_EQUAL(plan.steps[0].before.mtu, 1500);
+}
+
+/* An address that an administrator put on lo is as good as ours, and stays when we go. */
+static void what_others_made_stays(void)
+{
+	_cleanup_(items_free) struct items observed = applied(&model);
+	_cleanup_free_ char *stop = NULL;
+
+	find(&observed, ITEM_ADDRESS, "lo")->foreign = true;
+	expect(&observed, &model, "");
+	stop = plan_text(&observed, NULL);
+	CU_ASSERT_PTR_NULL(strstr(stop, "192.0.2.1/32"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(stop, "2001:db8::1/128"));
+}
+
+static void attach_mode_is_replaced_only_when_asked(void)
+{
+	_cleanup_(items_free) struct items observed = applied(&model);
+
+	model.attach = ATTACH_TCX;
+	expect(&observed, &model, "");
+	model.attach = ATTACH_CLSACT;
+	expect(&observed, &model,
+		"remove program uplink_ingress on eth0 by tcx\n"
+		"remove program tunnel_ingress on acme-1 by tcx\n"
+		"remove program return_egress on home0 by tcx\n"
+		"add program return_egress on home0 by clsact\n"
+		"add program tunnel_ingress on acme-1 by clsact\n"
+		"add program uplink_ingress on eth0 by clsact\n");
+	model.attach = ATTACH_AUTO;
+}
+
+static void new_table_sizes_replace_programs_too(void)
+{
+	_cleanup_(items_free) struct items observed = applied(&model);
+
+	model.tables.devices = 32768;
+	expect(&observed, &model,
+		"remove program uplink_xdp on eth0\n"
+		"remove program uplink_ingress on eth0 by tcx\n"
+		"remove program tunnel_ingress on acme-1 by tcx\n"
+		"remove program return_egress on home0 by tcx\n"
+		"remove maps and programs: 65536 flows, 16384 devices\n"
+		"add maps and programs: 65536 flows, 32768 devices\n"
+		"add map entries of the configuration\n"
+		"add program return_egress on home0\n"
+		"add program tunnel_ingress on acme-1\n"
+		"add program uplink_ingress on eth0\n"
+		"add program uplink_xdp on eth0\n");
+	model.tables.devices = 16384;
+}
+
+static const struct unit_test tests[] = {
+	{"a start goes from links to rules", a_start_goes_from_links_to_rules},
+	{"a stop goes back", a_stop_goes_back},
+	{"what is right is left alone", what_is_right_is_left_alone},
+	{"a lost tunnel comes back alone", a_lost_tunnel_comes_back_alone},
+	{"only differences are steps", only_differences_are_steps},
+	{"a change remembers what was", a_change_remembers_what_was},
+	{"what others made stays", what_others_made_stays},
+	{"the attach mode is replaced only when asked for", attach_mode_is_replaced_only_when_asked},
+	{"new table sizes replace the programs too", new_table_sizes_replace_programs_too},
+};
+
+int main(void)
+{
+	fill_model();
+	return unit_run("plan", tests, ARRAY_SIZE(tests));
+}
