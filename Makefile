@@ -32,6 +32,7 @@ TEMPLATES := $(wildcard bird/templates/*)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
 GOLDEN_TOOLS := $(patsubst tests/golden/%.c,$(B)/tests/%,$(wildcard tests/golden/*.c))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/tests/%,$(wildcard tests/bpf/*_test.c))
+BPF_SCENE := $(filter-out %_test.c tests/bpf/cost.c,$(wildcard tests/bpf/*.c))
 LAB_TOOLS := $(patsubst tests/lab/tools/%.c,$(B)/lab/%,$(wildcard tests/lab/tools/*.c))
 
 objects = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
@@ -95,9 +96,17 @@ $(B)/tests/%: $(B)/sanitized/tests/golden/%.o $(B)/sanitized.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(SANITIZE) $^ $(LIBRARY_LDLIBS) -o $@
 
-$(B)/tests/%: $(B)/plain/tests/bpf/%.o $(B)/plain.a
+$(B)/tests/%: $(B)/sanitized/tests/bpf/%.o $(call objects,sanitized,$(BPF_SCENE))
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $^ $(LIBRARY_LDLIBS) -lcunit -o $@
+	$(CC) $(CFLAGS) $(SANITIZE) $^ -lbpf -lcunit -o $@
+
+$(B)/bpf-cost: $(call objects,plain,tests/bpf/cost.c $(BPF_SCENE))
+	$(CC) $(CFLAGS) $^ -lbpf -o $@
+
+# What a packet costs in each program: figures to read, not a test.
+.PHONY: bpf-cost
+bpf-cost: $(B)/bpf-cost
+	@$<
 
 $(B)/lab/%: tests/lab/tools/%.c
 	@mkdir -p $(@D)

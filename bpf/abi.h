@@ -95,7 +95,7 @@ struct settings {
 static inline __u32 line_lifetime_ms(const struct settings *settings, __u8 state, __u8 protocol)
 {
 	/* Numbers: <linux/in.h> and <netinet/in.h>, who name them, do not go together. */
-	enum { ICMP = 1, TCP = 6, ICMPV6 = 58 };
+	enum { NUMBER_ICMP = 1, NUMBER_TCP = 6, NUMBER_ICMPV6 = 58 };
 
 	if (protocol == 0)
 		return settings->device_ms;
@@ -103,9 +103,9 @@ static inline __u32 line_lifetime_ms(const struct settings *settings, __u8 state
 		return settings->half_open_ms;
 	if (state == LINE_CLOSING)
 		return settings->closing_ms;
-	if (protocol == TCP)
+	if (protocol == NUMBER_TCP)
 		return settings->established_ms;
-	return protocol == ICMP || protocol == ICMPV6 ? settings->icmp_ms : settings->udp_ms;
+	return protocol == NUMBER_ICMP || protocol == NUMBER_ICMPV6 ? settings->icmp_ms : settings->udp_ms;
 }
 
 #define TUNNEL_NUMBERS  65536
@@ -166,9 +166,9 @@ struct fragment_key {
 	__u16 zone;
 } __attribute__((aligned(8)));
 struct fragment_entry {
-	__u64 home;
-	__u32 seen_ms;
+	__u64 home; /* the way that the first one took, and when */
 	__u32 line; /* index + 1 of the flow's line, for the counters; 0: none */
+	__u32 reserved;
 };
 
 /* ---- Reasons: what happened to a packet. The one list: counters, explain, stats, JSON and docs come from it. ------- */

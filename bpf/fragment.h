@@ -29,7 +29,7 @@ static __always_inline void remember_fragment(
 {
 	__u32 now = bpf_ktime_get_coarse_ns() / 1000000;
 	struct fragment_entry entry = {
-		.home = HOME(now, way->tunnel, way->gateway, way->gateway), .seen_ms = now, .line = line};
+		.home = HOME(now, way->tunnel, way->gateway, way->gateway), .line = line};
 	struct fragment_key key;
 
 	key_of_fragment(&key, packet, zone);

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Loading the programs, and what their maps say. */
+#include "tests/bpf/scene.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+struct scene scene;
+
+static void expect(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	printf("FAIL bpf scene: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void update(const struct bpf_map *map, const void *key, const void *value)
+{
+	expect(!bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY), bpf_map__name(map));
+}
+
+/* ---- What gwd would write ------------------------------------------------------------------------------ */
+
+static const struct {
+	uint32_t number;
+	struct tunnel_entry entry;
+} tunnels[] = {
+	{101, {.ifindex = 1101, .provider = 1, .zone = 0}},
+	{102, {.ifindex = 1102, .provider = 1, .zone = 0}},
+	{201, {.ifindex = 1201, .provider = 2, .zone = 0}},
+	{301, {.ifindex = 1301, .provider = 3, .zone = 1}},
+	{401, {.ifindex = 0, .provider = 2, .zone = 0}},
+};
+
+static const struct {
+	uint32_t number;
+	struct provider_entry entry;
+} providers[] = {
+	{1, {3, {{101, 1, 0}, {102, 1, 0}, {103, 2, 0}}}},
+	{2, {1, {{201, 1, 0}}}},
+	{3, {1, {{301, 1, 0}}}},
+};
+
+static const struct {
+	enum space space;
+	uint16_t which;
+	enum who who;
+	uint8_t length[2]; /* v4, v6 */
+	uint16_t holder;
+} prefixes[] = {
+	{SPACE_ZONE, 0, DEVICE, {16, 48}, 1},
+	{SPACE_ZONE, 0, OTHER_DEVICE, {16, 48}, 2},
+	{SPACE_ZONE, 1, DEVICE, {16, 48}, 3},
+	{SPACE_LINK, 101, TUNNEL_101, {30, 126}, 1},
+	{SPACE_LINK, 102, TUNNEL_102, {30, 126}, 1},
+	{SPACE_NEIGHBOUR, 0, TUNNEL_101, {30, 126}, 101},
+	{SPACE_NEIGHBOUR, 0, TUNNEL_102, {30, 126}, 102},
+	{SPACE_INSIDE, 0, INSIDE, {16, 64}, 1},
+};
+
+static const struct {
+	enum who who;
+	struct local_entry entry;
+} locals[] = {
+	{LOOPBACK, {LOCAL_LOOPBACK, 0}},
+	{LOOPBACK_ZONE_1, {LOCAL_LOOPBACK, 1}},
+	{TUNNEL_101, {LOCAL_TUNNEL, 101}},
+	{TUNNEL_102, {LOCAL_TUNNEL, 102}},
+	{UNDERLAY, {LOCAL_UNDERLAY, 0}},
+};
+
+static void write_addresses(enum family family)
+{
+	uint8_t address[16];
+
+	for (size_t i = 0; i < sizeof(locals) / sizeof(locals[0]); i++) {
+		address_of(locals[i].who, family, address);
+		update(scene.gateway->maps.locals, address, &locals[i].entry);
+	}
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		struct prefix_value value = {.provider = prefixes[i].holder};
+		struct prefix_key key = {.space = prefixes[i].space, .which = prefixes[i].which};
+
+		key.length =
+			PREFIX_KEY_BITS + (family == V4 ? 96 + prefixes[i].length[0] : prefixes[i].length[1]);
+		address_of(prefixes[i].who, family, key.address);
+		update(scene.gateway->maps.prefixes, &key, &value);
+	}
+}
+
+static void write_configuration(void)
+{
+	for (size_t i = 0; i < sizeof(tunnels) / sizeof(tunnels[0]); i++)
+		update(scene.gateway->maps.tunnels, &tunnels[i].number, &tunnels[i].entry);
+	for (size_t i = 0; i < sizeof(providers) / sizeof(providers[0]); i++)
+		update(scene.gateway->maps.providers, &providers[i].number, &providers[i].entry);
+	write_addresses(V4);
+	write_addresses(V6);
+}
+
+void scene_settings(void)
+{
+	uint32_t zero = 0;
+
+	update(scene.gateway->maps.settings, &zero, &scene.settings);
+}
+
+void scene_usable(uint8_t gateway, uint16_t tunnel, bool usable)
+{
+	static struct usable_entry entry;
+	uint32_t number = gateway;
+	uint64_t bit = 1ULL << tunnel % 64;
+
+	expect(!bpf_map_lookup_elem(bpf_map__fd(scene.gateway->maps.usable), &number, &entry), "usable");
+	entry.words[tunnel / 64] = usable ? entry.words[tunnel / 64] | bit : entry.words[tunnel / 64] & ~bit;
+	update(scene.gateway->maps.usable, &number, &entry);
+}
+
+void scene_arrive_by(uint16_t tunnel)
+{
+	uint32_t loopback_ifindex = 1, number = tunnel;
+
+	if (tunnel)
+		update(scene.gateway->maps.interfaces, &loopback_ifindex, &number);
+	else
+		bpf_map_delete_elem(bpf_map__fd(scene.gateway->maps.interfaces), &loopback_ifindex);
+}
+
+/* ---- Loading ------------------------------------------------------------------------------------------- */
+
+static int print_errors(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	return level == LIBBPF_WARN ? vfprintf(stderr, format, arguments) : 0;
+}
+
+static void *map_lines(const struct bpf_map *map)
+{
+	size_t size = (size_t)bpf_map__value_size(map) * bpf_map__max_entries(map);
+	void *lines = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+	expect(lines != MAP_FAILED, bpf_map__name(map));
+	return lines;
+}
+
+/* A namespace of our own: programs see its sockets, and its first interface for theirs. */
+static void enter_namespace(void)
+{
+	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+	int fd;
+
+	expect(!unshare(CLONE_NEWNET), "a network namespace (are we root?)");
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	expect(fd >= 0 && !ioctl(fd, SIOCSIFFLAGS, &request), "setting lo up");
+	close(fd);
+}
+
+void scene_open(void)
+{
+	struct bpf_map *map;
+
+	enter_namespace();
+	libbpf_set_print(print_errors);
+	scene.gateway = gateway_bpf__open();
+	expect(scene.gateway, "opening the programs");
+	bpf_object__for_each_map(map, scene.gateway->obj) bpf_map__set_pin_path(map, NULL);
+	bpf_map__set_max_entries(scene.gateway->maps.flows_1, SCENE_LINES);
+	bpf_map__set_max_entries(scene.gateway->maps.devices_1, SCENE_LINES);
+	bpf_map__set_max_entries(scene.gateway->maps.flow_counters_1, SCENE_LINES);
+	expect(!gateway_bpf__load(scene.gateway), "loading the programs");
+	scene.flows = map_lines(scene.gateway->maps.flows_1);
+	scene.devices = map_lines(scene.gateway->maps.devices_1);
+	scene.counters = map_lines(scene.gateway->maps.flow_counters_1);
+	write_configuration();
+	scene_reset();
+}
+
+void scene_close(void)
+{
+	gateway_bpf__destroy(scene.gateway);
+}
+
+/* ---- Between rows -------------------------------------------------------------------------------------- */
+
+static void forget_fragments(void)
+{
+	struct fragment_key key;
+	int fd = bpf_map__fd(scene.gateway->maps.fragments);
+
+	while (!bpf_map_get_next_key(fd, NULL, &key))
+		bpf_map_delete_elem(fd, &key);
+}
+
+static void forget_counts(void)
+{
+	struct reason_count *zeros = calloc(libbpf_num_possible_cpus(), sizeof(*zeros));
+
+	expect(zeros, "memory");
+	for (uint32_t reason = 0; reason < REASON_COUNT; reason++)
+		update(scene.gateway->maps.reasons, &reason, zeros);
+	free(zeros);
+}
+
+void scene_reset(void)
+{
+	scene.settings = (struct settings){.home_ifindex = 7,
+		.flow_mask = SCENE_LINES - 1,
+		.device_mask = SCENE_LINES - 1,
+		.hash_seed = 0x5eed,
+		.half_open_ms = 10000,
+		.established_ms = 7200000,
+		.closing_ms = 15000,
+		.udp_ms = 120000,
+		.icmp_ms = 30000,
+		.device_ms = 3600000,
+		.mtu = SCENE_MTU,
+		.gateway = SCENE_GATEWAY,
+		.mss_clamp = 1,
+		.counters = 1};
+	scene_settings();
+	memset(scene.flows, 0, SCENE_LINES * sizeof(*scene.flows));
+	memset(scene.devices, 0, SCENE_LINES * sizeof(*scene.devices));
+	memset(scene.counters, 0, SCENE_LINES * sizeof(*scene.counters));
+	forget_fragments();
+	forget_counts();
+	for (size_t i = 0; i < sizeof(tunnels) / sizeof(tunnels[0]); i++)
+		scene_usable(SCENE_GATEWAY, tunnels[i].number, true);
+	scene_usable(2, 103, false);
+	scene_arrive_by(101);
+}
+
+uint64_t scene_count(enum reason reason)
+{
+	int cpus = libbpf_num_possible_cpus();
+	struct reason_count counts[cpus];
+	uint32_t key = reason;
+	uint64_t sum = 0;
+
+	expect(!bpf_map_lookup_elem(bpf_map__fd(scene.gateway->maps.reasons), &key, counts), "reasons");
+	for (int i = 0; i < cpus; i++)
+		sum += counts[i].packets;
+	return sum;
+}
+
+uint32_t scene_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void age_lines(struct line *lines, int32_t ms)
+{
+	for (size_t i = 0; i < SCENE_LINES; i++)
+		if (TAG_STATE(lines[i].tag) != LINE_FREE)
+			lines[i].home -= (uint64_t)ms << 32;
+}
+
+static void age_fragments(int32_t ms)
+{
+	int fd = bpf_map__fd(scene.gateway->maps.fragments);
+	struct fragment_key key;
+	struct fragment_entry entry;
+
+	for (int r = bpf_map_get_next_key(fd, NULL, &key); !r; r = bpf_map_get_next_key(fd, &key, &key))
+		if (!bpf_map_lookup_elem(fd, &key, &entry)) {
+			entry.home -= (uint64_t)ms << 32;
+			update(scene.gateway->maps.fragments, &key, &entry);
+		}
+}
+
+void scene_age(int32_t ms)
+{
+	age_lines(scene.flows, ms);
+	age_lines(scene.devices, ms);
+	age_fragments(ms);
+}
+
+struct line *scene_line(struct line *lines, unsigned *count)
+{
+	struct line *found = NULL;
+
+	*count = 0;
+	for (size_t i = 0; i < SCENE_LINES; i++) {
+		uint8_t state = TAG_STATE(lines[i].tag);
+
+		if (state != LINE_HALF_OPEN && state != LINE_ESTABLISHED && state != LINE_CLOSING)
+			continue;
+		found = &lines[i];
+		++*count;
+	}
+	return found;
+}
+
+struct outcome scene_run(
+	const struct bpf_program *program, const uint8_t *packet, size_t length, uint32_t gso_size)
+{
+	struct outcome outcome = {0};
+	struct __sk_buff in = {.gso_size = gso_size, .gso_segs = gso_size ? 2 : 0}, out = {0};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet, .data_size_in = length,
+		.data_out = outcome.packet, .data_size_out = sizeof(outcome.packet), .ctx_in = &in,
+		.ctx_size_in = sizeof(in), .ctx_out = &out, .ctx_size_out = sizeof(out));
+
+	outcome.error = bpf_prog_test_run_opts(bpf_program__fd(program), &options);
+	outcome.verdict = (int)options.retval;
+	outcome.reason = out.cb[0];
+	outcome.tunnel = out.cb[1];
+	outcome.length = options.data_size_out;
+	return outcome;
+}

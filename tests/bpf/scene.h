@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The gateway that the rows are played on: the programs, loaded into a network namespace of their own with maps that are
+ * pinned nowhere, and what gwd would have written into these.
+ *
+ *	gateway 1 is ours        acme (1), zone 0:   tunnels 101, 102 here, 103 at gateway 2
+ *	                         other (2), zone 0:  tunnel 201
+ *	                         overlap (3), zone 1, acme's prefixes again: tunnel 301
+ *	                         tunnel 401: other's, configured but not there (no interface)
+ */
+#ifndef TESTS_BPF_SCENE_H
+#define TESTS_BPF_SCENE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bpf/abi.h"
+#include "bpf/gateway.skel.h"
+#include "tests/bpf/packet.h"
+
+#define SCENE_GATEWAY 1
+#define SCENE_MTU     1400
+#define SCENE_LINES   64
+
+struct scene {
+	struct gateway_bpf *gateway;
+	struct settings settings; /* change, then scene_settings() */
+	struct line *flows, *devices;
+	struct line_counters *counters;
+};
+
+extern struct scene scene;
+
+/* Loads all. Exits with a FAIL line when that does not work. */
+void scene_open(void);
+void scene_close(void);
+
+/* As it was at first: empty tables, all tunnels usable, no counts. */
+void scene_reset(void);
+void scene_settings(void);
+void scene_usable(uint8_t gateway, uint16_t tunnel, bool usable);
+/* From which tunnel tunnel_ingress sees its packets come. 0: from none. */
+void scene_arrive_by(uint16_t tunnel);
+uint64_t scene_count(enum reason reason);
+uint32_t scene_now_ms(void);
+/* Makes all that the tables hold older, or younger by less than nothing. */
+void scene_age(int32_t ms);
+
+/* The one line in service, or NULL; all of them are counted. */
+struct line *scene_line(struct line *lines, unsigned *count);
+
+/* What a program did to a packet. */
+struct outcome {
+	int error; /* of the run itself */
+	int verdict;
+	enum reason reason;
+	uint16_t tunnel;
+	uint8_t packet[PACKET_MAX];
+	size_t length;
+};
+struct bpf_program;
+struct outcome scene_run(
+	const struct bpf_program *program, const uint8_t *packet, size_t length, uint32_t gso_size);
+
+#endif
