@@ -95,7 +95,7 @@ int bird_render_node(const struct model *model, const char *log_file, char **tex
 	fprintf(writer.stream, "router id %s;\n", address_format(&router_id, address));
 	/* A file with an end: a pipe or a socket that nobody reads would stall all of BIRD, its BFD too. */
 	fprintf(writer.stream, "log \"%s\" 1048576 \"%s.1\" all;\n", log_file, log_file);
-	fprintf(writer.stream, "define hw_marker_table = %u;\n", MARKER_TABLE);
+	fprintf(writer.stream, "define hw_marker_table = %d;\n", MARKER_TABLE);
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
 		write_loopbacks(writer.stream, model, &families[i]);
 	return writer_close(&writer, text, error);
