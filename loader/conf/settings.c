@@ -76,6 +76,9 @@ static const struct choice log_levels[] = {{"error", LOG_LEVEL_ERROR}, {"warning
 	{"info", LOG_LEVEL_INFO}, {"debug", LOG_LEVEL_DEBUG}, {NULL}};
 static const struct choice replication_modes[] = {{"broadcast", REPLICATION_BROADCAST}, {NULL}};
 
+/* A row a setting. */
+/* clang-format off */
+
 DEFINE_SECTION(member,
 	ONE(struct member, "name", name, name, REQUIRED = "the gateway's name", LIMITS(1, NAME_MAX_LENGTH),
 		UNIQUE),
@@ -125,15 +128,18 @@ DEFINE_SECTION(bfd,
 	ONE(struct bfd, "interval", interval_ms, duration, DEFAULT = "50ms", LIMITS(10, 10 * SECOND)),
 	ONE(struct bfd, "multiplier", multiplier, number, DEFAULT = "3", LIMITS(2, 255)));
 
-DEFINE_SECTION(import, MANY(struct bgp, "prefixes", import, import_count, network, LIMITS(0, 128)),
+DEFINE_SECTION(import,
+	MANY(struct bgp, "prefixes", import, import_count, network, LIMITS(0, 128)),
 	ONE(struct bgp, "maximum", import_maximum, number, DEFAULT = "1000", LIMITS(1, 1000000)));
 
-DEFINE_SECTION(bgp, ONE(struct bgp, "local_as", local_as, number, REQUIRED = "our AS number", AS_NUMBER),
+DEFINE_SECTION(bgp,
+	ONE(struct bgp, "local_as", local_as, number, REQUIRED = "our AS number", AS_NUMBER),
 	ONE(struct bgp, "peer_as", peer_as, number, REQUIRED = "the provider's AS number", AS_NUMBER),
 	ONE(struct bgp, "neighbor", neighbor, host,
 		REQUIRED = "the other end's address on the tunnel's link"),
 	ONE(struct bgp, "password_file", password_file, file),
-	SECTION(struct bgp, "bfd", bfd, bfd, FLAG(struct bgp, bfd.enabled)), SAME("import", import));
+	SECTION(struct bgp, "bfd", bfd, bfd, FLAG(struct bgp, bfd.enabled)),
+	SAME("import", import));
 
 DEFINE_SECTION(tunnel,
 	ONE(struct tunnel, "name", name, interface,
@@ -146,14 +152,16 @@ DEFINE_SECTION(tunnel,
 		REQUIRED = "our addresses on its link, such as [169.254.1.1/30]", AT_LEAST_ONE),
 	SECTION(struct tunnel, "bgp", bgp, bgp, FLAG(struct tunnel, bgp.enabled)));
 
-DEFINE_SECTION(timeouts, ONE(struct timeouts, "half_open", half_open_ms, duration, DEFAULT = "30s", TIMEOUT),
+DEFINE_SECTION(timeouts,
+	ONE(struct timeouts, "half_open", half_open_ms, duration, DEFAULT = "30s", TIMEOUT),
 	ONE(struct timeouts, "established", established_ms, duration, DEFAULT = "124m", TIMEOUT),
 	ONE(struct timeouts, "closing", closing_ms, duration, DEFAULT = "2m", TIMEOUT),
 	ONE(struct timeouts, "udp", udp_ms, duration, DEFAULT = "3m", TIMEOUT),
 	ONE(struct timeouts, "icmp", icmp_ms, duration, DEFAULT = "1m", TIMEOUT),
 	ONE(struct timeouts, "device", device_ms, duration, DEFAULT = "24h", TIMEOUT));
 
-DEFINE_SECTION(tables, ONE(struct tables, "flows", flows, power_of_two, DEFAULT = "262144", TABLE_LINES),
+DEFINE_SECTION(tables,
+	ONE(struct tables, "flows", flows, power_of_two, DEFAULT = "262144", TABLE_LINES),
 	ONE(struct tables, "devices", devices, power_of_two, DEFAULT = "65536", TABLE_LINES),
 	SECTION(struct tables, "timeouts", timeouts, timeouts));
 
@@ -179,5 +187,7 @@ static const struct setting top_settings[] = {
 	ONE(struct model, "log", log, choice, DEFAULT = "info", .choices = log_levels),
 	SAME("control", control),
 };
+
+/* clang-format on */
 
 const struct section settings = {top_settings, ARRAY_SIZE(top_settings)};
