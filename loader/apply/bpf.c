@@ -27,7 +27,7 @@ static int make_directories(const char *pin_dir, struct error *error)
 	int result = make_directory(pin_dir, error);
 
 	if (result == 0)
-		result = make_directory(pin_map(pin_dir, PROGRAMS_DIRECTORY).path, error);
+		result = make_directory(pin_programs(pin_dir).path, error);
 	if (result == 0)
 		result = make_directory(pin_map(pin_dir, LINKS_DIRECTORY).path, error);
 	return result;
@@ -54,7 +54,7 @@ static int set_sizes(struct bpf_object *object, const struct item *item)
 	return 0;
 }
 
-static int pin_programs(struct bpf_object *object, const char *pin_dir)
+static int pin_each_program(struct bpf_object *object, const char *pin_dir)
 {
 	struct bpf_program *program;
 
@@ -88,7 +88,7 @@ static int load_and_pin(const char *pin_dir, const struct item *item, struct err
 	result = gateway_bpf__load(skeleton);
 	if (result < 0)
 		return bpf_words_error(error, result, "loading the BPF programs");
-	result = pin_programs(skeleton->obj, pin_dir);
+	result = pin_each_program(skeleton->obj, pin_dir);
 	return result < 0 ? bpf_words_error(error, result, "pinning the BPF programs") : 0;
 }
 
@@ -106,7 +106,7 @@ int bpf_load(const char *pin_dir, const struct item *item, struct error *error)
 
 /* ---- Removing ----------------------------------------------------------------------------------------------------- */
 
-/* Unlinks the files of one directory, and the directory. One that is not there is removed already. */
+/* With all that is in it. One that is not there is removed already. */
 static int remove_directory(const char *path, struct error *error)
 {
 	DIR *directory = opendir(path);
@@ -115,9 +115,16 @@ static int remove_directory(const char *path, struct error *error)
 
 	if (!directory)
 		return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", path);
-	while ((entry = readdir(directory)))
-		if (entry->d_type != DT_DIR && unlinkat(dirfd(directory), entry->d_name, 0) < 0)
-			result = error_errno(error, -errno, "removing %s/%s", path, entry->d_name);
+	while (result == 0 && (entry = readdir(directory))) {
+		struct pin inner = pin_map(path, entry->d_name);
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (entry->d_type == DT_DIR)
+			result = remove_directory(inner.path, error);
+		else if (unlink(inner.path) < 0)
+			result = error_errno(error, -errno, "removing %s", inner.path);
+	}
 	closedir(directory);
 	if (result == 0 && rmdir(path) < 0)
 		result = error_errno(error, -errno, "removing %s", path);
@@ -126,11 +133,7 @@ static int remove_directory(const char *path, struct error *error)
 
 int bpf_remove(const char *pin_dir, struct error *error)
 {
-	int result = remove_directory(pin_map(pin_dir, LINKS_DIRECTORY).path, error);
-
-	if (result == 0)
-		result = remove_directory(pin_map(pin_dir, PROGRAMS_DIRECTORY).path, error);
-	return result < 0 ? result : remove_directory(pin_dir, error);
+	return remove_directory(pin_dir, error);
 }
 
 /* ---- Looking ------------------------------------------------------------------------------------------------------ */
@@ -159,7 +162,6 @@ static uint32_t map_entries(const char *pin_dir, const char *map)
 	return descriptor < 0 ? 0 : entries;
 }
 
-/* Every program that is attached somewhere must be there; a half made state counts as none, loading makes it whole. */
 static bool programs_are_pinned(const char *pin_dir)
 {
 	for (enum program program = 0; program < PROGRAMS; program++) {
@@ -171,14 +173,17 @@ static bool programs_are_pinned(const char *pin_dir)
 	return true;
 }
 
+/* What another build of gwd pinned, or one that was killed half-way, is there but has no size that anybody wants. */
 int bpf_observe(const char *pin_dir, struct items *items, struct error *error)
 {
 	struct item item = {.kind = ITEM_OBJECT};
 
-	item.object.flows = map_entries(pin_dir, MAP_FLOWS);
-	item.object.devices = map_entries(pin_dir, MAP_DEVICES);
-	if (!item.object.flows || !item.object.devices || !programs_are_pinned(pin_dir))
+	if (access(pin_dir, F_OK) < 0)
 		return 0;
+	if (programs_are_pinned(pin_dir)) {
+		item.object.flows = map_entries(pin_dir, MAP_FLOWS);
+		item.object.devices = map_entries(pin_dir, MAP_DEVICES);
+	}
 	return items_add(items, &item) < 0 ? error_errno(error, -ENOMEM, "observing") : 0;
 }
 

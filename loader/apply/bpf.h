@@ -31,7 +31,7 @@ void bpf_pins_here(const char *pin_dir);
 
 int bpf_load(const char *pin_dir, const struct item *item, struct error *error);
 int bpf_remove(const char *pin_dir, struct error *error);
-/* Adds the item when maps and programs are pinned. */
+/* Adds the item when anything is pinned. */
 int bpf_observe(const char *pin_dir, struct items *items, struct error *error);
 /* A descriptor of a pinned map, which the caller closes, and how many entries it has (`entries` may be NULL). */
 int bpf_map_open(const char *pin_dir, const char *map, uint32_t *entries, struct error *error);

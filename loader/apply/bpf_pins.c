@@ -4,7 +4,10 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <libgen.h>
+#include <sodium.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,29 +15,62 @@
 
 #include "apply/bpf.h"
 #include "base/cleanup.h"
+#include "bpf/gateway.skel.h"
+#include "bpf/uplink_xdp.skel.h"
+
+/* A path that is too long becomes none, which every user of it refuses. */
+static struct pin __attribute__((format(printf, 2, 3))) pin_at(const char *directory, const char *format, ...)
+{
+	struct pin pin;
+	va_list arguments;
+	int used = snprintf(pin.path, sizeof(pin.path), "%s/", directory), more = -1;
+
+	va_start(arguments, format);
+	if (used < (int)sizeof(pin.path))
+		more = vsnprintf(pin.path + used, sizeof(pin.path) - used, format, arguments);
+	va_end(arguments);
+	if (more < 0 || used + more >= (int)sizeof(pin.path))
+		pin.path[0] = 0;
+	return pin;
+}
 
 struct pin pin_map(const char *pin_dir, const char *map)
 {
-	struct pin pin;
+	return pin_at(pin_dir, "%s", map);
+}
 
-	snprintf(pin.path, sizeof(pin.path), "%s/%s", pin_dir, map);
-	return pin;
+static uint64_t digest(void)
+{
+	crypto_generichash_state state;
+	size_t gateway_size, uplink_size;
+	const void *gateway = gateway_bpf__elf_bytes(&gateway_size);
+	const void *uplink = uplink_xdp_bpf__elf_bytes(&uplink_size);
+	uint64_t result;
+
+	crypto_generichash_init(&state, NULL, 0, sizeof(result));
+	crypto_generichash_update(&state, gateway, gateway_size);
+	crypto_generichash_update(&state, uplink, uplink_size);
+	crypto_generichash_final(&state, (unsigned char *)&result, sizeof(result));
+	return result;
+}
+
+struct pin pin_programs(const char *pin_dir)
+{
+	static uint64_t known;
+
+	if (!known)
+		known = digest();
+	return pin_at(pin_dir, "programs-%016" PRIx64, known);
 }
 
 struct pin pin_program(const char *pin_dir, const char *program)
 {
-	struct pin pin;
-
-	snprintf(pin.path, sizeof(pin.path), "%s/" PROGRAMS_DIRECTORY "/%s", pin_dir, program);
-	return pin;
+	return pin_at(pin_programs(pin_dir).path, "%s", program);
 }
 
 struct pin pin_link(const char *pin_dir, const char *program, unsigned index)
 {
-	struct pin pin;
-
-	snprintf(pin.path, sizeof(pin.path), "%s/" LINKS_DIRECTORY "/%s-%u", pin_dir, program, index);
-	return pin;
+	return pin_at(pin_dir, LINKS_DIRECTORY "/%s-%u", program, index);
 }
 
 int pin_open(const struct pin *pin, struct error *error)

@@ -5,15 +5,19 @@
 
 #include "base/error.h"
 
-#define PIN_PATH_SIZE      256
-#define PROGRAMS_DIRECTORY "programs"
-#define LINKS_DIRECTORY    "links"
+#define PIN_PATH_SIZE   256
+#define LINKS_DIRECTORY "links"
 
 struct pin {
 	char path[PIN_PATH_SIZE];
 };
 
 struct pin pin_map(const char *pin_dir, const char *map);
+/*
+ * Programs are pinned in a directory that bears the digest of those this gwd was built with: what an older one left is
+ * not taken for ours.
+ */
+struct pin pin_programs(const char *pin_dir);
 struct pin pin_program(const char *pin_dir, const char *program);
 /* By index: an interface's name may hold a dot, which bpffs does not take. */
 struct pin pin_link(const char *pin_dir, const char *program, unsigned index);

@@ -145,36 +145,36 @@ static int add_step(
 	return 0;
 }
 
-/* Programs hold the maps they were loaded with: when those are replaced, so are the programs. */
-static bool maps_are_replaced(const struct items *observed, const struct items *wanted)
+/* Programs hold the maps they were loaded with: when those are replaced, or nobody knows them any more, so are they. */
+static bool programs_are_replaced(const struct items *observed, const struct items *wanted)
 {
-	static const struct item maps = {.kind = ITEM_OBJECT};
-	const struct item *old = find(observed, &maps), *new = find(wanted, &maps);
+	static const struct item object = {.kind = ITEM_OBJECT};
+	const struct item *old = find(observed, &object), *new = find(wanted, &object);
 
-	return old && new && !value_fits(old, new);
+	return new && (!old || !value_fits(old, new));
 }
 
-static bool must_go(const struct item *observed, const struct items *wanted, bool new_maps)
+static bool must_go(const struct item *observed, const struct items *wanted, bool replaced)
 {
 	const struct item *match = find(wanted, observed);
 
 	if (observed->foreign || kinds[observed->kind].property)
 		return false;
-	if (observed->kind == ITEM_ATTACHMENT && new_maps)
+	if (observed->kind == ITEM_ATTACHMENT && replaced)
 		return true;
 	return !match || (!kinds[observed->kind].in_place && !value_fits(observed, match));
 }
 
 /* What is in the way goes first, in the reverse order of making. */
 static int plan_removals(
-	const struct items *observed, const struct items *wanted, bool new_maps, struct plan *plan)
+	const struct items *observed, const struct items *wanted, bool replaced, struct plan *plan)
 {
 	for (int kind = ITEM_KINDS - 1; kind >= 0; kind--)
 		for (size_t i = observed->count; i-- > 0;) {
 			const struct item *item = &observed->items[i];
 			int result = 0;
 
-			if (item->kind == (enum item_kind)kind && must_go(item, wanted, new_maps))
+			if (item->kind == (enum item_kind)kind && must_go(item, wanted, replaced))
 				result = add_step(plan, STEP_REMOVE, item, NULL);
 			if (result < 0)
 				return result;
@@ -183,14 +183,14 @@ static int plan_removals(
 }
 
 static int plan_additions(
-	const struct items *observed, const struct items *wanted, bool new_maps, struct plan *plan)
+	const struct items *observed, const struct items *wanted, bool replaced, struct plan *plan)
 {
 	for (size_t i = 0; i < wanted->count; i++) {
 		const struct item *item = &wanted->items[i];
 		const struct item *old = find(observed, item);
 		int result = 0;
 
-		if (!old || must_go(old, wanted, new_maps) || (new_maps && item->kind == ITEM_ENTRIES))
+		if (!old || must_go(old, wanted, replaced) || (replaced && item->kind == ITEM_ENTRIES))
 			result = add_step(plan, STEP_ADD, item, NULL);
 		else if (!value_fits(old, item))
 			result = add_step(plan, STEP_CHANGE, item, old);
@@ -203,17 +203,17 @@ static int plan_additions(
 int plan_make(const struct items *observed, const struct model *model, struct plan *plan)
 {
 	_cleanup_(items_free) struct items wanted = {0};
-	bool new_maps;
+	bool replaced;
 	int result = 0;
 
 	if (model)
 		result = plan_wanted(model, &wanted);
 	if (result < 0)
 		return result;
-	new_maps = maps_are_replaced(observed, &wanted);
-	result = plan_removals(observed, &wanted, new_maps, plan);
+	replaced = programs_are_replaced(observed, &wanted);
+	result = plan_removals(observed, &wanted, replaced, plan);
 	if (result == 0)
-		result = plan_additions(observed, &wanted, new_maps, plan);
+		result = plan_additions(observed, &wanted, replaced, plan);
 	if (result < 0)
 		plan_free(plan);
 	return result;

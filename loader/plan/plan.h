@@ -84,7 +84,7 @@ struct item {
 		uint32_t mtu;
 		struct prefix address;
 		struct {
-			uint32_t flows, devices; /* lines */
+			uint32_t flows, devices; /* lines; observed 0: not of this build, or half made */
 		} object;
 		const struct model *model; /* wanted entries: whose */
 		struct {

@@ -68,6 +68,15 @@ static void print_attachment(const struct item *item, char *text)
 		item->interface, modes[item->attachment.mode]);
 }
 
+static void print_object(const struct item *item, char *text)
+{
+	if (item->object.flows)
+		snprintf(text, STEP_TEXT_SIZE, "maps and programs: %u flows, %u devices", item->object.flows,
+			item->object.devices);
+	else
+		snprintf(text, STEP_TEXT_SIZE, "maps and programs of another build");
+}
+
 const char *item_format(const struct item *item, char *text)
 {
 	char prefix[PREFIX_TEXT_SIZE];
@@ -95,8 +104,7 @@ const char *item_format(const struct item *item, char *text)
 			item->interface);
 		break;
 	case ITEM_OBJECT:
-		snprintf(text, STEP_TEXT_SIZE, "maps and programs: %u flows, %u devices", item->object.flows,
-			item->object.devices);
+		print_object(item, text);
 		break;
 	case ITEM_ENTRIES:
 		snprintf(text, STEP_TEXT_SIZE, "map entries of the configuration");

@@ -356,6 +356,23 @@ static void new_table_sizes_replace_programs_too(void)
 	model.tables.devices = 16384;
 }
 
+/* Pins that are gone, or of another build: what is attached runs programs that nobody has a handle on. */
+static void unknown_programs_are_replaced(void)
+{
+	_cleanup_(items_free) struct items observed = applied(&model);
+	_cleanup_free_ char *steps = NULL, *old_build = NULL;
+
+	find(&observed, ITEM_OBJECT, "")->object.flows = 0;
+	old_build = plan_text(&observed, &model);
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(old_build, "remove maps and programs of another build\nadd maps and programs: "));
+	find(&observed, ITEM_OBJECT, "")->kind = ITEM_KINDS;
+	steps = plan_text(&observed, &model);
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(steps, "remove program return_egress on home0 by tcx\nadd maps and programs: "));
+	CU_ASSERT_PTR_NOT_NULL(strstr(steps, "add program uplink_xdp on eth0\n"));
+}
+
 static const struct unit_test tests[] = {
 	{"a start goes from links to rules", a_start_goes_from_links_to_rules},
 	{"a stop goes back", a_stop_goes_back},
@@ -365,6 +382,7 @@ static const struct unit_test tests[] = {
 	{"a change remembers what was", a_change_remembers_what_was},
 	{"what others made stays", what_others_made_stays},
 	{"the attach mode is replaced only when asked for", attach_mode_is_replaced_only_when_asked},
+	{"programs that nobody knows are replaced", unknown_programs_are_replaced},
 	{"new table sizes replace the programs too", new_table_sizes_replace_programs_too},
 };
 
