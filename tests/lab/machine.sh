@@ -52,12 +52,19 @@ machine_init() { # NAME: the process id of its init, as this side sees it
 }
 
 machine_off() { # NAME: the plug is pulled
-	local outer
-	outer=$(cat "$LAB/$1.pid") || return
-	# --kill-child: the init dies with its parent, and the kernel kills whoever lives under that init.
-	kill -KILL "$outer" "$(machine_init "$1")" 2>/dev/null
-	within 10 test ! -e "/proc/$outer" || die "the machine $1 does not die"
+	local outer init
+	outer=$(<"$LAB/$1.pid") || return
+	init=$(<"$LAB/$1.init")
+	# Its links go first: no closing FIN gets out, and TCP sockets that linger for one cannot keep the links.
+	nsenter -t "$init" -n sh -c 'ip -o link show type veth | sed "s/^[0-9]*: \([^@]*\)@.*/link del \1/" | ip -batch -' || true
+	# An init takes along whoever lives under it: the kernel sees to that, and only then is it a zombie itself.
+	kill -KILL "$init" "$outer" 2>/dev/null || true
+	within 20 process_dead "$init" || die "the machine $1 does not die"
 	rm -rf "${LAB:?}/$1" "$LAB/$1.pid" "$LAB/$1.init"
+}
+
+process_dead() { # PID: gone, or a zombie that nobody has buried yet
+	[ ! -e "/proc/$1" ] || grep -qs '^State:.*[ZX] (' "/proc/$1/status"
 }
 
 on() { # NAME COMMAND…: runs it in the machine
@@ -65,6 +72,21 @@ on() { # NAME COMMAND…: runs it in the machine
 	init=$(<"$LAB/$1.init") || die "there is no machine $1"
 	shift
 	nsenter -t "$init" -n -m -u -p -- "$@"
+}
+
+# Runs a command in the machine beside what follows, until background_end. (A killed nsenter would leave it running.)
+background() { # MACHINE OUTPUT COMMAND…
+	# shellcheck disable=SC2016
+	on "$1" sh -c 'touch /run/lab/background.$$; exec "$@"' sh "${@:3}" </dev/null >"$2" &
+}
+
+background_end() {
+	local file
+	for file in "$LAB"/*/lab/background.*; do
+		[ -e "$file" ] || continue
+		on "$(basename "${file%/lab/*}")" kill "${file##*.}" 2>/dev/null || true
+		rm -f "$file"
+	done
 }
 
 machines() { # their names

@@ -12,7 +12,6 @@ scenario_run() { # NAME FAMILY LABEL: prints PASS or FAIL and why
 	(
 		set -eE -o pipefail
 		trap 'echo "line $LINENO of ${FUNCNAME[0]:-}: $BASH_COMMAND" >>"$LAB/scenario.why"' ERR
-		trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
 		"scenario_$1" "$2"
 	) >"$log" 2>&1
 	status=$?
@@ -40,6 +39,7 @@ scenario_evidence() {
 	witness | tail -n 12 | sed 's/^/    /'
 	for edge in "${EDGES[@]}"; do
 		echo "    --- edge-gw-0$edge: gwd's last words, drops"
+		[ -e "$LAB/edge-gw-0$edge.init" ] || continue
 		tail -n 5 "$LAB/edge-gw-0$edge/lab/gwd.log" 2>/dev/null | sed 's/^/    /'
 		gwctl "edge-gw-0$edge" -j stats 2>/dev/null | jq -c '.. | objects | select(.packets? > 0)' | sed 's/^/    /'
 	done
@@ -49,6 +49,7 @@ scenario_evidence() {
 scenario_reset() {
 	local edge lgw
 	[ ! -e "$LAB/spare.pid" ] || machine_off spare
+	background_end
 	mend
 	unsteer
 	on ixp-router ip link set devices mtu 1500
@@ -76,15 +77,17 @@ edge_power_on() { # EDGE: the machine with its links, not yet gwd
 
 device() { on device "$@"; }
 
+ASK=(/usr/bin/python3 "$ROOT/tests/lab/tools/ask.py")
+
 ask() { # SOURCE FAMILY ARGUMENT…: tools/ask.py on the device
 	local source=$1 family=$2
 	shift 2
-	device /usr/bin/python3 "$ROOT/tests/lab/tools/ask.py" "$source" "${LOOPBACK[$family]}" "$@"
+	device "${ASK[@]}" "$source" "${LOOPBACK[$family]}" "$@"
 }
 
 # A device that asks once and listens in the background, until the scenario ends.
 listen() { # SOURCE FAMILY FROM_PORT TO_PORT TEXT
-	ask "$1" "$2" listen "$3" "$4" "$5" >"$LAB/device/lab/heard" &
+	background device "$LAB/device/lab/heard" "${ASK[@]}" "$1" "${LOOPBACK[$2]}" listen "$3" "$4" "$5"
 	within 5 heard asked || fail "the device did not ask"
 	within 5 test_nonempty ways_of "$1" || fail "the question of $1 went into no tunnel"
 }

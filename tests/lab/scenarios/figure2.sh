@@ -50,7 +50,7 @@ scenario_silent_stream() { # FAMILY: a UDP stream of 6 s, asked for once
 	local family=$1 address heard=$LAB/device/lab/stream
 	address=$(device_address "$family" 36)
 	steer 1 1 "$family" from "$address"
-	ask "$address" "$family" stream 60 100 >"$heard" &
+	background device "$heard" "${ASK[@]}" "$address" "${LOOPBACK[$family]}" stream 60 100
 	within 10 grep -qx 10 "$heard" || fail "the stream does not start"
 	expect_home "$address" 1 1
 	cut 1 1

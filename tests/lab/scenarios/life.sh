@@ -98,16 +98,17 @@ scenario_stop_withdraws_first() { # FAMILY
 	before=$(snapshot edge-gw-01)
 	gateway_start 1 "$ATTACH"
 	lab_wait
-	on local-gw-01 ip -ts "-$family" monitor route >"$LAB/routes" &
-	on edge-gw-01 ip -ts monitor link >"$LAB/links" &
+	background local-gw-01 "$LAB/routes" ip -ts "-$family" monitor route
+	background edge-gw-01 "$LAB/links" ip -ts monitor link
 	sleep 0.3 # ip monitor does not say when it listens
 	gateway_stop 1
 	within 10 route_leads local-gw-01 "$family" edge-gw-02 || fail "local-gw-01 did not move to edge-gw-02"
 	withdrawn=$(grep "${LOOPBACK[$family]}" "$LAB/routes" | grep -m 1 -o '^\[[^]]*\]')
 	removed=$(grep Deleted "$LAB/links" | grep -m 1 -e acme-lgw | grep -o '^\[[^]]*\]')
+	background_end
+	test -n "$withdrawn" -a -n "$removed" || fail "saw no route change, or no tunnel removed"
 	echo "withdrawn $withdrawn, removed $removed"
 	[[ $withdrawn < $removed ]] || fail "a tunnel was removed at $removed, before the route was gone at $withdrawn"
-	kill %1 %2
 	expect_unchanged edge-gw-01 "$before"
 	expect_unchanged_since_boot edge-gw-01
 }
