@@ -230,7 +230,7 @@ static int prepare(struct daemon *daemon, const char *run_dir, struct error *err
 
 static int start(struct daemon *daemon, struct error *error)
 {
-	const struct ctl_views views = {&daemon->status, &daemon->flows, &daemon->devices};
+	const struct ctl_views views = {&daemon->status, &daemon->flows, &daemon->devices, &daemon->settings};
 	struct ctl_hooks hooks = daemon_hooks;
 	int r;
 

@@ -32,6 +32,7 @@ struct ctl_views {
 	const struct status *status;
 	struct flow_table *flows;
 	struct flow_table *devices;
+	const struct settings *settings; /* how long lines live */
 };
 
 /* All answer 0, or a negative errno with words for the person who asked. `self` is handed back as it was

@@ -6,9 +6,17 @@
 #include "ctl/methods.h"
 #include "ctl/rows.h"
 
-static struct flow_filter filter_of(const struct arguments *arguments)
+struct flow_filter filter_alive(const struct request *request)
 {
+	return (struct flow_filter){.lifetimes = request->views->settings, .now_ms = flow_now_ms()};
+}
+
+static struct flow_filter filter_of(const struct request *request)
+{
+	const struct arguments *arguments = &request->arguments;
 	struct flow_filter filter = {
+		.lifetimes = request->views->settings,
+		.now_ms = flow_now_ms(),
 		.tunnel = arguments->tunnel ? arguments->tunnel->number : 0,
 		.gateway = arguments->gateway ? arguments->gateway->number : 0,
 		.state = arguments->state,
@@ -36,7 +44,7 @@ typedef json_t *(*line_row)(const struct request *request, uint32_t index, const
 /* The next rows of a table. REQUEST_MORE until its end is reached. */
 static int list_slice(struct request *request, const struct flow_table *table, line_row row)
 {
-	struct flow_filter filter = filter_of(&request->arguments);
+	struct flow_filter filter = filter_of(request);
 	uint32_t end = slice_end(table, request->index);
 	struct line line;
 
@@ -98,7 +106,7 @@ int map_dump_step(struct request *request)
 int flow_count_step(struct request *request)
 {
 	const struct flow_table *table = request->views->flows;
-	struct flow_filter filter = filter_of(&request->arguments);
+	struct flow_filter filter = filter_of(request);
 	uint32_t end = slice_end(table, request->index);
 	struct line line;
 
@@ -112,7 +120,7 @@ int flow_count_step(struct request *request)
 
 int flow_flush_step(struct request *request)
 {
-	struct flow_filter filter = filter_of(&request->arguments);
+	struct flow_filter filter = filter_of(request);
 
 	if (!request->arguments.given)
 		return error_set(&request->error, REPLY_USAGE,
@@ -168,7 +176,7 @@ int flow_get_step(struct request *request)
 {
 	const struct flow_table *table = request->views->flows;
 	uint32_t end = slice_end(table, request->index);
-	static const struct flow_filter any;
+	struct flow_filter alive = filter_alive(request);
 	enum explain_direction direction;
 	struct line_key key;
 	struct line line;
@@ -176,7 +184,7 @@ int flow_get_step(struct request *request)
 
 	if (r)
 		return r;
-	while (flow_next(table, &request->index, end, &any, &line))
+	while (flow_next(table, &request->index, end, &alive, &line))
 		if (memcmp(&line.key, &key, sizeof(key)) == 0) {
 			request_row(request, flow_row(request->views, request->index - 1, &line));
 			return REPLY_FINE;

@@ -28,6 +28,9 @@ int version_step(struct request *request);
 int config_show_step(struct request *request);
 int gateway_stop_step(struct request *request);
 
+/* Asks for nothing but that a line is alive. */
+struct flow_filter filter_alive(const struct request *request);
+
 /*
  * The flow that a request's two ends mean, as a key in request direction, and which direction they were given
  * in. REPLY_FINE, or REPLY_NOT_FOUND with words when neither end is a loopback.

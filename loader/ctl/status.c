@@ -125,12 +125,12 @@ static int answer(struct request *request)
 /* Counts a slice; true when the table's end is reached. */
 static bool count_slice(struct request *request, const struct flow_table *table, uint64_t *count)
 {
-	static const struct flow_filter any;
+	struct flow_filter alive = filter_alive(request);
 	uint32_t left = table->count - request->index;
 	uint32_t end = request->index + (left < FLOW_SLICE ? left : FLOW_SLICE);
 	struct line line;
 
-	while (flow_next(table, &request->index, end, &any, &line))
+	while (flow_next(table, &request->index, end, &alive, &line))
 		(*count)++;
 	return request->index == table->count;
 }

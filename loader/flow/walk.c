@@ -22,6 +22,12 @@ static bool source_in(const struct prefix *prefixes, size_t count, const struct 
 	return false;
 }
 
+static bool expired(const struct settings *lifetimes, const struct line *line, uint32_t now_ms)
+{
+	return flow_idle_ms(line, now_ms) >
+	       line_lifetime_ms(lifetimes, TAG_STATE(line->tag), line->key.protocol);
+}
+
 bool flow_matches(const struct flow_filter *filter, const struct line *line)
 {
 	const struct line_key *key = &line->key;
@@ -40,6 +46,8 @@ bool flow_matches(const struct flow_filter *filter, const struct line *line)
 	if (filter->port && port != key->source_port && port != key->destination_port)
 		return false;
 	if (filter->has_address && !address_matches(&filter->address, line))
+		return false;
+	if (filter->lifetimes && expired(filter->lifetimes, line, filter->now_ms))
 		return false;
 	return !filter->has_prefixes || source_in(filter->prefixes, filter->prefix_count, line);
 }
@@ -80,8 +88,7 @@ uint32_t flow_sweep(struct flow_table *table, uint32_t *index, uint32_t slice,
 	struct line line;
 
 	while (flow_next(table, index, end, &any, &line))
-		if (flow_idle_ms(&line, now_ms) >
-			line_lifetime_ms(settings, TAG_STATE(line.tag), line.key.protocol))
+		if (expired(settings, &line, now_ms))
 			killed += flow_kill(table, *index - 1, &line, now_ms);
 	return killed;
 }

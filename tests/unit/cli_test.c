@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <jansson.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -395,6 +396,41 @@ static void errors_have_their_codes(void)
 	stop_server();
 }
 
+/* The run directory of the world is root's alone. */
+static void who_may_not_connect_is_told(void)
+{
+	int status;
+	pid_t child;
+
+	if (geteuid() != 0) {
+		printf("SKIP cli: who may not connect is told: only root can become somebody else\n");
+		return;
+	}
+	world_make();
+	world_listen();
+	fflush(NULL);
+	child = fork();
+	if (child == 0) {
+		if (setgroups(0, NULL) < 0 || setgid(65534) < 0 || setuid(65534) < 0)
+			_exit(100);
+		_exit(run("status") == REPLY_NOT_PERMITTED && strstr(complaints, "you may not") ? 0 : 101);
+	}
+	waitpid(child, &status, 0);
+	CU_ASSERT_EQUAL(status, 0);
+	world_close();
+}
+
+static void colors_are_for_terminals_and_heed_no_color(void)
+{
+	unsetenv("NO_COLOR");
+	CU_ASSERT(view_colors(COLOR_ALWAYS));
+	CU_ASSERT_FALSE(view_colors(COLOR_NEVER));
+	setenv("NO_COLOR", "1", 1);
+	CU_ASSERT_FALSE(view_colors(COLOR_AUTO));
+	CU_ASSERT(view_colors(COLOR_ALWAYS));
+	unsetenv("NO_COLOR");
+}
+
 static void a_daemon_that_says_nothing_times_out(void)
 {
 	world_make();
@@ -618,6 +654,8 @@ UNIT_TESTS("cli", {"usage errors are told", usage_errors_are_told},
 	{"columns are aligned", columns_are_aligned}, {"durations are for people", durations_are_for_people},
 	{"flows are listed as the design says", flows_are_listed_as_the_design_says},
 	{"errors have their codes", errors_have_their_codes},
+	{"who may not connect is told", who_may_not_connect_is_told},
+	{"colors are for terminals and heed NO_COLOR", colors_are_for_terminals_and_heed_no_color},
 	{"a daemon that says nothing times out", a_daemon_that_says_nothing_times_out},
 	{"the status is one screen", the_status_is_one_screen},
 	{"an explanation is told in sentences", an_explanation_is_told_in_sentences},

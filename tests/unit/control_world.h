@@ -29,6 +29,7 @@ struct world {
 	struct loopback_status loopback_status;
 	struct status status;
 	struct flow_table flows, devices;
+	struct settings settings;
 	struct explanation answer; /* what `explain` finds for a response */
 	unsigned refreshes, stops;
 	bool stopped, stop_fails;
@@ -172,6 +173,12 @@ static void world_make(void)
 		.loopbacks = &world.loopback_status};
 	world.flows = (struct flow_table){calloc(WORLD_LINES, sizeof(struct line)),
 		calloc(WORLD_LINES, sizeof(struct line_counters)), WORLD_LINES};
+	world.settings = (struct settings){.half_open_ms = 30000,
+		.established_ms = 600000,
+		.closing_ms = 10000,
+		.udp_ms = 60000,
+		.icmp_ms = 30000,
+		.device_ms = 600000};
 	world.devices = (struct flow_table){calloc(256, sizeof(struct line)), NULL, 256};
 	strcpy(world.run_dir, "/tmp/control_world.XXXXXX");
 	if (!mkdtemp(world.run_dir))
@@ -180,7 +187,7 @@ static void world_make(void)
 
 static void world_listen(void)
 {
-	const struct ctl_views views = {&world.status, &world.flows, &world.devices};
+	const struct ctl_views views = {&world.status, &world.flows, &world.devices, &world.settings};
 	const struct ctl_hooks hooks = {
 		&world, world_refresh, world_explain, world_reasons, world_config, world_stop, world_stopped};
 	struct error error = {0};

@@ -159,6 +159,19 @@ static void filters_reach_the_table(void)
 	world_close();
 }
 
+/* As the programs do: an expired line is dead, whether or not the sweep has come by. */
+static void the_expired_are_not_shown(void)
+{
+	world_open();
+	world.flows.lines[0] = world_line("100.64.1.5", 1, "192.0.2.1", LINE_ESTABLISHED);
+	world.flows.lines[0].home = HOME(flow_now_ms() - 700000, 101, 1, 1);
+	CU_ASSERT_STRING_EQUAL(exchange("{\"method\":\"flow.list\"}\n"), "{\"code\":0}\n");
+	CU_ASSERT_STRING_EQUAL(exchange("{\"method\":\"flow.count\"}\n"), "{\"flows\":0}\n{\"code\":0}\n");
+	exchange("{\"method\":\"status\"}\n");
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"flows\":{\"count\":0,"));
+	world_close();
+}
+
 static void one_flow_is_found_from_both_directions(void)
 {
 	static const char *const requests[] = {
@@ -488,7 +501,8 @@ static void who_never_reads_only_waits_for_itself(void)
 static void a_step_is_bounded(void)
 {
 	_cleanup_close_ int fd = -1;
-	struct request request = {.views = &(struct ctl_views){&world.status, &world.flows, &world.devices}};
+	struct request request = {
+		.views = &(struct ctl_views){&world.status, &world.flows, &world.devices, &world.settings}};
 	struct output output = {.fd = -1};
 
 	world_open();
@@ -576,7 +590,7 @@ static void changes_are_for_root(void)
 
 static void the_socket_belongs_to_one_daemon(void)
 {
-	const struct ctl_views views = {&world.status, &world.flows, &world.devices};
+	const struct ctl_views views = {&world.status, &world.flows, &world.devices, &world.settings};
 	const struct ctl_hooks hooks = {0};
 	struct error error;
 	struct ctl *second = NULL;
@@ -616,6 +630,7 @@ static void every_method_is_complete_and_documented(void)
 UNIT_TESTS("ctl", {"a flow is shown as the design says", a_flow_is_shown_as_the_design_says},
 	{"names that are gone are null", names_that_are_gone_are_null},
 	{"filters reach the table", filters_reach_the_table},
+	{"the expired are not shown", the_expired_are_not_shown},
 	{"one flow is found from both directions", one_flow_is_found_from_both_directions},
 	{"an echo is known by its id at either end", an_echo_is_known_by_its_id_at_either_end},
 	{"a flush needs a filter or all", a_flush_needs_a_filter_or_all},
