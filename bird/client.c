@@ -97,7 +97,7 @@ static void configure_line(struct bird_client *client, const struct bird_line *l
 		return;
 	if (line->code >= BIRD_FIRST_ERROR)
 		configure_ended(client, -EINVAL, line->text);
-	else if (line->code == BIRD_RECONFIGURED || line->code == BIRD_RECONFIGURING)
+	else if (line->code >= BIRD_RECONFIGURED && line->code <= BIRD_QUEUED)
 		client->wanted[REQUEST_ROUTES] = true;
 	else
 		configure_ended(client, -EAGAIN, line->text);
@@ -126,7 +126,9 @@ static void routes_line(struct bird_client *client, const struct bird_line *line
 	}
 	if (!line->last)
 		return;
-	if (client->expected_seen == client->expected_count && !client->unexpected_seen)
+	if (line->code >= BIRD_FIRST_ERROR)
+		configure_ended(client, -EAGAIN, line->text);
+	else if (client->expected_seen == client->expected_count && !client->unexpected_seen)
 		configure_ended(client, 0, "announced as wanted");
 	else
 		configure_ended(client, -EAGAIN, "BIRD does not announce yet what it is to announce");
@@ -236,39 +238,32 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static int connect_to(struct bird_client *client, struct connection *connection, const char *path)
+static struct bird_client *client_new(const struct bird_handler *handler)
+{
+	struct bird_client *client = calloc(1, sizeof(*client));
+
+	if (!client)
+		return NULL;
+	client->handler = *handler;
+	client->command.fd = client->pushed.fd = -1;
+	client->outstanding = REQUEST_NONE;
+	client->wanted[REQUEST_SESSIONS] = true;
+	client->epoll = epoll_create1(EPOLL_CLOEXEC);
+	return client;
+}
+
+/* Anew, when there was a connection before. */
+static int connect_to(const struct bird_client *client, struct connection *connection, const char *path)
 {
 	struct epoll_event event = {.events = EPOLLIN};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	close_descriptor(&connection->fd);
 	connection->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (connection->fd < 0 || connect(connection->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 		epoll_ctl(client->epoll, EPOLL_CTL_ADD, connection->fd, &event) < 0)
 		return -errno;
-	return 0;
-}
-
-static int open_once(struct bird_client **client, const char *path, const struct bird_handler *handler)
-{
-	struct bird_client *opened = calloc(1, sizeof(*opened));
-	int result;
-
-	if (!opened)
-		return -ENOMEM;
-	opened->handler = *handler;
-	opened->command.fd = opened->pushed.fd = -1;
-	opened->outstanding = REQUEST_NONE;
-	opened->wanted[REQUEST_SESSIONS] = true;
-	opened->epoll = epoll_create1(EPOLL_CLOEXEC);
-	result = opened->epoll < 0 ? -errno : connect_to(opened, &opened->command, path);
-	if (result == 0)
-		result = connect_to(opened, &opened->pushed, path);
-	if (result < 0) {
-		bird_client_close(opened);
-		return result;
-	}
-	*client = opened;
 	return 0;
 }
 
@@ -300,15 +295,21 @@ int bird_client_open(struct bird_client **client, const char *socket_path, const
 	unsigned timeout_ms, struct error *error)
 {
 	uint64_t deadline = now_ms() + timeout_ms;
-	struct bird_client *opened = NULL;
+	struct bird_client *opened = client_new(handler);
 	int result;
 
-	while ((result = open_once(&opened, socket_path, handler)) < 0) {
+	if (!opened)
+		return error_errno(error, -ENOMEM, "BIRD's client");
+	while ((result = connect_to(opened, &opened->command, socket_path)) < 0 ||
+		(result = connect_to(opened, &opened->pushed, socket_path)) < 0) {
 		if (now_ms() >= deadline)
-			return error_errno(error, result, "BIRD's control socket %s", socket_path);
+			break;
 		pause_ms(RETRY_MS);
 	}
-	result = await_greetings(opened, deadline, error);
+	if (result < 0)
+		result = error_errno(error, result, "BIRD's control socket %s", socket_path);
+	else
+		result = await_greetings(opened, deadline, error);
 	if (result < 0)
 		bird_client_close(opened);
 	else
@@ -370,7 +371,7 @@ int bird_client_refresh(struct bird_client *client, struct error *error)
 	if (client->outstanding != REQUEST_NONE && ++client->unanswered >= BIRD_PATIENCE)
 		return error_set(error, -ETIMEDOUT, "BIRD does not answer on its control socket");
 	client->wanted[REQUEST_SESSIONS] = true;
-	if (client->configured < 0)
+	if (client->configured == -EAGAIN)
 		client->wanted[REQUEST_CONFIGURE] = true;
 	return send_next(client, error);
 }

@@ -39,7 +39,7 @@ struct bird_handler {
 };
 
 /*
- * Connects, waiting until BIRD answers or the time is over (-ETIMEDOUT): a BIRD that was just started needs some
+ * Connects, trying again until BIRD answers or the time is over: a BIRD that was just started needs some
  * milliseconds. Asks for the sessions; the answer comes by bird_client_read().
  */
 int bird_client_open(struct bird_client **client, const char *socket_path, const struct bird_handler *handler,

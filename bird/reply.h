@@ -48,11 +48,9 @@ enum {
 	BIRD_RECONFIGURED = 3,
 	BIRD_RECONFIGURING = 4, /* accepted: some session has to be closed before it is all in force */
 	BIRD_QUEUED = 5,        /* accepted: after the one in progress */
-	BIRD_SHUTTING_DOWN = 6,
 	BIRD_PROTOCOL_ROW = 1002,
 	BIRD_ROUTE_ROW = 1007,
 	BIRD_FIRST_ERROR = 8000, /* and all above */
-	BIRD_NO_ROUTE = 8001,
 };
 
 /* A row of `show protocols`: name and the daemon's words on it, "Established" or "Active Socket: …". False:

@@ -244,7 +244,8 @@ static void bird_accepts_what_is_rendered(void)
 	CU_ASSERT_EQUAL(mode_of(&place, "announce.conf"), 0640);
 	CU_ASSERT_EQUAL(mode_of(&place, "new"), 0);
 	CU_ASSERT_EQUAL(mode_of(&place, "bird.log"), 0);
-	/* Without a loopback of one family, without tunnels with BFD, without tunnels. */
+	/* A gateway with a v6 address, without a loopback of one family, without tunnels with BFD, without tunnels. */
+	m.model.number = 2;
 	m.loopbacks[0].address_count = 1;
 	install_is_accepted(&place, &m, all);
 	m.model.loopback_count = 0;
