@@ -29,7 +29,7 @@
 #include <bpf/bpf_helpers.h>
 #define load_bytes bpf_skb_load_bytes
 #else
-#define __noinline      __attribute__((noinline))
+#undef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 #endif
 
@@ -305,7 +305,7 @@ static __always_inline enum parsed parse_transport(void *context, struct packet 
 }
 
 /* Reads the headers of the packet that starts at `packet->network`, out of bytes that end at `end`. */
-static inline __attribute__((noinline)) enum parsed parse_headers(
+static __attribute__((noinline, unused)) enum parsed parse_headers(
 	void *context, struct packet *packet, __u32 end)
 {
 	enum parsed parsed;
