@@ -46,7 +46,7 @@ static void tell_admissions(const json_t *requests)
 	json_t *request;
 	size_t i;
 
-	json_array_foreach((json_t *)requests, i, request)
+	json_array_foreach ((json_t *)requests, i, request)
 		line(json_is_true(json_object_get(request, "admitted")) ? "admitted" : "refused",
 			"by tunnel %s: %s (%s)", text_of(request, "tunnel"), text_of(request, "words"),
 			text_of(request, "reason"));

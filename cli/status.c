@@ -29,7 +29,8 @@ static void print_rows(
 		return;
 	putchar('\n');
 	table = table_new(stdout, columns, count, !invocation->no_headers, view_colors(invocation->color));
-	json_array_foreach((json_t *)rows, i, row) table_row(table, row);
+	json_array_foreach ((json_t *)rows, i, row)
+		table_row(table, row);
 	table_end(table);
 }
 
@@ -51,8 +52,9 @@ static void print_troubles(const struct invocation *invocation, const json_t *tr
 	json_t *trouble;
 	size_t i;
 
-	json_array_foreach((json_t *)troubles, i, trouble) printf("%sdegraded: %s%s\n",
-		colors ? "\033[31m" : "", json_string_value(trouble), colors ? "\033[0m" : "");
+	json_array_foreach ((json_t *)troubles, i, trouble)
+		printf("%sdegraded: %s%s\n", colors ? "\033[31m" : "", json_string_value(trouble),
+			colors ? "\033[0m" : "");
 }
 
 static void print_table_use(const json_t *status, const char *name)

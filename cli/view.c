@@ -32,9 +32,8 @@ static void join(const json_t *list, char *text, size_t size)
 	size_t used = 0, i;
 	json_t *item;
 
-	text[0] = '\0';
-	json_array_foreach((json_t *)list, i, item)
-	{
+	snprintf(text, size, "-");
+	json_array_foreach ((json_t *)list, i, item) {
 		int n = snprintf(
 			text + used, size - used, "%s%s", i ? ", " : "", json_string_value(item) ?: "-");
 

@@ -185,8 +185,7 @@ static int read_arguments(struct request *request, json_t *arguments)
 	json_t *value;
 	int r;
 
-	json_object_foreach(arguments, name, value)
-	{
+	json_object_foreach (arguments, name, value) {
 		r = read_argument(request, name, value);
 		if (r)
 			return r;

@@ -27,7 +27,7 @@ struct ctl {
 
 static void turn_away(int fd)
 {
-	static const char reply[] = "{\"code\":1,\"error\":\"too many clients at the control socket\"}\n";
+	static const char reply[] = "{\"code\":4,\"error\":\"too many clients at the control socket\"}\n";
 
 	send(fd, reply, sizeof(reply) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	close(fd);

@@ -5,11 +5,13 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+/* A device has no destination: its zeros are not the address `::`. */
 static bool address_matches(const struct prefix *prefix, const struct line *line)
 {
 	struct address source = flow_source(line), destination = flow_destination(line);
 
-	return prefix_contains(prefix, &source) || prefix_contains(prefix, &destination);
+	return prefix_contains(prefix, &source) ||
+	       (line->key.protocol != 0 && prefix_contains(prefix, &destination));
 }
 
 static bool source_in(const struct prefix *prefixes, size_t count, const struct line *line)

@@ -214,7 +214,8 @@ static char *render(const char *json, bool headings, bool colors)
 	FILE *stream = open_memstream(&text, &size);
 	struct table *table = table_new(stream, columns, ARRAY_SIZE(columns), headings, colors);
 
-	json_array_foreach(rows, i, row) table_row(table, row);
+	json_array_foreach (rows, i, row)
+		table_row(table, row);
 	table_end(table);
 	fclose(stream);
 	json_decref(rows);
