@@ -273,28 +273,26 @@ static int check(const struct bird_daemon *daemon, struct error *error)
 	return result > 0 ? error_set(error, -EINVAL, "BIRD refuses its configuration: %s", said) : 0;
 }
 
-struct move {
-	int target;
-	bool keep_config; /* bird.conf goes last: what it includes is there by then */
-};
-
-static int move_file(int stage, const char *name, void *context)
+/* All but bird.conf, which goes last: what it includes is there by then. */
+static int move_included(int stage, const char *name, void *context)
 {
-	const struct move *move = context;
+	const int *folder = context;
 
-	if (move->keep_config && strcmp(name, "bird.conf") == 0)
+	if (strcmp(name, "bird.conf") == 0)
 		return 0;
-	return renameat(stage, name, move->target, name) < 0 ? -errno : 0;
+	return renameat(stage, name, *folder, name) < 0 ? -errno : 0;
 }
 
 static int install(int stage, int folder, struct error *error)
 {
-	struct move included = {folder, true}, all = {folder, false};
 	int result;
 
-	if ((result = for_each_file(folder, remove_password, NULL)) < 0 ||
-		(result = for_each_file(stage, move_file, &included)) < 0 ||
-		(result = for_each_file(stage, move_file, &all)) < 0)
+	result = for_each_file(folder, remove_password, NULL);
+	if (result == 0)
+		result = for_each_file(stage, move_included, &folder);
+	if (result == 0 && renameat(stage, "bird.conf", folder, "bird.conf") < 0)
+		result = -errno;
+	if (result < 0)
 		return error_errno(error, result, "BIRD's configuration");
 	unlinkat(folder, STAGE, AT_REMOVEDIR);
 	return 0;
