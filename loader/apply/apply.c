@@ -19,11 +19,12 @@
 
 int apply_open(const char *pin_dir, struct apply **apply, struct error *error)
 {
-	_cleanup_(apply_close_pointer) struct apply *made = calloc(1, sizeof(*made));
+	_cleanup_(apply_close_pointer) struct apply *made = NULL;
 	int result = -ENOMEM;
 
 	if (sodium_init() < 0)
 		return error_set(error, -EIO, "libsodium does not start: no source of random numbers?");
+	made = calloc(1, sizeof(*made));
 	if (made) {
 		made->pin_dir = strdup(pin_dir);
 		made->children = children_new();

@@ -65,7 +65,7 @@ static pid_t spawn(char *const arguments[], char *const environment[])
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
-	pid_t pid;
+	pid_t pid = 0;
 	int result;
 
 	posix_spawn_file_actions_init(&actions);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/link.h"
 #include "apply/netlink.h"
 #include "base/address.h"
 #include "base/cleanup.h"
@@ -48,10 +49,22 @@ static bool read_marker(const struct nlmsghdr *header, uint16_t *tunnel)
 	return marker_tunnel(&address, tunnel);
 }
 
+/*
+ * News may be old: an interface that is new is announced before it is up, and one that was healed meanwhile was gone
+ * before. What counts is how it stands now.
+ */
+static bool is_up_now(struct monitor *monitor, const char *name)
+{
+	struct link link;
+
+	return link_find(monitor->asking, name, &link, NULL) == 0 && link.up;
+}
+
 static void read_link(struct monitor *monitor, const struct nlmsghdr *header)
 {
 	const struct ifinfomsg *about = message_payload(header);
 	struct attributes attributes;
+	const char *name;
 
 	/* A bridge speaks of its ports in its own family: not an interface that went. */
 	if (about->ifi_family != AF_UNSPEC)
@@ -59,7 +72,9 @@ static void read_link(struct monitor *monitor, const struct nlmsghdr *header)
 	if (header->nlmsg_type == RTM_NEWLINK && (about->ifi_flags & IFF_UP))
 		return;
 	attributes_of_message(header, sizeof(*about), &attributes);
-	monitor->callbacks.link_lost(monitor->callbacks.self, attribute_text(&attributes, IFLA_IFNAME));
+	name = attribute_text(&attributes, IFLA_IFNAME);
+	if (!is_up_now(monitor, name))
+		monitor->callbacks.link_lost(monitor->callbacks.self, name);
 }
 
 static int on_message(const struct nlmsghdr *header, void *context)

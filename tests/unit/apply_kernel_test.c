@@ -481,6 +481,30 @@ static void monitor_hears_markers_and_links(void)
 	CU_ASSERT_EQUAL(strncmp(heard.interface, "brief", 5), 0);
 }
 
+/* What was lost and made again before anybody read of it is no loss. */
+static void monitor_tells_no_old_news(void)
+{
+	const struct monitor_callbacks callbacks = {NULL, hear_bfd, hear_link};
+	_cleanup_(monitor_close_pointer) struct monitor *monitor = NULL;
+	struct error error = {0};
+
+	CU_ASSERT_EQUAL(system("ip link add brief type veth peer name brief2; ip link set brief up; ip link "
+			       "set brief2 up"),
+		0);
+	CU_ASSERT_EQUAL_FATAL(monitor_open(&callbacks, &monitor, &error), 0);
+	memset(&heard, 0, sizeof(heard));
+	CU_ASSERT_EQUAL(system("ip link del brief; ip link add brief type veth peer name brief2;"
+			       "ip link set brief up; ip link set brief2 up"),
+		0);
+	CU_ASSERT_EQUAL(monitor_read(monitor, &error), 0);
+	CU_ASSERT_EQUAL(heard.lost, 0);
+	CU_ASSERT_EQUAL(system("ip link set brief down"), 0);
+	CU_ASSERT_EQUAL(monitor_read(monitor, &error), 0);
+	CU_ASSERT_EQUAL(heard.lost, 1);
+	CU_ASSERT_STRING_EQUAL(heard.interface, "brief");
+	CU_ASSERT_EQUAL(system("ip link del brief"), 0);
+}
+
 /* More than the socket holds is changed unread: the kernel drops, the monitor must still end with the truth. */
 static void monitor_survives_an_overflow(void)
 {
@@ -507,6 +531,7 @@ static void monitor_survives_an_overflow(void)
 
 static const struct unit_test tests[] = {
 	{"monitor hears marker routes and lost links", monitor_hears_markers_and_links},
+	{"monitor tells no old news", monitor_tells_no_old_news},
 	{"monitor ends with the truth after an overflow", monitor_survives_an_overflow},
 	{"preflight names what is in the way", preflight_names_the_thing},
 	{"preflight wants a bpffs", preflight_wants_a_bpffs},
