@@ -10,8 +10,8 @@
 typedef void (*row_handler)(void *to, json_t *row); /* the row is borrowed */
 
 /*
- * Asks `method` and hands each row to `row` as it arrives. Takes over `arguments` (NULL: none). Answers the reply's code
- * with its words; REPLY_UNREACHABLE, REPLY_NOT_PERMITTED or REPLY_TIMED_OUT when there was no reply.
+ * Asks `method` and hands each row to `row` as it arrives. Takes over `arguments` (NULL: none). Answers the
+ * reply's code with its words; REPLY_UNREACHABLE, REPLY_NOT_PERMITTED or REPLY_TIMED_OUT when there was none.
  */
 enum reply_code ask(const struct invocation *invocation, const char *method, json_t *arguments,
 	row_handler row, void *to, struct error *error);

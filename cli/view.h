@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Views: rows of JSON into text for people. A table knows its columns; a column says which field it shows and, when the field's
- * plain value will not do, how. Rows are kept until there are enough of them to see how wide the columns are.
+ * Views: rows of JSON into text for people. A table knows its columns; a column says which field it shows and,
+ * when the field's plain value will not do, how. Rows are kept until there are enough of them to see how wide
+ * the columns are.
  */
 #ifndef CLI_VIEW_H
 #define CLI_VIEW_H

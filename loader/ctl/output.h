@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside ctl: what is still to be sent to one client, lines of JSON in a buffer that is bounded by those who
- * look at output_full(). */
+/*
+ * Inside ctl: what is still to be sent to one client, lines of JSON in a buffer. Those who write look at output_full()
+ * and stop, which bounds it.
+ */
 #ifndef CTL_OUTPUT_H
 #define CTL_OUTPUT_H
 

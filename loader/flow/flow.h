@@ -73,8 +73,8 @@ struct flow_filter {
 	const struct prefix *prefixes; /* the source lies in one of these; borrowed */
 	size_t prefix_count;
 	/*
-	 * With these, a line that is idle for longer than its lifetime at `now_ms` does not match: it is as good as dead to the
-	 * programs, whether or not a sweep has come by. NULL: age does not matter.
+	 * With these, a line that is idle for longer than its lifetime at `now_ms` does not match: it is as good as
+	 * dead to the programs, whether or not a sweep has come by. NULL: age does not matter.
 	 */
 	const struct settings *lifetimes;
 	uint32_t now_ms;

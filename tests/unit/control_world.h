@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A small world for the tests of ctl and cli: a model of one gateway with two tunnels, tables in plain memory, and hooks that
- * answer as main's would. The tables are the real thing but for the mapping; the BPF program is played by `answers`.
+ * A small world for the tests of ctl and cli: a model of one gateway with two tunnels, tables in plain memory, and
+ * hooks that answer as main's would. The tables are the real thing but for the mapping; what the BPF program
+ * `explain` would find is set in `answer`.
  */
 #ifndef CONTROL_WORLD_H
 #define CONTROL_WORLD_H
