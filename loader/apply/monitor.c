@@ -55,7 +55,7 @@ static bool read_marker(const struct nlmsghdr *header, uint16_t *tunnel)
  */
 static bool is_up_now(struct monitor *monitor, const char *name)
 {
-	struct link link;
+	struct link link = {0};
 
 	return link_find(monitor->asking, name, &link, NULL) == 0 && link.up;
 }

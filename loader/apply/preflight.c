@@ -98,7 +98,7 @@ static int check_wireguard(struct apply *apply, const struct model *model, struc
 
 static int check_free(struct apply *apply, const char *name, struct error *error)
 {
-	struct link link;
+	struct link link = {0};
 	int result = link_find(apply->netlink, name, &link, error);
 
 	if (result == -ENODEV || (result == 0 && link.ours))
@@ -133,7 +133,7 @@ static uint32_t uplink_mtu(const struct model *model)
 static int check_uplinks(struct apply *apply, const struct model *model, struct error *error)
 {
 	uint32_t needed = uplink_mtu(model);
-	struct link link;
+	struct link link = {0};
 
 	for (size_t i = 0; i < model->uplink_count; i++) {
 		const char *name = model->uplinks[i];

@@ -20,18 +20,22 @@ const struct wireguard_driver *wireguard_driver_of(const struct link *link)
 	return NULL;
 }
 
-static int find_driver(struct netlink *netlink, const char *name, struct link *link,
-	const struct wireguard_driver **driver, struct error *error)
+/* NULL, and why in *result, when there is no such interface or it is of another kind. */
+static const struct wireguard_driver *find_driver(
+	struct netlink *netlink, const char *name, int *result, struct error *error)
 {
-	int result = link_find(netlink, name, link, error);
+	const struct wireguard_driver *driver;
+	struct link link = {0};
 
-	if (result == -ENODEV)
-		return error_set(error, result, "there is no interface %s", name);
-	if (result < 0)
-		return result;
-	*driver = wireguard_driver_of(link);
-	return *driver ? 0
-		       : error_set(error, -EINVAL, "%s is no WireGuard interface but %s", name, link->kind);
+	*result = link_find(netlink, name, &link, error);
+	if (*result == -ENODEV)
+		error_set(error, *result, "there is no interface %s", name);
+	if (*result < 0)
+		return NULL;
+	driver = wireguard_driver_of(&link);
+	if (!driver)
+		*result = error_set(error, -EINVAL, "%s is no WireGuard interface but %s", name, link.kind);
+	return driver;
 }
 
 int wireguard_create(
@@ -47,13 +51,12 @@ int wireguard_create(
 int wireguard_remove(
 	struct netlink *netlink, struct children *children, const char *name, struct error *error)
 {
-	const struct wireguard_driver *driver;
-	struct link link;
-	int result = find_driver(netlink, name, &link, &driver, error);
+	int result;
+	const struct wireguard_driver *driver = find_driver(netlink, name, &result, error);
 
-	if (result == -ENODEV)
-		return 0;
-	return result < 0 ? result : driver->remove(netlink, children, name, error);
+	if (!driver)
+		return result == -ENODEV ? 0 : result;
+	return driver->remove(netlink, children, name, error);
 }
 
 /* A peer that is there already is kept with its session: only what is really new is begun anew. */
@@ -88,11 +91,10 @@ static int read_settings(const struct item *item, struct wireguard_settings *set
 int wireguard_configure(struct netlink *netlink, const struct item *item, struct error *error)
 {
 	struct wireguard_settings settings = {0};
-	const struct wireguard_driver *driver;
-	struct link link;
-	int result = find_driver(netlink, item->interface, &link, &driver, error);
+	int result;
+	const struct wireguard_driver *driver = find_driver(netlink, item->interface, &result, error);
 
-	if (result < 0)
+	if (!driver)
 		return result;
 	result = read_settings(item, &settings, error);
 	settings.new_peer = is_new_peer(driver, item->interface, settings.peer);

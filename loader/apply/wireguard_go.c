@@ -85,7 +85,7 @@ static char **make_environment(void)
 
 static int wait_until_served(struct netlink *netlink, const char *name, pid_t pid, struct error *error)
 {
-	struct link link;
+	struct link link = {0};
 
 	for (int i = 0; i < CREATE_STEPS; i++) {
 		if (!process_alive(pid))
@@ -130,7 +130,7 @@ static int remove_process(
 	struct netlink *netlink, struct children *children, const char *name, struct error *error)
 {
 	pid_t pid = server_pid(name);
-	struct link link;
+	struct link link = {0};
 	int result = 0;
 
 	if (pid > 0)

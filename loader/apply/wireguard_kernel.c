@@ -94,7 +94,7 @@ static int set(const char *name, const struct wireguard_settings *settings, stru
 {
 	_cleanup_(netlink_close_pointer) struct netlink *netlink = NULL;
 	struct message message;
-	uint16_t family;
+	uint16_t family = 0;
 	int result = open_family(&netlink, &family, error);
 
 	if (result < 0)
@@ -155,7 +155,7 @@ static int get(const char *name, struct wireguard_state *state, struct error *er
 {
 	_cleanup_(netlink_close_pointer) struct netlink *netlink = NULL;
 	struct message message;
-	uint16_t family;
+	uint16_t family = 0;
 	int result = open_family(&netlink, &family, error);
 
 	if (result < 0)

@@ -51,7 +51,7 @@ static void print_next_hop(const struct item *item, char *text)
 	char address[ADDRESS_TEXT_SIZE];
 
 	if (item->kind == ITEM_ROUTE)
-		snprintf(text, STEP_TEXT_SIZE, "route default via %s dev %s table %u",
+		snprintf(text, STEP_TEXT_SIZE, "route default via %s dev %s table %d",
 			address_format(&item->route.gateway, address), item->interface, HOME_TABLE);
 	else
 		snprintf(text, STEP_TEXT_SIZE, "neighbour %s at %02x:%02x:%02x:%02x:%02x:%02x dev %s",
