@@ -8,6 +8,7 @@
 #define CONTROL_WORLD_H
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
