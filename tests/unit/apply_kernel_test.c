@@ -291,6 +291,42 @@ static void maps_say_what_the_model_says(void)
 	CU_ASSERT_EQUAL(bpf_usable_set(PINS, 1, 101, false, &error), 0);
 }
 
+/* What left the model leaves the machine and the maps, and nothing else does. */
+static void a_tunnel_less(void)
+{
+	struct error error = {0};
+
+	model.tunnel_count = 1;
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(says("ip link show hwt-two 2>&1", "does not exist"));
+	CU_ASSERT(says("ls /run/wireguard", "hwt-one.sock\n"));
+	CU_ASSERT(says("bpftool map dump pinned " PINS "/interfaces | grep -c key", "1\n"));
+	CU_ASSERT(says("bpftool map lookup pinned " PINS "/tunnels key 102 0 0 0", "\"ifindex\": 0"));
+	CU_ASSERT(says("bpftool map dump pinned " PINS "/prefixes | grep -c key", "8\n")); /* 2 + 2 x 2 + 2 */
+	model.tunnel_count = 2;
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(nothing_to_do());
+}
+
+#define OTHER_KEY "oKL7nY5AQ0u6J0QVSnUo8ku1rFkEMdPwTu9PX+0dn0M="
+
+static void a_new_key_is_taken_over(void)
+{
+	struct error error = {0};
+
+	CU_ASSERT(says("wg show hwt-one private-key", "gFEGFCVb1gzXNwVWlLwBZRVVc1LyNGr5s8R8nXbVlnI="));
+	write_file(KEY_FILE, OTHER_KEY "\n");
+	CU_ASSERT_FALSE(nothing_to_do());
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(says("wg show hwt-one private-key", OTHER_KEY));
+	CU_ASSERT(nothing_to_do());
+	write_file(KEY_FILE, "no key\n");
+	CU_ASSERT_EQUAL(reach(&model, &error), -EINVAL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, KEY_FILE " holds no key"));
+	CU_ASSERT_PTR_NULL(strstr(error.text, "no key\n"));
+	write_file(KEY_FILE, OTHER_KEY "\n");
+}
+
 /* The data plane itself answers: a device of acme goes home by acme's one usable tunnel. */
 static void explain_answers(void)
 {
@@ -542,6 +578,8 @@ static const struct unit_test tests[] = {
 	{"what was changed by hand is put right, and only that", drift_is_healed},
 	{"a tunnel whose process died is made again", lost_tunnel_is_healed},
 	{"the maps say what the model says", maps_say_what_the_model_says},
+	{"a tunnel less: it leaves the machine and the maps", a_tunnel_less},
+	{"a new key is taken over", a_new_key_is_taken_over},
 	{"explain is answered by the data plane", explain_answers},
 	{"the status is filled", status_is_filled},
 	{"clsact can be forced, and replaces tcx", clsact_can_be_forced},
