@@ -35,14 +35,11 @@ static __always_inline bool lies_behind(
  * What a packet is that came in by this tunnel: one of the reasons passed_*, or why it is to be dropped. `quoted` is
  * what an ICMP error quotes, and is looked at for no other packet.
  */
-SUBPROGRAM enum reason admit(const struct tunnel_entry *tunnel, __u32 number, const struct packet *packet,
-	const struct packet *quoted)
+static __always_inline enum reason admit(const struct tunnel_entry *tunnel, __u32 number,
+	const struct packet *packet, const struct packet *quoted)
 {
-	const struct local_entry *local;
+	const struct local_entry *local = local_by_address(packet->destination);
 
-	if (!tunnel || !packet || !quoted)
-		return REASON_internal;
-	local = local_by_address(packet->destination);
 	if (local && local->kind == LOCAL_TUNNEL && local->which == number)
 		return holder_of(SPACE_LINK, number, packet->source) ? REASON_passed_link
 								     : REASON_source_not_link;

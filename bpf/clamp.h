@@ -41,16 +41,16 @@ static __always_inline __u32 find_mss(struct __sk_buff *skb, const struct packet
  * Lowers the MSS, and mends the checksum by the difference. The checksum adds 16-bit words: a value that starts at
  * an odd offset adds to it with its bytes swapped.
  */
-SUBPROGRAM int clamp_mss(struct __sk_buff *skb, const struct settings *config, const struct packet *packet)
+SUBPROGRAM int lower_mss(struct __sk_buff *skb, const struct packet *packet, __u16 mtu)
 {
 	__be16 old, new;
 	__u32 offset;
 	__u16 most;
 	bool odd;
 
-	if (!config || !packet || !config->mss_clamp || !(packet->tcp_flags & TCP_SYN) || packet->fragment)
+	if (!packet)
 		return 0;
-	most = config->mtu - (packet->version == 4 ? 40 : 60);
+	most = mtu - (packet->version == 4 ? 40 : 60);
 	new = bpf_htons(most);
 	offset = find_mss(skb, packet);
 	if (!offset || bpf_skb_load_bytes(skb, offset, &old, sizeof(old)) || bpf_ntohs(old) <= most)
@@ -59,6 +59,13 @@ SUBPROGRAM int clamp_mss(struct __sk_buff *skb, const struct settings *config, c
 	bpf_skb_store_bytes(skb, offset, &new, sizeof(new), 0);
 	return bpf_l4_csum_replace(skb, packet->transport + TCP_CHECKSUM_OFFSET,
 		odd ? __builtin_bswap16(old) : old, odd ? __builtin_bswap16(new) : new, sizeof(new));
+}
+
+static __always_inline void clamp_mss(
+	struct __sk_buff *skb, const struct settings *config, const struct packet *packet)
+{
+	if (packet->tcp_flags & TCP_SYN && config->mss_clamp && !packet->fragment)
+		lower_mss(skb, packet, config->mtu);
 }
 
 #endif

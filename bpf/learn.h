@@ -192,31 +192,28 @@ static __always_inline void advance_by_response(
 
 /* ---- Requests ------------------------------------------------------------------------------------------ */
 
-/* A request came in by `tunnel`: from now on its flow's responses go there. False: there was no line for it. */
-SUBPROGRAM int learn_flow(struct __sk_buff *skb, const struct settings *config, const struct packet *packet,
-	__u16 zone, __u16 tunnel)
+/* From now on the flow's responses go to `tunnel`. False: there was no line for it. */
+static __always_inline bool learn_flow(struct __sk_buff *skb, const struct table *table,
+	const struct packet *packet, __u16 zone, __u16 tunnel)
 {
-	__u64 now_ns = bpf_ktime_get_coarse_ns(), hash;
+	const struct settings *config = table->settings;
 	struct finding found = {};
-	struct table table;
 	enum inserted inserted;
 	struct line_key key;
+	__u64 hash;
 
-	if (!config || !packet)
-		return false;
-	table = flow_table(config, now_ns);
 	key_of_request(&key, packet, zone);
 	hash = hash_of(&key, config->hash_seed);
-	if (table_find(&table, &key, hash, &found)) {
-		line_touch(&table, &found, tunnel, config->gateway);
-		advance_by_request(skb, &found, packet, now_ns);
+	if (table_find(table, &key, hash, &found)) {
+		line_touch(table, &found, tunnel, config->gateway);
+		advance_by_request(skb, &found, packet, table->now_ns);
 	} else {
 		if (closes(packet))
 			return true;
 		found.tag = first_state(skb, packet);
-		found.home = HOME(table_now(&table), tunnel, config->gateway, config->gateway);
-		inserted = table_insert(
-			&table, &key, hash, TAG_STATE(found.tag) == LINE_HALF_OPEN ? 0 : now_ns, &found);
+		found.home = HOME(table_now(table), tunnel, config->gateway, config->gateway);
+		inserted = table_insert(table, &key, hash,
+			TAG_STATE(found.tag) == LINE_HALF_OPEN ? 0 : table->now_ns, &found);
 		if (inserted != INSERTED)
 			return inserted != INSERT_REFUSED;
 		reset_line_counters(config, found.index);
@@ -226,26 +223,48 @@ SUBPROGRAM int learn_flow(struct __sk_buff *skb, const struct settings *config, 
 }
 
 /* The device was last seen behind `tunnel`. False: there was no line for it. */
-SUBPROGRAM int learn_device(
-	const struct settings *config, const struct packet *packet, __u16 zone, __u16 tunnel)
+static __always_inline bool learn_device(
+	const struct table *table, const struct packet *packet, __u16 zone, __u16 tunnel)
 {
-	__u64 now_ns = bpf_ktime_get_coarse_ns(), hash;
+	const struct settings *config = table->settings;
 	struct finding found = {};
-	struct table table;
 	struct line_key key;
+	__u64 hash;
 
-	if (!config || !packet)
-		return false;
-	table = device_table(config, now_ns);
 	key_of_device(&key, packet->source, zone);
 	hash = hash_of(&key, config->hash_seed);
-	if (table_find(&table, &key, hash, &found)) {
-		line_touch(&table, &found, tunnel, config->gateway);
+	if (table_find(table, &key, hash, &found)) {
+		line_touch(table, &found, tunnel, config->gateway);
 		return true;
 	}
 	found.tag = LINE_ESTABLISHED;
-	found.home = HOME(table_now(&table), tunnel, config->gateway, config->gateway);
-	return table_insert(&table, &key, hash, now_ns, &found) != INSERT_REFUSED;
+	found.home = HOME(table_now(table), tunnel, config->gateway, config->gateway);
+	return table_insert(table, &key, hash, table->now_ns, &found) != INSERT_REFUSED;
+}
+
+/* What had to go without a line. */
+#define FLOW_REFUSED   1
+#define DEVICE_REFUSED 2
+
+/* A request came in by `tunnel`. A later fragment has no ports, so it tells of the device alone. */
+SUBPROGRAM int learn_request(struct __sk_buff *skb, const struct settings *config,
+	const struct packet *packet, __u16 zone, __u16 tunnel)
+{
+	__u64 now_ns = bpf_ktime_get_coarse_ns();
+	struct table table;
+	int refused = 0;
+
+	if (!config || !packet)
+		return 0;
+	if (packet->fragment != FRAGMENT_LATER) {
+		table = flow_table(config, now_ns);
+		if (!learn_flow(skb, &table, packet, zone, tunnel))
+			refused |= FLOW_REFUSED;
+	}
+	table = device_table(config, now_ns);
+	if (!learn_device(&table, packet, zone, tunnel))
+		refused |= DEVICE_REFUSED;
+	return refused;
 }
 
 #endif

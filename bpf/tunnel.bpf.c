@@ -17,9 +17,11 @@
 static __always_inline void learn(struct __sk_buff *skb, const struct settings *config,
 	const struct packet *packet, __u16 zone, __u16 tunnel)
 {
-	if (packet->fragment != FRAGMENT_LATER && !learn_flow(skb, config, packet, zone, tunnel))
+	int refused = learn_request(skb, config, packet, zone, tunnel);
+
+	if (refused & FLOW_REFUSED)
 		count(REASON_entry_refused, 1, packet->length);
-	if (!learn_device(config, packet, zone, tunnel))
+	if (refused & DEVICE_REFUSED)
 		count(REASON_device_refused, 1, packet->length);
 }
 

@@ -12,9 +12,11 @@ struct buffer {
 	size_t length;
 };
 
-static int load_bytes(const void *context, uint32_t offset, void *to, uint32_t length)
+struct __sk_buff;
+
+static int load_bytes(const struct __sk_buff *skb, uint32_t offset, void *to, uint32_t length)
 {
-	const struct buffer *buffer = context;
+	const struct buffer *buffer = (const struct buffer *)skb;
 
 	if (offset > buffer->length || length > buffer->length - offset)
 		return -1;
@@ -71,12 +73,13 @@ static enum parsed parse_bytes(
 {
 	uint8_t *exact = malloc(length ? length : 1);
 	struct buffer buffer = {exact, length};
+	struct __sk_buff *skb = (struct __sk_buff *)&buffer;
 	enum parsed parsed;
 
 	memcpy(exact, bytes, length);
-	parsed = parse_packet(&buffer, 0, length, packet);
+	parsed = parse_packet(skb, 0, length, packet);
 	if (parsed == PARSED && packet->icmp == ICMP_KIND_ERROR)
-		parsed = parse_quoted(&buffer, packet, quoted);
+		parsed = parse_quoted(skb, packet, quoted);
 	free(exact);
 	return parsed;
 }
