@@ -165,20 +165,14 @@ static int open_table(struct daemon *daemon, const char *map, const char *counte
 static int open_tables(struct daemon *daemon, struct error *error)
 {
 	const char *counters = daemon->model->counters ? MAP_FLOW_COUNTERS : NULL;
-	const struct timeouts *timeouts = &daemon->model->tables.timeouts;
 	int r = open_table(daemon, MAP_FLOWS, counters, &daemon->flows, error);
 
 	if (r < 0)
 		return r;
-	daemon->settings = (struct settings){
-		.half_open_ms = timeouts->half_open_ms,
-		.established_ms = timeouts->established_ms,
-		.closing_ms = timeouts->closing_ms,
-		.udp_ms = timeouts->udp_ms,
-		.icmp_ms = timeouts->icmp_ms,
-		.device_ms = timeouts->device_ms,
-	};
-	return open_table(daemon, MAP_DEVICES, NULL, &daemon->devices, error);
+	r = open_table(daemon, MAP_DEVICES, NULL, &daemon->devices, error);
+	if (r < 0)
+		return r;
+	return bpf_settings_read(daemon->pin_dir, &daemon->settings, error);
 }
 
 static int open_status(struct daemon *daemon, struct error *error)

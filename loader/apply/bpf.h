@@ -23,6 +23,7 @@
 
 struct explanation;
 struct reason_count;
+struct settings;
 
 /* Once, before all else: libxdp pins its dispatchers on the bpffs that the pin directory is on. */
 void bpf_pins_here(const char *pin_dir);
@@ -55,6 +56,8 @@ int bpf_is_filled(const char *pin_dir, struct netlink *netlink, const struct mod
 /* ---- Asking ---------------------------------------------------------------------------------------------------- */
 
 int bpf_usable_set(const char *pin_dir, uint8_t gateway, uint16_t tunnel, bool usable, struct error *error);
+/* What the programs go by now. */
+int bpf_settings_read(const char *pin_dir, struct settings *settings, struct error *error);
 /* Runs the program `explain` on the question, which becomes the answer. */
 int bpf_explain(const char *pin_dir, struct explanation *question, struct error *error);
 /* `totals`: REASON_COUNT entries, sums over the processors. */

@@ -31,6 +31,18 @@ int bpf_usable_set(const char *pin_dir, uint8_t gateway, uint16_t tunnel, bool u
 	return 0;
 }
 
+int bpf_settings_read(const char *pin_dir, struct settings *settings, struct error *error)
+{
+	_cleanup_close_ int map = bpf_map_open(pin_dir, MAP_SETTINGS, NULL, error);
+	uint32_t zero = 0;
+
+	if (map < 0)
+		return map;
+	if (bpf_map_lookup_elem(map, &zero, settings) < 0)
+		return error_errno(error, -errno, "map " MAP_SETTINGS);
+	return 0;
+}
+
 int bpf_explain(const char *pin_dir, struct explanation *question, struct error *error)
 {
 	struct pin pin = pin_program(pin_dir, "explain");

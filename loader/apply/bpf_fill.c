@@ -166,11 +166,9 @@ static void add_tunnel(struct filling *filling, const struct tunnel *tunnel)
 /* The hash seed is drawn once a table: another one would lose every flow that is in it. */
 static uint32_t hash_seed(const char *pin_dir)
 {
-	_cleanup_close_ int map = bpf_map_open(pin_dir, MAP_SETTINGS, NULL, NULL);
-	struct settings settings = {0};
-	uint32_t zero = 0;
+	struct settings settings;
 
-	if (map >= 0 && bpf_map_lookup_elem(map, &zero, &settings) == 0 && settings.hash_seed)
+	if (bpf_settings_read(pin_dir, &settings, NULL) == 0 && settings.hash_seed)
 		return settings.hash_seed;
 	return 1 + randombytes_uniform(UINT32_MAX);
 }
