@@ -90,15 +90,12 @@ gateways_restart() { # ATTACH
 
 # ---- The services on the loopback -----------------------------------------------------------------------------------------
 
-BIG=8388608 # bytes of /big, the same on both edges
-
 services_start() { # MACHINE: once; they outlive gwd
 	local lab=$LAB/$1/lab
 	[ ! -e "$lab/www" ] || return 0
 	mkdir -p "$lab/www" "$lab/nginx"
 	echo "$1" >"$lab/www/index.html"
-	[ -e "$LAB/big" ] || head -c $BIG /dev/urandom >"$LAB/big"
-	ln "$LAB/big" "$lab/www/big"
+	ln "$LAB/device/lab/big" "$lab/www/big"
 	nginx_config >"$lab/nginx.conf"
 	on "$1" nginx -e /run/lab/nginx/error.log -c /run/lab/nginx.conf || die "nginx of $1 does not start"
 	on "$1" setsid /usr/bin/python3 "$ROOT/tests/lab/tools/services.py" "$1" "${LOOPBACK[4]}" "${LOOPBACK[6]}" \

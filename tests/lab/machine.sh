@@ -56,7 +56,7 @@ machine_off() { # NAME: the plug is pulled
 	outer=$(<"$LAB/$1.pid") || return
 	init=$(<"$LAB/$1.init")
 	# Its links go first: no closing FIN gets out, and TCP sockets that linger for one cannot keep the links.
-	nsenter -t "$init" -n sh -c 'ip -o link show type veth | sed "s/^[0-9]*: \([^@]*\)@.*/link del \1/" | ip -batch -' || true
+	nsenter -t "$init" -n sh -c 'ip -o link show type veth | sed "s/^[0-9]*: \([^@]*\)@.*/link del \1/" | ip -batch -' 2>/dev/null || true # home0 goes with its other end
 	# An init takes along whoever lives under it: the kernel sees to that, and only then is it a zombie itself.
 	kill -KILL "$init" "$outer" 2>/dev/null || true
 	within 20 process_dead "$init" || die "the machine $1 does not die"

@@ -114,7 +114,7 @@ fetch() { # SOURCE FAMILY PATH [CURL_ARGUMENT…]
 
 fetch_big() { # SOURCE FAMILY [PATH]: the big file, every byte right
 	fetch "$1" "$2" "${3:-/big}" --max-time 60 -o /run/lab/got-"$1"
-	cmp "$LAB/big" "$LAB/device/lab/got-$1" || fail "the big file came damaged to $1"
+	cmp "$LAB/device/lab/big" "$LAB/device/lab/got-$1" || fail "the big file came damaged to $1"
 	rm -f "$LAB/device/lab/got-$1"
 }
 

@@ -85,7 +85,7 @@ scenario_refuses_missing_uplink() {
 }
 
 scenario_refuses_second_gwd() {
-	expect_refused edge-gw-01 running
+	expect_refused edge-gw-01 "another gwd"
 	expect "after that, the page says" edge-gw-01 "$(fetch "$(device_address 4 38)" 4 /)"
 }
 

@@ -6,7 +6,7 @@
     ask.py SOURCE LOOPBACK name [SOURCE_PORT]    UDP port 17: prints who answered
     ask.py SOURCE LOOPBACK refused               UDP to a closed port: the port-unreachable reaches this socket
     ask.py SOURCE LOOPBACK short-lived           UDP port 33: asks, and expects nothing (the answer dies on the way)
-    ask.py SOURCE LOOPBACK web SIZE…             TCP: each size as the length of a request, then as that of a response
+    ask.py SOURCE LOOPBACK web SIZE…             TCP: each size as the length of a request, then of a piece of /run/lab/big
     ask.py SOURCE LOOPBACK stream COUNT MS       UDP port 19: asks once, then is silent; prints each number as it comes
     ask.py SOURCE LOOPBACK listen FROM TO TEXT   UDP: sends TEXT once, then prints the size of whatever comes
 """
@@ -79,7 +79,7 @@ def short_lived():
 
 
 def web(sizes):
-    with open(os.environ["BIG"], "rb") as f:
+    with open("/run/lab/big", "rb") as f:
         big = f.read(1 << 16)
     c = http.client.HTTPConnection(loopback, 80, timeout=10, source_address=(source, 0))
     for size in map(int, sizes):
