@@ -28,7 +28,7 @@
  * A function that the verifier looks at once, by itself, instead of again for every state in which it is called: the
  * sum of what it has to go through instead of the product. It knows nothing of the caller's, so pointers may be NULL.
  */
-#define SUBPROGRAM __weak __attribute__((noinline))
+#define SUBPROGRAM __attribute__((weak, noinline))
 
 #ifdef __bpf__
 #include <linux/bpf.h>

@@ -196,7 +196,8 @@ static __always_inline enum rank choose_line(const struct table *table, __u64 ha
 		score = (__u64)line_rank(table, line, tag, idle) << 32 | idle;
 		if (score >> 32 && score >= best) {
 			best = score;
-			*chosen = (struct finding){line, index, tag, home};
+			chosen->index = index;
+			chosen->tag = tag;
 		}
 		if (TAG_STATE(tag) == LINE_FREE)
 			break;
@@ -246,7 +247,7 @@ static __always_inline enum inserted table_insert(
 	struct finding chosen = {};
 	enum rank rank = choose_line(table, hash, &chosen);
 	__u64 claimed = TAG(hash, LINE_CLAIMED);
-	struct line *line = chosen.line;
+	struct line *line = bpf_map_lookup_elem(table->lines, &chosen.index);
 
 	if (rank == RANK_NEVER || !line)
 		return INSERT_REFUSED;
