@@ -230,7 +230,7 @@ static int xdp_attach_mode(const char *pin_dir, int index, enum xdp_attach_mode 
 	return result < 0 ? bpf_words_error(error, result, "XDP") : 0;
 }
 
-static int xdp_attach(const char *pin_dir, int index, struct error *error)
+static int xdp_attach(const char *pin_dir, const char *interface, int index, struct error *error)
 {
 	static const enum xdp_attach_mode modes[] = {XDP_MODE_NATIVE, XDP_MODE_SKB};
 	int result = -EOPNOTSUPP;
@@ -241,9 +241,10 @@ static int xdp_attach(const char *pin_dir, int index, struct error *error)
 	}
 	if (result == -EBUSY)
 		return error_set(error, result,
-			"another XDP program is attached, and this kernel cannot run two; try: xdp-loader "
-			"unload IFACE --all, "
-			"or ip link set dev IFACE xdp off");
+			"another XDP program is attached to %s, and this kernel cannot run two; try: ip link "
+			"set dev %s "
+			"xdp off",
+			interface, interface);
 	return result;
 }
 
@@ -301,15 +302,19 @@ static int tc_attach(const char *pin_dir, const struct item *item, int index, st
 	enum program program = item->attachment.program;
 	struct pin pin = pin_program(pin_dir, program_name(program));
 	_cleanup_close_ int descriptor = pin_open(&pin, error);
-	int result = -EINVAL;
+	int result;
 
 	if (descriptor < 0)
 		return descriptor;
-	if (item->attachment.mode != ATTACH_CLSACT)
-		result = tcx_attach(pin_dir, program, index, descriptor, error);
-	/* EINVAL: a kernel that does not know the attach type. */
-	if (item->attachment.mode == ATTACH_TCX || result != -EINVAL)
+	if (item->attachment.mode == ATTACH_CLSACT)
+		return clsact_attach(program, index, descriptor, error);
+	result = tcx_attach(pin_dir, program, index, descriptor, error);
+	if (result != -EINVAL)
 		return result;
+	/* A kernel that does not know the attach type. */
+	if (item->attachment.mode == ATTACH_TCX)
+		return error_set(
+			error, -EOPNOTSUPP, "this kernel has no TCX (6.6 and later do); try: attach: auto");
 	return clsact_attach(program, index, descriptor, error);
 }
 
@@ -321,7 +326,7 @@ int bpf_attach(const char *pin_dir, const struct item *item, struct error *error
 		return index;
 	bpf_words_keep();
 	if (item->attachment.program == PROGRAM_UPLINK_XDP)
-		return xdp_attach(pin_dir, index, error);
+		return xdp_attach(pin_dir, item->interface, index, error);
 	return tc_attach(pin_dir, item, index, error);
 }
 

@@ -120,13 +120,13 @@ static int check_names(struct apply *apply, const struct model *model, struct er
 	return result;
 }
 
-/* What an uplink must carry: the array's packets, and in an array of several what relaying adds. */
+/* What an uplink must carry: a packet of the array as it is relayed to another member; alone nothing is relayed. */
 static uint32_t uplink_mtu(const struct model *model)
 {
 	const struct member *self = model_member_by_number(model, model->number);
 
 	if (model->array.member_count < 2 || !self)
-		return model->array.mtu;
+		return 0;
 	return model->array.mtu + bpf_relay_overhead(address_family(&self->address));
 }
 
