@@ -92,19 +92,6 @@ static struct bpf_tc_hook tc_hook(enum program program, int index)
 		.attach_point = is_egress(program) ? BPF_TC_EGRESS : BPF_TC_INGRESS};
 }
 
-static int clsact_attach(enum program program, int index, int descriptor, struct error *error)
-{
-	struct bpf_tc_hook hook = tc_hook(program, index);
-	LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY,
-		.prog_fd = descriptor, .flags = BPF_TC_F_REPLACE);
-	int result = bpf_tc_hook_create(&hook);
-
-	if (result < 0 && result != -EEXIST)
-		return bpf_words_error(error, result, "clsact");
-	result = bpf_tc_attach(&hook, &options);
-	return result < 0 ? bpf_words_error(error, result, "clsact") : 0;
-}
-
 static bool is_program(uint32_t id, enum program program)
 {
 	_cleanup_close_ int descriptor = bpf_prog_get_fd_by_id(id);
@@ -152,6 +139,23 @@ static void remove_empty_clsact(int index)
 	}
 	if (filters == 0)
 		bpf_tc_hook_destroy(&both);
+}
+
+static int clsact_attach(enum program program, int index, int descriptor, struct error *error)
+{
+	struct bpf_tc_hook hook = tc_hook(program, index);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY,
+		.prog_fd = descriptor, .flags = BPF_TC_F_REPLACE);
+	int result = bpf_tc_hook_create(&hook);
+
+	if (result < 0 && result != -EEXIST)
+		return bpf_words_error(error, result, "clsact");
+	result = bpf_tc_attach(&hook, &options);
+	if (result == 0)
+		return 0;
+	bpf_words_error(error, result, "clsact");
+	remove_empty_clsact(index);
+	return result;
 }
 
 static int clsact_detach(enum program program, int index, struct error *error)
