@@ -56,7 +56,8 @@ machine_off() { # NAME: the plug is pulled
 	outer=$(<"$LAB/$1.pid") || return
 	init=$(<"$LAB/$1.init")
 	# Its links go first: no closing FIN gets out, and TCP sockets that linger for one cannot keep the links.
-	nsenter -t "$init" -n sh -c 'ip -o link show type veth | sed "s/^[0-9]*: \([^@]*\)@.*/link del \1/" | ip -batch -' 2>/dev/null || true # home0 goes with its other end
+	# home0 goes with its other end, so one of the two is not found: hence -force.
+	nsenter -t "$init" -n sh -c 'ip -o link show type veth | sed "s/^[0-9]*: \([^@]*\)@.*/link del \1/" | ip -force -batch - 2>/dev/null' || true
 	# An init takes along whoever lives under it: the kernel sees to that, and only then is it a zombie itself.
 	kill -KILL "$init" "$outer" 2>/dev/null || true
 	within 20 process_dead "$init" || die "the machine $1 does not die"
@@ -77,7 +78,8 @@ on() { # NAME COMMAND…: runs it in the machine
 # Runs a command in the machine beside what follows, until background_end. (A killed nsenter would leave it running.)
 background() { # MACHINE OUTPUT COMMAND…
 	# shellcheck disable=SC2016
-	on "$1" sh -c 'touch /run/lab/background.$$; exec "$@"' sh "${@:3}" </dev/null >"$2" &
+	on "$1" sh -c 'touch /run/lab/background.$$; exec "$@"' sh "${@:3}" </dev/null >"$2" 2>>"$LAB/background.log" &
+	disown
 }
 
 background_end() {

@@ -166,9 +166,14 @@ unsteer() { # back to what BGP says
 }
 
 # A path through the internet goes silent, and comes back. Every link stays up, nobody is told.
-cut() { # EDGE LOCAL
-	on internet ip rule add pref $STEER from "${INTERNET_ADDRESS_OF_EDGE[$1]}" to "${INTERNET_ADDRESS_OF_LOCAL[$2]}" blackhole
-	on internet ip rule add pref $STEER from "${INTERNET_ADDRESS_OF_LOCAL[$2]}" to "${INTERNET_ADDRESS_OF_EDGE[$1]}" blackhole
+cut() { # EDGE LOCAL…: all of these at once
+	local edge lgw
+	while [ $# -gt 0 ]; do
+		edge=${INTERNET_ADDRESS_OF_EDGE[$1]} lgw=${INTERNET_ADDRESS_OF_LOCAL[$2]}
+		echo "rule add pref $STEER from $edge to $lgw blackhole"
+		echo "rule add pref $STEER from $lgw to $edge blackhole"
+		shift 2
+	done | on internet ip -batch -
 }
 
 mend() { # all of them

@@ -18,13 +18,8 @@ before_and_after() { # FAMILY ADDRESS BREAK…: served by edge-gw-01, then, when
 
 # The path through local-gw-01 goes silent: no link goes down, no process ends.
 scenario_path_silent() { # FAMILY
-	before_and_after "$1" "$(device_address "$1" 33)" path_of_local_gw_01_silent
+	before_and_after "$1" "$(device_address "$1" 33)" cut 1 1 2 1
 	within 5 route_leads ixp-router "$1" local-gw-02 || fail "the ixp-router did not move to local-gw-02"
-}
-
-path_of_local_gw_01_silent() {
-	cut 1 1
-	cut 2 1
 }
 
 # The provider's WireGuard of one tunnel is killed.
