@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The one header that the BPF programs and user space share: maps by name, what their entries look like, the reasons a
- * packet can meet. Whatever stands here has one definition; the assertions below hold its layout on both sides.
+ * The one header that the BPF programs and user space share: maps by name, what their entries look like,
+ * the reasons a packet can meet. Whatever stands here has one definition; the assertions below hold its
+ * layout on both sides.
  *
- * Addresses are 16 bytes in network order, v4 mapped into v6 (::ffff:a.b.c.d), so both families take one path. Ports are
- * in network order, as they stand in the packet. Everything else is in host order. Times are milliseconds of
- * CLOCK_MONOTONIC_COARSE (bpf_ktime_get_coarse_ns() / 10^6), 32 bits that wrap after 49 days: compare by signed difference.
+ * Addresses are 16 bytes in network order, v4 mapped into v6 (::ffff:a.b.c.d), so both families take one
+ * path. Ports are in network order, as they stand in the packet. Everything else is in host order. Times
+ * are milliseconds of CLOCK_MONOTONIC_COARSE (bpf_ktime_get_coarse_ns() / 10^6), 32 bits that wrap after 49
+ * days: compare by signed difference.
  */
 #ifndef HOMEWARD_ABI_H
 #define HOMEWARD_ABI_H

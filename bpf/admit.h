@@ -2,12 +2,14 @@
 /*
  * Who may come in by a tunnel, and as what.
  *
- * The other end of a tunnel belongs to a provider, and its devices are in nobody's hands. So a packet must say where
- * it comes from truthfully (promise 7): from the tunnel's own link, or from the prefixes of the provider that the tunnel
- * leads to. The one exception are ICMP errors, which any router on the way may send; they are judged by what they quote,
- * which must be a packet that a loopback of ours sent to that provider.
+ * The other end of a tunnel belongs to a provider, and its devices are in nobody's hands. So a packet must
+ * say where it comes from truthfully (promise 7): from the tunnel's own link, or from the prefixes of the
+ * provider that the tunnel leads to. The one exception are ICMP errors, which any router on the way may
+ * send; they are judged by what they quote, which must be a packet that a loopback of ours sent to that
+ * provider.
  *
- * Decides by what the maps say and nothing else, so that `explain` can ask the same question without a packet.
+ * Decides by what the maps say and nothing else, so that `explain` can ask the same question without a
+ * packet.
  */
 #ifndef HOMEWARD_ADMIT_H
 #define HOMEWARD_ADMIT_H
@@ -32,8 +34,8 @@ static __always_inline bool lies_behind(
 }
 
 /*
- * What a packet is that came in by this tunnel: one of the reasons passed_*, or why it is to be dropped. `quoted` is
- * what an ICMP error quotes, and is looked at for no other packet.
+ * What a packet is that came in by this tunnel: one of the reasons passed_*, or why it is to be dropped.
+ * `quoted` is what an ICMP error quotes, and is looked at for no other packet.
  */
 static __always_inline enum reason admit(const struct tunnel_entry *tunnel, __u32 number,
 	const struct packet *packet, const struct packet *quoted)

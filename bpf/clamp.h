@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The MSS option (RFC 9293, 3.7.1) of SYN and SYN-ACK, in both directions, lowered to what fits the array's MTU: a flow
- * may move to any tunnel of the array, and no path MTU discovery survives every provider.
+ * The MSS option (RFC 9293, 3.7.1) of SYN and SYN-ACK, in both directions, lowered to what fits the array's
+ * MTU: a flow may move to any tunnel of the array, and no path MTU discovery survives every provider.
  */
 #ifndef HOMEWARD_CLAMP_H
 #define HOMEWARD_CLAMP_H
@@ -38,8 +38,8 @@ static __always_inline __u32 find_mss(struct __sk_buff *skb, const struct packet
 }
 
 /*
- * Lowers the MSS, and mends the checksum by the difference. The checksum adds 16-bit words: a value that starts at
- * an odd offset adds to it with its bytes swapped.
+ * Lowers the MSS, and mends the checksum by the difference. The checksum adds 16-bit words: a value that
+ * starts at an odd offset adds to it with its bytes swapped.
  */
 SUBPROGRAM int lower_mss(struct __sk_buff *skb, const struct packet *packet, __u16 mtu)
 {

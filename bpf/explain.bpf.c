@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * explain: where would this packet go, and why? Attached nowhere. gwd runs it by BPF_PROG_TEST_RUN with a struct
- * explanation for a packet, and it asks the same functions as the programs that carry traffic, but learns nothing and
- * counts nothing.
+ * explain: where would this packet go, and why? Attached nowhere. gwd runs it by BPF_PROG_TEST_RUN with a
+ * struct explanation for a packet, and it asks the same functions as the programs that carry traffic, but
+ * learns nothing and counts nothing.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>

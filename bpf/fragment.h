@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Fragments of responses: only the first has ports, so it leaves the way that it took for the others to follow
- * (RFC 791, RFC 8200: one packet's fragments share addresses, id and protocol). One that comes before its first goes by
- * its device, as would one whose memory is too old: ids are used again.
+ * Fragments of responses: only the first has ports, so it leaves the way that it took for the others to
+ * follow (RFC 791, RFC 8200: one packet's fragments share addresses, id and protocol). One that comes
+ * before its first goes by its device, as would one whose memory is too old: ids are used again.
  */
 #ifndef HOMEWARD_FRAGMENT_H
 #define HOMEWARD_FRAGMENT_H

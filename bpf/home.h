@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The way home: by which gateway and tunnel a response leaves. One function decides, for every program and for
- * `explain`: the flow's way, if usable, else the device's, if usable, else any usable tunnel of the provider that
- * holds the device's address, in the order of preference that gwd wrote down; else there is none.
+ * The way home: by which gateway and tunnel a response leaves. One function decides, for every program and
+ * for `explain`: the flow's way, if usable, else the device's, if usable, else any usable tunnel of the
+ * provider that holds the device's address, in the order of preference that gwd wrote down; else there is
+ * none.
  *
- * The tables are hints, the configuration is the law: whatever way was found, the tunnel's provider must be the one
- * that holds the address in the flow's zone (the exit check of promise 7), so that a stale or poisoned line costs a
- * packet and never hands it to another customer.
+ * The tables are hints, the configuration is the law: whatever way was found, the tunnel's provider must be
+ * the one that holds the address in the flow's zone (the exit check of promise 7), so that a stale or
+ * poisoned line costs a packet and never hands it to another customer.
  *
- * The neighbour at the far end of a tunnel's link is no provider's: it is answered through that tunnel, usable or not,
- * since BFD and BGP, by which a tunnel becomes usable, are its business too.
+ * The neighbour at the far end of a tunnel's link is no provider's: it is answered through that tunnel,
+ * usable or not, since BFD and BGP, by which a tunnel becomes usable, are its business too.
  */
 #ifndef HOMEWARD_HOME_H
 #define HOMEWARD_HOME_H

@@ -9,10 +9,10 @@
  *	    │  └───────────── SYN ─────────── closing ◄────┤ FIN or RST, from either side
  *	    └─────────────── FIN, RST ───────────▲─────────┘
  *
- * A device can make as many half-open lines as it likes (they go first when a window is full); for an established one
- * it must have seen our answer. A TCP segment of a flow without a line, after a restart with an empty table say,
- * proves itself by a connected socket. Only a request changes a way home; a response keeps it alive, since the
- * client of a long download may be silent.
+ * A device can make as many half-open lines as it likes (they go first when a window is full); for an
+ * established one it must have seen our answer. A TCP segment of a flow without a line, after a restart
+ * with an empty table say, proves itself by a connected socket. Only a request changes a way home; a
+ * response keeps it alive, since the client of a long download may be silent.
  */
 #ifndef HOMEWARD_LEARN_H
 #define HOMEWARD_LEARN_H

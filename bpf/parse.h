@@ -25,8 +25,9 @@
 #include "bpf/abi.h"
 
 /*
- * A function that the verifier looks at once, by itself, instead of again for every state in which it is called: the
- * sum of what it has to go through instead of the product. It knows nothing of the caller's, so pointers may be NULL.
+ * A function that the verifier looks at once, by itself, instead of again for every state in which it is
+ * called: the sum of what it has to go through instead of the product. It knows nothing of the caller's, so
+ * pointers may be NULL.
  */
 #define SUBPROGRAM __attribute__((weak, noinline))
 
@@ -37,8 +38,8 @@
 #define LINEAR_MAX 0x7fff /* how far the verifier follows an offset */
 
 /*
- * Headers are in the linear part of a packet as a rule, and there they are read without a call: a call's return is what
- * costs where the CPU is guarded against speculation.
+ * Headers are in the linear part of a packet as a rule, and there they are read without a call: a call's
+ * return is what costs where the CPU is guarded against speculation.
  */
 static __always_inline int load_bytes(struct __sk_buff *skb, __u32 offset, void *to, __u32 length)
 {

@@ -2,8 +2,8 @@
 /*
  * A response on its way out, wherever it surfaced: find its flow, let the flow know, find the way home, send.
  *
- * Three kinds name their flow in three manners: a packet with ports by these, a later fragment by its first, an
- * ICMP error by the packet it quotes, which came from the device and so is a request.
+ * Three kinds name their flow in three manners: a packet with ports by these, a later fragment by its
+ * first, an ICMP error by the packet it quotes, which came from the device and so is a request.
  */
 #ifndef HOMEWARD_RESPONSE_H
 #define HOMEWARD_RESPONSE_H

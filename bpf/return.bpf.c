@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * return_egress: TC egress of the return device home0, to which an ip rule sends all that a loopback of ours says, but
- * for the inside. Nothing ever leaves through home0 itself: a packet goes home by a tunnel or is dropped.
+ * return_egress: TC egress of the return device home0, to which an ip rule sends all that a loopback of
+ * ours says, but for the inside. Nothing ever leaves through home0 itself: a packet goes home by a tunnel
+ * or is dropped.
  *
  * With relays, a response whose way home is another gateway's leaves for it in send() (relay.h).
  */

@@ -1,35 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The one-line table: open addressing in a window of TABLE_WINDOW lines from the hash's home, a line a cache line.
- * Written by programs on all CPUs at once and by gwd through its mapping, without a lock. This is the protocol.
+ * The one-line table: open addressing in a window of TABLE_WINDOW lines from the hash's home, a line a
+ * cache line. Written by programs on all CPUs at once and by gwd through its mapping, without a lock. This
+ * is the protocol.
  *
  *	          claim              publish                    evict, flush, sweep
  *	  free ─────────► claimed ───────────► in service ─────────────────────────► dead ──┐
  *	                     ▲                 (half-open, established, closing)            │ claim, after its grace
  *	                     └──────────────────────────────────────────────────────────────┘
  *
- * Every arrow is one compare-and-swap of the tag, which holds hash and state, so of several writers one wins and a
- * writer that comes too late, when the line holds another flow, loses by the hash.
+ * Every arrow is one compare-and-swap of the tag, which holds hash and state, so of several writers one
+ * wins and a writer that comes too late, when the line holds another flow, loses by the hash.
  *
- *  - FREE means never used: no flow whose window reaches over a free line stands behind it, so a search stops there.
- *    A line never becomes free again.
- *  - CLAIMED belongs to the one who claimed it: it alone writes key, home and stamp. Nobody reads them, nobody waits.
- *    A program cannot die in between.
- *  - Two CPUs that insert one flow at once must not make two lines. So each, once it has claimed, looks through the whole
- *    window again for the same hash, claimed or in service; if it finds one it gives its own claim up. The claims
- *    are full barriers: whoever claims later sees the earlier claim. Both may give up; the flow's next packet succeeds.
- *  - In service: the home word is changed by compare-and-swap, and only a change of way, or a second gone by, is written.
- *  - A line idle for longer than its lifetime (abi.h) is dead since that moment, whether or not somebody wrote so: it is
- *    not found, and after the grace it is claimed like any dead line. Of a dead line the home word says since when.
- *  - The grace (DEAD_GRACE_MS) is there for those who found the line when it lived: they are done long before it is over.
- *    Half-open lines are evicted without one, or a flood would close the table for a second: whoever writes through an old
- *    finding then loses by the hash in the tag, and a way home read too late is caught by the exit check (home.h).
- *  - A window without a line to claim gives up a half-open line, else takes a closing one out of service, the longest idle
- *    first. An established line is never given up: the new flow goes without an entry, and that is counted.
+ *  - FREE means never used: no flow whose window reaches over a free line stands behind it, so a search
+ *    stops there. A line never becomes free again.
+ *  - CLAIMED belongs to the one who claimed it: it alone writes key, home and stamp. Nobody reads them,
+ *    nobody waits. A program cannot die in between.
+ *  - Two CPUs that insert one flow at once must not make two lines. So each, once it has claimed, looks
+ *    through the whole window again for the same hash, claimed or in service; if it finds one it gives its
+ *    own claim up. The claims are full barriers: whoever claims later sees the earlier claim. Both may give
+ *    up; the flow's next packet succeeds.
+ *  - In service: the home word is changed by compare-and-swap, and only a change of way, or a second gone
+ *    by, is written.
+ *  - A line idle for longer than its lifetime (abi.h) is dead since that moment, whether or not somebody
+ *    wrote so: it is not found, and after the grace it is claimed like any dead line. Of a dead line the
+ *    home word says since when.
+ *  - The grace (DEAD_GRACE_MS) is there for those who found the line when it lived: they are done long
+ *    before it is over. Half-open lines are evicted without one, or a flood would close the table for a
+ *    second: whoever writes through an old finding then loses by the hash in the tag, and a way home read
+ *    too late is caught by the exit check (home.h).
+ *  - A window without a line to claim gives up a half-open line, else takes a closing one out of service,
+ *    the longest idle first. An established line is never given up: the new flow goes without an entry, and
+ *    that is counted.
  *
- * To read: tag, key, home, and the tag again; a finding is true of one moment. The tag's hash is compared before the 40
- * bytes of the key, so a search touches one cache line as a rule. A home's index is a function of the hash in the tag
- * alone, so a table can be moved into another one of a different size line by line.
+ * To read: tag, key, home, and the tag again; a finding is true of one moment. The tag's hash is compared
+ * before the 40 bytes of the key, so a search touches one cache line as a rule. A home's index is a
+ * function of the hash in the tag alone, so a table can be moved into another one of a different size line
+ * by line.
  */
 #ifndef HOMEWARD_TABLE_H
 #define HOMEWARD_TABLE_H
@@ -238,8 +245,8 @@ static __always_inline void bury(const struct table *table, struct line *line, _
 }
 
 /*
- * Gives the flow a line, after it was looked for and not found. `new` brings state (in its tag) and home, and takes
- * the finding.
+ * Gives the flow a line, after it was looked for and not found. `new` brings state (in its tag) and home,
+ * and takes the finding.
  */
 static __always_inline enum inserted table_insert(
 	const struct table *table, const struct line_key *key, __u64 hash, __u64 stamp, struct finding *new)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * tunnel_ingress: TC ingress of every tunnel. What a device sends comes out of the tunnel here, in the clear, its IP
- * header first: parse, admit, learn, give it to the stack. What is admitted and is no request is not learned from.
+ * tunnel_ingress: TC ingress of every tunnel. What a device sends comes out of the tunnel here, in the
+ * clear, its IP header first: parse, admit, learn, give it to the stack. What is admitted and is no request
+ * is not learned from.
  *
  * With relays, a request whose owner is another gateway leaves for it between learn and verdict (relay.h).
  */

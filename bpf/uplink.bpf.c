@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * uplink_ingress: TC ingress of every uplink. A response of a server inside that holds a loopback surfaces here, and is
- * routed to its device as a router would: one hop less, then home. Everything else is the stack's, malformed packets
- * included unless they claim to come from a loopback: the uplink carries more than our traffic.
+ * uplink_ingress: TC ingress of every uplink. A response of a server inside that holds a loopback surfaces
+ * here, and is routed to its device as a router would: one hop less, then home. Everything else is the
+ * stack's, malformed packets included unless they claim to come from a loopback: the uplink carries more
+ * than our traffic.
  *
  * With relays, decapsulation comes first, and what was inside is judged as if it had surfaced here (relay.h).
  */

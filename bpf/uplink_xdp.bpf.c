@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * uplink_xdp: XDP on every uplink, before there is an skb. It guards the relay: Geneve to our own underlay address is
- * taken from members of the array only, and as long as there is no array nobody is one. Everything else passes.
+ * uplink_xdp: XDP on every uplink, before there is an skb. It guards the relay: Geneve to our own underlay
+ * address is taken from members of the array only, and as long as there is no array nobody is one.
+ * Everything else passes.
  *
- * "xdp.frags", since a veth refuses other programs when its peer's MTU is 9000, and headers are all that is looked at:
- * they are in the first, linear part. An object of its own: libxdp loads it, with the maps of the others.
+ * "xdp.frags", since a veth refuses other programs when its peer's MTU is 9000, and headers are all that is
+ * looked at: they are in the first, linear part. An object of its own: libxdp loads it, with the maps of
+ * the others.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What becomes of a packet. Every end of a program goes through here, so everything is counted under one reason.
- * What was decided also stands in the packet's control block for the time of its stay in traffic control: a redirect
- * does not tell its target, and whoever tests or traces the programs wants to know it.
+ * What becomes of a packet. Every end of a program goes through here, so everything is counted under one
+ * reason. What was decided also stands in the packet's control block for the time of its stay in traffic
+ * control: a redirect does not tell its target, and whoever tests or traces the programs wants to know it.
  */
 #ifndef HOMEWARD_VERDICT_H
 #define HOMEWARD_VERDICT_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a packet costs in each program, in ns by BPF_PROG_TEST_RUN: the median of several rounds, one warm flow, so cache
- * misses of a large table are not in it. Figures to read, not a test.
+ * What a packet costs in each program, in ns by BPF_PROG_TEST_RUN: the median of several rounds, one warm
+ * flow, so cache misses of a large table are not in it. Figures to read, not a test.
  */
 #include <bpf/bpf.h>
 #include <stdio.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Packets for tests. A shape says what matters and names its ends by who they are in the scene (scene.h); from one
- * shape come the bytes of either family, checksums right. A row's expected packet is built the same way, so that every
- * byte of what a program did is compared with what another implementation of it says.
+ * Packets for tests. A shape says what matters and names its ends by who they are in the scene (scene.h);
+ * from one shape come the bytes of either family, checksums right. A row's expected packet is built the
+ * same way, so that every byte of what a program did is compared with what another implementation of it
+ * says.
  */
 #ifndef TESTS_BPF_PACKET_H
 #define TESTS_BPF_PACKET_H

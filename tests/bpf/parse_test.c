@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The parser in user space, under ASan: packets of every length, from none on, in memory that ends where they end. (The
- * kernel's test run takes none below 14 bytes.)
+ * The parser in user space, under ASan: packets of every length, from none on, in memory that ends where
+ * they end. (The kernel's test run takes none below 14 bytes.)
  */
 #include <stdint.h>
 #include <stdlib.h>

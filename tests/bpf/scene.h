@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The gateway that the rows are played on: the programs, loaded into a network namespace of their own with maps that are
- * pinned nowhere, and what gwd would have written into these.
+ * The gateway that the rows are played on: the programs, loaded into a network namespace of their own with
+ * maps that are pinned nowhere, and what gwd would have written into these.
  *
  *	gateway 1 is ours        acme (1), zone 0:   tunnels 101, 102 here, 103 at gateway 2
  *	                         other (2), zone 0:  tunnel 201

@@ -134,8 +134,8 @@ static void only_a_connected_socket_proves_a_connection(void)
 }
 
 /*
- * The gateway opens a connection, and the device's SYN-ACK meets a socket in SYN_SENT. It stays there because the device's
- * queue of one is full: the kernel then does not answer a SYN.
+ * The gateway opens a connection, and the device's SYN-ACK meets a socket in SYN_SENT. It stays there
+ * because the device's queue of one is full: the kernel then does not answer a SYN.
  */
 static void the_answer_to_our_own_syn_is_a_connection(void)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The one-line table when it is full, old or contended, through tunnel_ingress. The masks are set so that one window is
- * all of the table: which line a flow gets is then a matter of rank alone.
+ * The one-line table when it is full, old or contended, through tunnel_ingress. The masks are set so that
+ * one window is all of the table: which line a flow gets is then a matter of rank alone.
  */
 #include <string.h>
 
