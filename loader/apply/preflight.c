@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What would make the plan fail half-way, said before anything is made: a row a check, the first that fails speaks. Each
- * names the thing and what to try.
+ * names the thing and what to try. (BIRD is looked for by bird/, which knows where it may be.)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -62,14 +62,6 @@ static bool is_in_path(const char *program)
 			return true;
 	}
 	return false;
-}
-
-static int check_bird(struct apply *apply, const struct model *model, struct error *error)
-{
-	(void)apply;
-	(void)model;
-	return is_in_path("bird") ? 0
-				  : error_set(error, -ENOENT, "bird is not in PATH; try: apt install bird2");
 }
 
 static int check_wireguard(struct apply *apply, const struct model *model, struct error *error)
@@ -206,7 +198,7 @@ static int check_keys(struct apply *apply, const struct model *model, struct err
 
 int apply_preflight(struct apply *apply, const struct model *model, struct error *error)
 {
-	static check *const checks[] = {check_bpffs, check_kernel, check_bird, check_wireguard, check_names,
+	static check *const checks[] = {check_bpffs, check_kernel, check_wireguard, check_names,
 		check_uplinks, check_loopbacks, check_keys};
 	int result = 0;
 
