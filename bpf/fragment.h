@@ -23,17 +23,21 @@ static __always_inline void key_of_fragment(struct fragment_key *key, const stru
 	key->zone = zone;
 }
 
-/* `line` is index + 1 of the flow's line, 0 if it has none. */
-static __always_inline void remember_fragment(
-	const struct packet *packet, __u16 zone, const struct way *way, __u32 line)
+/*
+ * `line` is index + 1 of the flow's line, 0 if it has none. By itself also for the stack's sake: of the 512 bytes that
+ * a chain of calls may take, Linux 6.1 rounds each function's share up to 32.
+ */
+SUBPROGRAM int remember_fragment(const struct packet *packet, __u16 zone, const struct way *way, __u32 line)
 {
 	__u32 now = bpf_ktime_get_coarse_ns() / 1000000;
-	struct fragment_entry entry = {
-		.home = HOME(now, way->tunnel, way->gateway, way->gateway), .line = line};
+	struct fragment_entry entry = {.line = line};
 	struct fragment_key key;
 
+	if (!packet || !way)
+		return 0;
+	entry.home = HOME(now, way->tunnel, way->gateway, way->gateway);
 	key_of_fragment(&key, packet, zone);
-	bpf_map_update_elem(&fragments, &key, &entry, BPF_ANY);
+	return bpf_map_update_elem(&fragments, &key, &entry, BPF_ANY);
 }
 
 /* What the first fragment left behind; NULL: nothing that is still true. */
