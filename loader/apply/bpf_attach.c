@@ -279,6 +279,7 @@ static int xdp_detach(int index, struct error *error)
 	if (!program)
 		return 0;
 	result = xdp_program__detach(program, index, xdp_multiprog__attach_mode(multiprog), 0);
+	bpf_pins_tidy();
 	return result < 0 ? bpf_words_error(error, result, "XDP") : 0;
 }
 

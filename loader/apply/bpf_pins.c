@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <libgen.h>
+#include <limits.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -146,4 +147,15 @@ void bpf_pins_here(const char *pin_dir)
 
 	if (copy)
 		setenv("LIBXDP_BPFFS", dirname(copy), false);
+}
+
+void bpf_pins_tidy(void)
+{
+	const char *bpffs = getenv("LIBXDP_BPFFS");
+	char path[PATH_MAX];
+
+	if (!bpffs)
+		return;
+	snprintf(path, sizeof(path), "%s/xdp", bpffs);
+	rmdir(path);
 }

@@ -22,6 +22,9 @@ struct pin pin_program(const char *pin_dir, const char *program);
 /* By index: an interface's name may hold a dot, which bpffs does not take. */
 struct pin pin_link(const char *pin_dir, const char *program, unsigned index);
 
+/* libxdp leaves its directory beside ours behind: away with it, unless somebody else uses it. */
+void bpf_pins_tidy(void);
+
 /* A descriptor of a pinned object, or a negative errno with words. */
 int pin_open(const struct pin *pin, struct error *error);
 
