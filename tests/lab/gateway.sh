@@ -4,8 +4,8 @@
 # Our side: gwd on the edge gateways with a gateway.yaml as a user would write it, and the services that answer on the
 # loopback: nginx (a page that names the edge, and a big file) and services.py (UDP).
 
-GWD=${GWD:-$ROOT/build/gwd}
-GWCTL=${GWCTL:-$ROOT/build/gwctl}
+GWD=${GWD:-$BUILD/gwd}
+GWCTL=${GWCTL:-$BUILD/gwctl}
 RUN_DIR=/run/homeward
 PIN_DIR=/sys/fs/bpf/homeward
 
@@ -85,6 +85,11 @@ gateways_restart() { # ATTACH
 	done
 	for edge in "${EDGES[@]}"; do
 		gateway_start "$edge" "$1"
+	done
+	lab_wait
+	for edge in "${EDGES[@]}"; do
+		gwctl "edge-gw-0$edge" -j status | jq -e --arg attach "$1" '.gateway.attach == $attach' >/dev/null ||
+			die "edge-gw-0$edge does not attach by $1"
 	done
 }
 

@@ -4,6 +4,7 @@
 # The whole lab: up, ready, down. Sourced by `lab`, `run`, `demo` and `measure`.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+BUILD=$(cd "$ROOT" && realpath -m "${B:-build}") # B as for make
 # shellcheck source-path=SCRIPTDIR
 {
 	source "$ROOT/tests/lab/machine.sh"
@@ -27,6 +28,7 @@ lab_claim() {
 	mkdir -p "$(dirname "$LAB")"
 	mkdir "$LAB" 2>/dev/null || die "a lab stands already in $LAB; tests/lab/lab down ends it"
 	chmod 755 "$LAB"
+	touch "$LAB/.lab"
 }
 
 lab_up() { # [ATTACH]: the claimed lab, until requests go through

@@ -11,14 +11,14 @@ scenario_run() { # NAME FAMILY LABEL: prints PASS or FAIL and why
 	witness_mark
 	(
 		set -eE -o pipefail
-		trap 'echo "line $LINENO of ${FUNCNAME[0]:-}: $BASH_COMMAND" >>"$LAB/scenario.why"' ERR
+		trap 'echo "a command failed in ${FUNCNAME[*]%scenario_run*}" >>"$LAB/scenario.why"' ERR
 		"scenario_$1" "$2"
 	) >"$log" 2>&1
 	status=$?
 	if [ $status = 0 ]; then
 		echo "PASS $label ($((SECONDS - started)) s)"
 	else
-		echo "FAIL $label: $(head -1 "$LAB/scenario.why" 2>/dev/null || echo "status $status")"
+		echo "FAIL $label: $(head -1 "$LAB/scenario.why" 2>/dev/null || echo "status $status"): $(tail -n 1 "$log")"
 		scenario_evidence
 	fi
 	rm -f "$LAB/scenario.why"
@@ -27,7 +27,7 @@ scenario_run() { # NAME FAMILY LABEL: prints PASS or FAIL and why
 }
 
 fail() { # WHY: the scenario ends
-	echo "$*" >"$LAB/scenario.why"
+	echo "wrong" >"$LAB/scenario.why"
 	echo "$*"
 	exit 1
 }

@@ -12,7 +12,7 @@
 
 # shellcheck disable=SC2153 # LOOPBACK is topology.sh's
 TIMELINE=$LAB/timeline
-BEAT=${B:-$ROOT/build}/lab/beat
+BEAT=$BUILD/lab/beat
 BEAT_MS=${BEAT_MS:-10}
 
 timeline_record() { # FAMILY SECONDS: leaves the path cut

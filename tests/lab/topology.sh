@@ -116,5 +116,5 @@ topology_down() {
 	for machine in $(machines); do
 		machine_off "$machine"
 	done
-	rm -rf "${LAB:?}"
+	[ ! -e "$LAB/.lab" ] || rm -rf "$LAB"
 }

@@ -72,6 +72,12 @@ scenario_refuses_without_bpffs() {
 	expect_refused spare /sys/fs/bpf mount
 }
 
+scenario_refuses_without_bird() {
+	spare_up
+	on spare mount --bind /dev/null "$(command -v bird)"
+	expect_refused spare bird
+}
+
 scenario_refuses_small_uplink() {
 	spare_up
 	on spare ip link set eth0 mtu 1400

@@ -9,7 +9,10 @@
     inject.py spoof COUNT DESTINATION SOURCE…
         COUNT packets each of UDP, TCP and ping from every source, routed as this machine routes
 """
+import logging
 import sys
+
+logging.getLogger("scapy").setLevel(logging.ERROR)  # it misses routes that these frames do not need
 
 from scapy.all import (ICMP, IP, TCP, UDP, Ether, ICMPv6EchoRequest, IPv6, IPv6ExtHdrFragment, Raw, conf, fragment, fragment6,
                        send, sendp)
