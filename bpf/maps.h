@@ -15,105 +15,29 @@
 
 #define TABLE_LINES_DEFAULT 65536 /* the loader knows better */
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, TABLE_LINES_DEFAULT);
-	__type(key, __u32);
-	__type(value, struct line);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} flows_1 __weak SEC(".maps");
+/* A map: its kind, entries and flags, what it is keyed by and what it holds. */
+#define MAP(name, kind, entries, flags, key_type, value_type) \
+	struct {                                              \
+		__uint(type, BPF_MAP_TYPE_##kind);            \
+		__uint(max_entries, entries);                 \
+		__uint(map_flags, flags);                     \
+		__type(key, key_type);                        \
+		__type(value, value_type);                    \
+		__uint(pinning, LIBBPF_PIN_BY_NAME);          \
+	} name __weak SEC(".maps")
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, TABLE_LINES_DEFAULT);
-	__type(key, __u32);
-	__type(value, struct line);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} devices_1 __weak SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, TABLE_LINES_DEFAULT);
-	__type(key, __u32);
-	__type(value, struct line_counters);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} flow_counters_1 __weak SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct settings);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} settings __weak SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, TUNNEL_NUMBERS);
-	__type(key, __u32);
-	__type(value, struct tunnel_entry);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} tunnels __weak SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__type(key, __u32);
-	__type(value, __u32);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} interfaces __weak SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__type(key, __u32);
-	__type(value, struct provider_entry);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} providers __weak SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, GATEWAY_NUMBERS);
-	__type(key, __u32);
-	__type(value, struct usable_entry);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} usable __weak SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
-	__type(key, struct prefix_key);
-	__type(value, struct prefix_value);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} prefixes __weak SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__type(key, __u8[16]);
-	__type(value, struct local_entry);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} locals __weak SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, struct fragment_key);
-	__type(value, struct fragment_entry);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} fragments __weak SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, REASON_COUNT);
-	__type(key, __u32);
-	__type(value, struct reason_count);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} reasons __weak SEC(".maps");
+MAP(flows_1, ARRAY, TABLE_LINES_DEFAULT, BPF_F_MMAPABLE, __u32, struct line);
+MAP(devices_1, ARRAY, TABLE_LINES_DEFAULT, BPF_F_MMAPABLE, __u32, struct line);
+MAP(flow_counters_1, ARRAY, TABLE_LINES_DEFAULT, BPF_F_MMAPABLE, __u32, struct line_counters);
+MAP(settings, ARRAY, 1, 0, __u32, struct settings);
+MAP(tunnels, ARRAY, TUNNEL_NUMBERS, 0, __u32, struct tunnel_entry);
+MAP(interfaces, HASH, 4096, 0, __u32, __u32);
+MAP(providers, HASH, 4096, 0, __u32, struct provider_entry);
+MAP(usable, ARRAY, GATEWAY_NUMBERS, 0, __u32, struct usable_entry);
+MAP(prefixes, LPM_TRIE, 65536, BPF_F_NO_PREALLOC, struct prefix_key, struct prefix_value);
+MAP(locals, HASH, 16384, 0, __u8[16], struct local_entry);
+MAP(fragments, LRU_HASH, 16384, 0, struct fragment_key, struct fragment_entry);
+MAP(reasons, PERCPU_ARRAY, REASON_COUNT, 0, __u32, struct reason_count);
 
 /* Never NULL, but the verifier cannot know. */
 static __always_inline const struct settings *settings_get(void)
