@@ -129,7 +129,7 @@ static void hear_link_lost(void *self, const char *interface)
 	struct daemon *daemon = self;
 	const struct tunnel *tunnel = interface ? model_tunnel_by_name(daemon->model, interface) : NULL;
 
-	if (interface && !tunnel)
+	if (interface && !tunnel && strcmp(interface, HOME_INTERFACE) != 0)
 		return;
 	if (tunnel)
 		health_report(daemon->health, tunnel->number, HEALTH_LINK, false, now_ms());
