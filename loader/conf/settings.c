@@ -53,6 +53,7 @@
 	}
 
 #define REQUIRED              .required = true, .meaning
+#define OPTIONAL              .meaning
 #define DEFAULT               .fallback
 #define LIMITS(least, most)   .minimum = (least), .maximum = (most)
 #define UNIQUE                .unique = true
@@ -97,7 +98,7 @@ DEFINE_SECTION(array,
 		LIMITS(1280, 9000)),
 	SECTIONS(struct array, "gateways", members, member_count, member,
 		REQUIRED = "all gateways, this one too", AT_LEAST_ONE),
-	SAME("replication", replication));
+	SAME("replication", replication, OPTIONAL = "how gateways tell each other of flows"));
 
 DEFINE_SECTION(loopback,
 	ONE(struct loopback, "name", name, name, REQUIRED = "a name for it", LIMITS(1, NAME_MAX_LENGTH),
@@ -114,8 +115,11 @@ DEFINE_SECTION(provider,
 DEFINE_SECTION(peer,
 	ONE(struct wireguard, "public_key", peer_public_key, public_key,
 		REQUIRED = "the peer's public key, 32 bytes in base64"),
-	WHOLE("endpoint", endpoint),
-	ONE(struct wireguard, "keepalive", keepalive_ms, seconds, DEFAULT = "0s", LIMITS(0, 65535 * SECOND)));
+	WHOLE("endpoint", endpoint,
+		OPTIONAL = "where the peer is; without it we wait for the peer to begin"),
+	ONE(struct wireguard, "keepalive", keepalive_ms, seconds, DEFAULT = "0s",
+		LIMITS(0, 65535 * SECOND),
+		OPTIONAL = "how long a silent tunnel waits before it sends a packet to keep NATs open; 0s: it sends none"));
 
 DEFINE_SECTION(wireguard,
 	ONE(struct wireguard, "private_key_file", private_key_file, file,
@@ -125,21 +129,28 @@ DEFINE_SECTION(wireguard,
 	SAME("peer", peer, REQUIRED = "the other end"));
 
 DEFINE_SECTION(bfd,
-	ONE(struct bfd, "interval", interval_ms, duration, DEFAULT = "50ms", LIMITS(10, 10 * SECOND)),
-	ONE(struct bfd, "multiplier", multiplier, number, DEFAULT = "3", LIMITS(2, 255)));
+	ONE(struct bfd, "interval", interval_ms, duration, DEFAULT = "50ms", LIMITS(10, 10 * SECOND),
+		OPTIONAL = "between two of our packets, and the least we accept between two of the neighbor's"),
+	ONE(struct bfd, "multiplier", multiplier, number, DEFAULT = "3", LIMITS(2, 255),
+		OPTIONAL = "the path is down after so many intervals of silence"));
 
 DEFINE_SECTION(import,
-	MANY(struct bgp, "prefixes", import, import_count, network, LIMITS(0, 128)),
-	ONE(struct bgp, "maximum", import_maximum, number, DEFAULT = "1000", LIMITS(1, 1000000)));
+	MANY(struct bgp, "prefixes", import, import_count, network, LIMITS(0, 128),
+		OPTIONAL = "the prefixes that may be imported, and what lies in them"),
+	ONE(struct bgp, "maximum", import_maximum, number, DEFAULT = "1000", LIMITS(1, 1000000),
+		OPTIONAL = "how many routes are imported at most"));
 
 DEFINE_SECTION(bgp,
 	ONE(struct bgp, "local_as", local_as, number, REQUIRED = "our AS number", AS_NUMBER),
 	ONE(struct bgp, "peer_as", peer_as, number, REQUIRED = "the provider's AS number", AS_NUMBER),
 	ONE(struct bgp, "neighbor", neighbor, host,
 		REQUIRED = "the other end's address on the tunnel's link"),
-	ONE(struct bgp, "password_file", password_file, file),
-	SECTION(struct bgp, "bfd", bfd, bfd, FLAG(struct bgp, bfd.enabled)),
-	SAME("import", import));
+	ONE(struct bgp, "password_file", password_file, file,
+		OPTIONAL = "the file with the session's TCP MD5 password (RFC 2385), mode 0600"),
+	SECTION(struct bgp, "bfd", bfd, bfd, FLAG(struct bgp, bfd.enabled),
+		OPTIONAL = "BFD on the tunnel (RFC 5880); without this section there is none, {} takes the defaults"),
+	SAME("import", import,
+		OPTIONAL = "which routes of the neighbor count for reachability; none enters the kernel"));
 
 DEFINE_SECTION(tunnel,
 	ONE(struct tunnel, "name", name, interface,
@@ -150,22 +161,33 @@ DEFINE_SECTION(tunnel,
 	SECTION(struct tunnel, "wireguard", wireguard, wireguard, REQUIRED = "keys, port and peer"),
 	MANY(struct tunnel, "addresses", addresses, address_count, link,
 		REQUIRED = "our addresses on its link, such as [169.254.1.1/30]", AT_LEAST_ONE),
-	SECTION(struct tunnel, "bgp", bgp, bgp, FLAG(struct tunnel, bgp.enabled)));
+	SECTION(struct tunnel, "bgp", bgp, bgp, FLAG(struct tunnel, bgp.enabled),
+		OPTIONAL = "the BGP session through the tunnel; without it the loopbacks are not announced there"));
 
 DEFINE_SECTION(timeouts,
-	ONE(struct timeouts, "half_open", half_open_ms, duration, DEFAULT = "30s", TIMEOUT),
-	ONE(struct timeouts, "established", established_ms, duration, DEFAULT = "124m", TIMEOUT),
-	ONE(struct timeouts, "closing", closing_ms, duration, DEFAULT = "2m", TIMEOUT),
-	ONE(struct timeouts, "udp", udp_ms, duration, DEFAULT = "3m", TIMEOUT),
-	ONE(struct timeouts, "icmp", icmp_ms, duration, DEFAULT = "1m", TIMEOUT),
-	ONE(struct timeouts, "device", device_ms, duration, DEFAULT = "24h", TIMEOUT));
+	ONE(struct timeouts, "half_open", half_open_ms, duration, DEFAULT = "30s", TIMEOUT,
+		OPTIONAL = "a TCP connection that is not established yet"),
+	ONE(struct timeouts, "established", established_ms, duration, DEFAULT = "124m", TIMEOUT,
+		OPTIONAL = "an idle TCP connection (RFC 5382 asks for 124 minutes)"),
+	ONE(struct timeouts, "closing", closing_ms, duration, DEFAULT = "2m", TIMEOUT,
+		OPTIONAL = "a TCP connection after its first FIN or RST"),
+	ONE(struct timeouts, "udp", udp_ms, duration, DEFAULT = "3m", TIMEOUT,
+		OPTIONAL = "an idle UDP flow (RFC 4787 asks for 2 minutes)"),
+	ONE(struct timeouts, "icmp", icmp_ms, duration, DEFAULT = "1m", TIMEOUT,
+		OPTIONAL = "an idle ICMP echo flow (RFC 5508 asks for 60 seconds)"),
+	ONE(struct timeouts, "device", device_ms, duration, DEFAULT = "24h", TIMEOUT,
+		OPTIONAL = "a silent device: how long its newest way home is remembered"));
 
 DEFINE_SECTION(tables,
-	ONE(struct tables, "flows", flows, power_of_two, DEFAULT = "262144", TABLE_LINES),
-	ONE(struct tables, "devices", devices, power_of_two, DEFAULT = "65536", TABLE_LINES),
-	SECTION(struct tables, "timeouts", timeouts, timeouts));
+	ONE(struct tables, "flows", flows, power_of_two, DEFAULT = "262144", TABLE_LINES,
+		OPTIONAL = "lines of the flow table, 64 bytes each"),
+	ONE(struct tables, "devices", devices, power_of_two, DEFAULT = "65536", TABLE_LINES,
+		OPTIONAL = "lines of the device table, 64 bytes each"),
+	SECTION(struct tables, "timeouts", timeouts, timeouts,
+		OPTIONAL = "after which time of silence a line is free again"));
 
-DEFINE_SECTION(control, ONE(struct model, "group", control_group, name, LIMITS(1, 32)));
+DEFINE_SECTION(control, ONE(struct model, "group", control_group, name, LIMITS(1, 32),
+	OPTIONAL = "the group that may use the control socket beside root; changes are for root alone"));
 
 static const struct setting top_settings[] = {
 	ONE(struct model, "gateway", gateway, name, REQUIRED = "this gateway's name, one of array.gateways",
@@ -175,17 +197,22 @@ static const struct setting top_settings[] = {
 		REQUIRED = "the array's anycast addresses", AT_LEAST_ONE),
 	MANY(struct model, "uplinks", uplinks, uplink_count, interface,
 		REQUIRED = "the interfaces towards the inside, such as [eth0]", AT_LEAST_ONE, UNIQUE),
-	MANY(struct model, "inside", inside, inside_count, network, LIMITS(1, 128)),
+	MANY(struct model, "inside", inside, inside_count, network, LIMITS(1, 128),
+		OPTIONAL = "the backends' prefixes: reached from a loopback by the main routing table"),
 	SECTIONS(struct model, "providers", providers, provider_count, provider,
 		REQUIRED = "the customer networks; [] while there is none"),
 	SECTIONS(struct model, "tunnels", tunnels, tunnel_count, tunnel,
 		REQUIRED = "the ways to the providers; [] while there is none"),
-	ONE(struct model, "mss_clamp", mss_clamp, flag, DEFAULT = "yes"),
-	ONE(struct model, "attach", attach, choice, DEFAULT = "auto", .choices = attach_modes),
-	SECTION(struct model, "tables", tables, tables),
-	ONE(struct model, "counters", counters, flag, DEFAULT = "yes"),
-	ONE(struct model, "log", log, choice, DEFAULT = "info", .choices = log_levels),
-	SAME("control", control),
+	ONE(struct model, "mss_clamp", mss_clamp, flag, DEFAULT = "yes",
+		OPTIONAL = "lower the MSS of TCP handshakes so that segments fit array.mtu"),
+	ONE(struct model, "attach", attach, choice, DEFAULT = "auto", .choices = attach_modes,
+		OPTIONAL = "how programs hang on interfaces; auto: TCX where the kernel has it (Linux 6.6), else clsact"),
+	SECTION(struct model, "tables", tables, tables, OPTIONAL = "the sizes and times of the tables"),
+	ONE(struct model, "counters", counters, flag, DEFAULT = "yes",
+		OPTIONAL = "count packets and bytes of every flow"),
+	ONE(struct model, "log", log, choice, DEFAULT = "info", .choices = log_levels,
+		OPTIONAL = "the least important messages that are logged"),
+	SAME("control", control, OPTIONAL = "who may use the control socket"),
 };
 
 /* clang-format on */

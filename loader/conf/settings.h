@@ -25,7 +25,7 @@ struct choice {
 
 struct setting {
 	const char *key;
-	const char *meaning; /* told when a required key is missing */
+	const char *meaning; /* told when a required key is missing, and of every key in gateway.yaml(5) */
 	bool required;
 	bool list;
 	bool unique;             /* no two of the same list may have one value */
@@ -58,6 +58,7 @@ struct type {
 	int (*read)(const struct scalar *scalar, void *field);
 	/* The canonical text, in `buffer` (SHOWN_SIZE) or elsewhere; NULL: not set. */
 	const char *(*show)(const struct setting *setting, const void *field, char *buffer);
+	const char *words; /* what one writes, for gateway.yaml(5) */
 };
 
 /* What libcyaml fills: a section is as many slots as it has settings. */

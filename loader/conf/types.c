@@ -55,7 +55,7 @@ static int read_name(const struct scalar *scalar, void *field)
 	return check_name(scalar, scalar->setting->maximum) ?: keep_text(scalar, field);
 }
 
-const struct type type_name = {read_name, show_text};
+const struct type type_name = {read_name, show_text, "a name"};
 
 /* `all` and `default` are no interfaces but the kernel's settings for all of them (/proc/sys/net/ipv4/conf). */
 static int read_interface(const struct scalar *scalar, void *field)
@@ -69,7 +69,7 @@ static int read_interface(const struct scalar *scalar, void *field)
 	return check_name(scalar, TUNNEL_NAME_MAX) ?: keep_text(scalar, field);
 }
 
-const struct type type_interface = {read_interface, show_text};
+const struct type type_interface = {read_interface, show_text, "an interface's name"};
 
 /*
  * The providers have been read: they stand before the tunnels in the table. One whose name was refused may be the one that
@@ -99,7 +99,7 @@ static const char *show_provider(const struct setting *setting, const void *fiel
 	return provider ? provider->name : NULL;
 }
 
-const struct type type_provider = {read_provider, show_provider};
+const struct type type_provider = {read_provider, show_provider, "a provider's name"};
 
 /* ---- Numbers -------------------------------------------------------------------------------------------------- */
 
@@ -159,7 +159,7 @@ static const char *show_number(const struct setting *setting, const void *field,
 	return buffer;
 }
 
-const struct type type_number = {read_number, show_number};
+const struct type type_number = {read_number, show_number, "a whole number"};
 
 static int read_power_of_two(const struct scalar *scalar, void *field)
 {
@@ -175,7 +175,7 @@ static int read_power_of_two(const struct scalar *scalar, void *field)
 	return 0;
 }
 
-const struct type type_power_of_two = {read_power_of_two, show_number};
+const struct type type_power_of_two = {read_power_of_two, show_number, "a power of two"};
 
 static int scan_time(const struct scalar *scalar, const char *example, uint32_t *ms)
 {
@@ -208,7 +208,7 @@ static const char *show_duration(const struct setting *setting, const void *fiel
 	return format_duration(*(const uint32_t *)field, buffer);
 }
 
-const struct type type_duration = {read_duration, show_duration};
+const struct type type_duration = {read_duration, show_duration, "a duration"};
 
 static int read_seconds(const struct scalar *scalar, void *field)
 {
@@ -228,7 +228,7 @@ static const char *show_seconds(const struct setting *setting, const void *field
 	return *(const uint32_t *)field ? show_duration(setting, field, buffer) : "0s";
 }
 
-const struct type type_seconds = {read_seconds, show_seconds};
+const struct type type_seconds = {read_seconds, show_seconds, "a duration of whole seconds"};
 
 /* ---- Choices -------------------------------------------------------------------------------------------------- */
 
@@ -245,7 +245,7 @@ static const char *show_flag(const struct setting *setting, const void *field, c
 	return *(const bool *)field ? "yes" : "no";
 }
 
-const struct type type_flag = {read_flag, show_flag};
+const struct type type_flag = {read_flag, show_flag, "yes or no"};
 
 static int read_choice(const struct scalar *scalar, void *field)
 {
@@ -272,7 +272,7 @@ static const char *show_choice(const struct setting *setting, const void *field,
 	return choice->name;
 }
 
-const struct type type_choice = {read_choice, show_choice};
+const struct type type_choice = {read_choice, show_choice, "one word of"};
 
 /* ---- Keys and files ------------------------------------------------------------------------------------------- */
 
@@ -294,7 +294,7 @@ static int read_public_key(const struct scalar *scalar, void *field)
 	return keep_text(scalar, field);
 }
 
-const struct type type_public_key = {read_public_key, show_text};
+const struct type type_public_key = {read_public_key, show_text, "32 bytes in base64"};
 
 /* The value may be a secret that somebody wrote in the place of its file's name, so it is not repeated. */
 static int read_file(const struct scalar *scalar, void *field)
@@ -307,4 +307,4 @@ static int read_file(const struct scalar *scalar, void *field)
 	return keep_text(scalar, field);
 }
 
-const struct type type_file = {read_file, show_text};
+const struct type type_file = {read_file, show_text, "a file's absolute path"};

@@ -64,7 +64,7 @@ static const char *show_host(const struct setting *setting, const void *field, c
 	return address_format(field, buffer);
 }
 
-const struct type type_host = {read_host, show_host};
+const struct type type_host = {read_host, show_host, "an address"};
 
 static const char *show_prefix(const struct setting *setting, const void *field, char *buffer)
 {
@@ -91,7 +91,7 @@ static int read_network(const struct scalar *scalar, void *field)
 	return 0;
 }
 
-const struct type type_network = {read_network, show_prefix};
+const struct type type_network = {read_network, show_prefix, "a prefix"};
 
 /* Neither the first nor, with v4, the last address of a link is a host's, but on links of one or two addresses. */
 static bool names_the_link(const struct prefix *link)
@@ -131,7 +131,7 @@ static int read_link(const struct scalar *scalar, void *field)
 	return 0;
 }
 
-const struct type type_link = {read_link, show_prefix};
+const struct type type_link = {read_link, show_prefix, "an address with its prefix length"};
 
 /* "198.51.100.1:51820" or "[2001:db8::1]:51820": the address between `text` and the last colon, without brackets. */
 static int split_endpoint(const char *text, struct address *address, uint32_t *port)
@@ -190,4 +190,4 @@ static const char *show_endpoint(const struct setting *setting, const void *fiel
 	return buffer;
 }
 
-const struct type type_endpoint = {read_endpoint, show_endpoint};
+const struct type type_endpoint = {read_endpoint, show_endpoint, "an address and a port"};

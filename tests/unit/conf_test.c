@@ -346,7 +346,7 @@ static void check_setting(const struct setting *setting)
 	struct scalar scalar = {.setting = setting, .text = setting->fallback, .error = &error};
 
 	CU_ASSERT((setting->type != NULL) != (setting->section != NULL));
-	CU_ASSERT_EQUAL(setting->required, setting->meaning != NULL);
+	CU_ASSERT_PTR_NOT_NULL(setting->meaning); /* gateway.yaml(5) tells it */
 	CU_ASSERT_FALSE(setting->required && setting->fallback);
 	CU_ASSERT_EQUAL(setting->type == &type_choice, setting->choices != NULL);
 	CU_ASSERT_FALSE(setting->type == &type_name && setting->maximum == 0);
