@@ -63,9 +63,15 @@ gateway_start() { # EDGE [ATTACH]: gwd in the foreground of a session of its own
 	# shellcheck disable=SC2016
 	on "$machine" sh -c 'setsid "$@" >>/run/lab/gwd.log 2>&1 & echo $! >/run/lab/gwd.pid' \
 		sh "$GWD" -c /run/lab/gateway.yaml --run-dir $RUN_DIR --pin-dir $PIN_DIR </dev/null
-	within 20 gwctl "$machine" status || [ $? = 1 ] || die "gwd of $machine does not come up:
-$(tail -20 "$LAB/$machine/lab/gwd.log")"
+	if ! within 20 gateway_decided "$machine" || gateway_gone "$machine"; then
+		die "gwd of $machine does not come up: $(tail -n 20 "$LAB/$machine/lab/gwd.log")"
+	fi
 	services_start "$machine"
+}
+
+gateway_decided() { # MACHINE: gwd answers, if only "degraded" (1), or has given up
+	gwctl "$1" status
+	[ $? -le 1 ] || gateway_gone "$1"
 }
 
 gateway_stop() { # EDGE: as an operator does it
