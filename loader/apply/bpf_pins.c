@@ -81,19 +81,23 @@ int pin_open(const struct pin *pin, struct error *error)
 	return descriptor < 0 ? error_errno(error, -errno, "%s", pin->path) : descriptor;
 }
 
-/* Both libraries print through a callback without a context, hence the one static buffer. What stands last matters most:
- * the verifier's verdict comes behind its trace. */
-static char kept[8192];
+/*
+ * Both libraries print through a callback without a context, hence the one static buffer. What stands last matters most:
+ * the verifier's verdict comes behind its trace, all in one message of libbpf's that may have megabytes.
+ */
+static char kept[2048];
 
 static void keep(const char *format, va_list arguments)
 {
-	size_t used = strlen(kept);
+	_cleanup_free_ char *message = NULL, *all = NULL;
+	int size;
 
-	if (used > sizeof(kept) / 2) {
-		memmove(kept, kept + used / 2, used - used / 2 + 1);
-		used = strlen(kept);
-	}
-	vsnprintf(kept + used, sizeof(kept) - used, format, arguments);
+	if (vasprintf(&message, format, arguments) < 0)
+		return;
+	size = asprintf(&all, "%s%s", kept, message);
+	if (size >= 0)
+		snprintf(kept, sizeof(kept), "%s",
+			size < (int)sizeof(kept) ? all : all + size + 1 - sizeof(kept));
 }
 
 static int keep_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
