@@ -75,9 +75,9 @@ SETS(apply_address, address, value)
 SETS(apply_state, state, value)
 
 const struct flag flags[] = {
-	{"provider", "NAME", apply_provider, "only what is this provider's", FLAGS_PROVIDER},
-	{"tunnel", "NAME", apply_tunnel, "only with a way home by this tunnel", FLAGS_WAY},
-	{"gateway", "NAME", apply_gateway, "only with a way home by this gateway", FLAGS_WAY},
+	{"provider", "PROVIDER", apply_provider, "only what is this provider's", FLAGS_PROVIDER},
+	{"tunnel", "TUNNEL", apply_tunnel, "only with a way home by this tunnel", FLAGS_WAY},
+	{"gateway", "GATEWAY", apply_gateway, "only with a way home by this gateway", FLAGS_WAY},
 	{"address", "ADDRESS|PREFIX", apply_address, "only with an end that is this or lies in it",
 		FLAGS_WAY},
 	{"port", "PORT", apply_port, "only with this port at either end", FLAGS_FLOW},
@@ -103,13 +103,12 @@ struct parse {
 	unsigned given; /* bits by index of the flag */
 };
 
-static bool optional_value(const struct flag *flag)
+bool flag_value_optional(const struct flag *flag)
 {
 	return flag->value && flag->value[0] == '[';
 }
 
-/* --name, --name=value, --name value, -l. */
-static const struct flag *find_flag(const char *argument, const char **value)
+const struct flag *flag_find(const char *argument, const char **value)
 {
 	const char *name = argument + 2, *equals = strchr(argument, '=');
 	size_t size = equals ? (size_t)(equals - name) : strlen(name);
@@ -127,13 +126,13 @@ static const struct flag *find_flag(const char *argument, const char **value)
 static int take_flag(struct parse *parse, struct invocation *invocation, struct error *error)
 {
 	const char *argument = *parse->next++, *value;
-	const struct flag *flag = find_flag(argument, &value);
+	const struct flag *flag = flag_find(argument, &value);
 
 	if (!flag)
 		return error_set(error, REPLY_USAGE, "there is no flag %s", argument);
 	if (value && !flag->value)
 		return error_set(error, REPLY_USAGE, "--%s takes no value", flag->name);
-	if (flag->value && !value && !optional_value(flag)) {
+	if (flag->value && !value && !flag_value_optional(flag)) {
 		value = *parse->next;
 		if (!value)
 			return error_set(
@@ -180,7 +179,7 @@ static bool is_object(const char *word)
 	return false;
 }
 
-static const struct command *find_command(const char *object, const char *verb)
+const struct command *command_find(const char *object, const char *verb)
 {
 	for (size_t i = 0; i < command_count; i++) {
 		if (strcmp(commands[i].object, object) != 0)
@@ -200,7 +199,7 @@ static int choose(struct parse *parse, struct invocation *invocation, struct err
 	if (!is_object(object))
 		return error_set(error, REPLY_USAGE, "there is no object “%s”", object);
 	invocation->object = object;
-	invocation->command = find_command(object, verb);
+	invocation->command = command_find(object, verb);
 	if (invocation->command || (invocation->help && !verb))
 		return 0;
 	if (!verb)

@@ -30,7 +30,7 @@ const struct command commands[] = {
 	{"device", "get", "ADDRESS", SHOWS, PATIENCE, run_device_get, "one device"},
 	{"tunnel", "list", NULL, SHOWS | FLAGS_PROVIDER, PATIENCE, run_tunnel_list,
 		"the tunnels and how they are"},
-	{"tunnel", "get", "NAME", SHOWS, PATIENCE, run_tunnel_get, "one tunnel"},
+	{"tunnel", "get", "TUNNEL", SHOWS, PATIENCE, run_tunnel_get, "one tunnel"},
 	{"bgp", "list", NULL, SHOWS | FLAGS_PROVIDER, PATIENCE, run_bgp_list,
 		"the BGP sessions, with their BFD"},
 	{"bgp", "get", "TUNNEL", SHOWS, PATIENCE, run_bgp_get, "the session through one tunnel"},

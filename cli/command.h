@@ -6,6 +6,7 @@
  *	gwctl.c      parse, run, repeat (--watch), exit
  *	command.c    the table of commands       arguments.c   the table of flags, the parser
  *	help.c       help at every level         connection.c  a request to gwd and its rows
+ *	complete.c   completion for the shell
  *	view.c       rows into aligned text      report.c      JSON documents, and errors in words or JSON
  *	status.c flow.c explain.c device.c tunnel.c bgp.c map.c config.c gateway.c stats.c    a noun each
  *
@@ -76,6 +77,12 @@ extern const struct command commands[];
 extern const size_t command_count;
 extern const struct flag flags[];
 extern const size_t flag_count;
+
+/* NULL: there is none. An object without verbs is found whatever the verb (NULL: none was said). */
+const struct command *command_find(const char *object, const char *verb);
+/* The flag of --name, --name=value or -l, and the value in it, else NULL. */
+const struct flag *flag_find(const char *argument, const char **value);
+bool flag_value_optional(const struct flag *flag);
 
 /* How many words the selector takes. */
 size_t command_selector_count(const struct command *command);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* gwctl: parse, run, repeat, exit. Everything else is in the tables and the nouns: command.h. */
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/complete.h"
 #include "cli/report.h"
 
 static void wait_ms(uint32_t milliseconds)
@@ -33,8 +35,11 @@ int main(int count, char **arguments)
 {
 	struct invocation invocation;
 	struct error error;
-	enum reply_code code = arguments_parse(arguments + (count > 0), &invocation, &error);
+	enum reply_code code;
 
+	if (count > 1 && strcmp(arguments[1], "--complete") == 0)
+		return complete(arguments + 2, stdout);
+	code = arguments_parse(arguments + (count > 0), &invocation, &error);
 	if (code != REPLY_FINE) {
 		report(&invocation, code, &error);
 		if (!invocation.json)

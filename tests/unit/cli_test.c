@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "cli/command.h"
+#include "cli/complete.h"
 #include "cli/endpoint.h"
 #include "cli/report.h"
 #include "control_world.h"
@@ -56,7 +57,7 @@ static void usage_errors_are_told(void)
 		{"flow list -x", "no flag -x"},
 		{"flow list -jj", "no flag -jj"},
 		{"flow list --tunne x", "no flag --tunne"},
-		{"flow list --tunnel", "--tunnel needs a value: NAME"},
+		{"flow list --tunnel", "--tunnel needs a value: TUNNEL"},
 		{"flow list --port 0", "“0” is not a port"},
 		{"flow list --port 65536", "“65536” is not a port"},
 		{"flow list --port 080", "“080” is not a port"},
@@ -617,6 +618,94 @@ static void dumps_are_compared(void)
 	CU_ASSERT_EQUAL(run("map diff - -"), REPLY_USAGE);
 }
 
+/* ---- Completion ------------------------------------------------------------------------------------------------------- */
+
+/* What complete() offers for a line, with commas; its last word may be empty. */
+static const char *offers(const char *line, int *file)
+{
+	static char text[4096], copy[512];
+	char *words[WORDS + 1] = {"--run-dir", world.run_dir}, *rest = copy;
+	FILE *stream = fmemopen(text, sizeof(text), "w");
+	size_t count = 2;
+
+	text[0] = '\0'; /* a stream that nothing is written to leaves it as it was */
+	snprintf(copy, sizeof(copy), "%s", line);
+	while (count < WORDS && rest)
+		words[count++] = strsep(&rest, " ");
+	*file = complete(words, stream);
+	fclose(stream);
+	for (char *c = text; *c; c++)
+		if (*c == '\n')
+			*c = c[1] ? ',' : '\0';
+	return text;
+}
+
+static void words_are_completed(void)
+{
+	static const struct {
+		const char *line, *offers;
+		int file;
+	} rows[] = {
+		{"fl", "flow"},
+		{"nothing", ""},
+		{"bgp ", "list,get"},
+		{"bgp l", "list"},
+		{"bgp list ", ""},
+		{"nothing ", ""},
+		{"--json flow coun", "count"},
+		{"flow list --pro", "--provider"},
+		{"flow list --provider ", "acme"},
+		{"flow list --port ", ""},
+		{"flow list --state h", "half_open"},
+		{"flow list --tunnel ", "acme-lgw-01,acme-lgw-02"},
+		{"flow list --tunnel x --gateway ", "edge-gw-01"},
+		{"tunnel get ", "acme-lgw-01,acme-lgw-02"},
+		{"tunnel get other", ""},
+		{"tunnel get acme-lgw-01 ", ""},
+		{"bgp get acme-lgw-02", "acme-lgw-02"},
+		{"flow get u", "udp"},
+		{"flow get udp ", ""},
+		{"config check ", "", 1},
+		{"map diff a ", "", 1},
+		{"--run-dir /nonexistent tunnel get ", ""},
+		{"--run-dir ", "", 1},
+	};
+	int file;
+
+	world_make();
+	start_server();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const char *offered = offers(rows[i].line, &file);
+
+		if (strcmp(offered, rows[i].offers) != 0)
+			printf("[%s]: [%s]\n", rows[i].line, offered);
+		CU_ASSERT_STRING_EQUAL(offered, rows[i].offers);
+		CU_ASSERT_EQUAL(file, rows[i].file);
+	}
+	stop_server();
+}
+
+static void check_kinds(const char *words)
+{
+	char copy[128], *rest = copy, *word;
+
+	snprintf(copy, sizeof(copy), "%s", words ?: "");
+	while ((word = strsep(&rest, " ")) && *word) {
+		if (!complete_knows(word))
+			printf("cli/complete.c has no row for %s\n", word);
+		CU_ASSERT(complete_knows(word));
+	}
+}
+
+/* What a new command or flag brings must not be forgotten there. */
+static void what_words_stand_for_is_known(void)
+{
+	for (size_t i = 0; i < command_count; i++)
+		check_kinds(commands[i].selector);
+	for (size_t i = 0; i < flag_count; i++)
+		check_kinds(flags[i].value);
+}
+
 /* ---- config check: gwd is found by PATH here, since no gwd stands beside this test --------------------------------- */
 
 static void a_check_is_what_gwd_says(void)
@@ -662,4 +751,6 @@ UNIT_TESTS("cli", {"usage errors are told", usage_errors_are_told},
 	{"an explanation is told in sentences", an_explanation_is_told_in_sentences},
 	{"the other commands answer", the_other_commands_answer},
 	{"a dump is stable to the byte", a_dump_is_stable_to_the_byte},
-	{"dumps are compared", dumps_are_compared}, {"a check is what gwd says", a_check_is_what_gwd_says})
+	{"dumps are compared", dumps_are_compared}, {"words are completed", words_are_completed},
+	{"what words stand for is known to completion", what_words_stand_for_is_known},
+	{"a check is what gwd says", a_check_is_what_gwd_says})
