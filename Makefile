@@ -19,6 +19,7 @@ MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 CPPFLAGS = -I. -Iloader -I$(B) -D_GNU_SOURCE
 CFLAGS = -std=gnu17 -O2 -g -Wall -Wextra -Wshadow -Werror -Wno-missing-field-initializers $(LIBRARY_CFLAGS)
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FUZZ_CFLAGS = $(CFLAGS) $(SANITIZE) -fsanitize=fuzzer-no-link -DVERSION='"fuzz"'
 BPF_CFLAGS = -std=gnu17 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Wshadow -Werror -Wno-unused-parameter \
 	-I. -Ibpf -I/usr/include/$(MULTIARCH)
 
@@ -33,13 +34,18 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_tes
 GOLDEN_TOOLS := $(patsubst tests/golden/%.c,$(B)/tests/%,$(wildcard tests/golden/*.c))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/tests/%,$(wildcard tests/bpf/*_test.c))
 BPF_SCENE := $(filter-out %_test.c tests/bpf/cost.c,$(wildcard tests/bpf/*.c))
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%/target,$(wildcard tests/fuzz/*.c))
+FUZZ_SOURCES := $(filter $(addsuffix /%,loader/base loader/conf loader/ctl loader/flow bird),$(GATEWAY_SOURCES)) \
+	loader/model.c $(CLI_SOURCES)
 LAB_TOOLS := $(patsubst tests/lab/tools/%.c,$(B)/lab/%,$(wildcard tests/lab/tools/*.c))
 
 objects = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
 SKELETONS = $(B)/bpf/gateway.skel.h $(B)/bpf/uplink_xdp.skel.h
 
+MANUAL_PAGES = $(B)/man/gwctl.8 $(B)/man/gwd.8 $(B)/man/gateway.yaml.5
+
 .PHONY: all
-all: $(B)/gwd $(B)/gwctl
+all: $(B)/gwd $(B)/gwctl $(MANUAL_PAGES)
 
 # ---- BPF: the TC programs are linked into one object with one set of maps; XDP is its own, libxdp loads it --------
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c $(BPF_HEADERS)
@@ -87,6 +93,14 @@ $(B)/gwd: $(B)/plain/loader/main.o $(B)/plain.a
 $(B)/gwctl: $(call objects,plain,cli/gwctl.c $(CLI_SOURCES) $(BASE_SOURCES))
 	$(CC) $(CFLAGS) $^ $(CLI_LDLIBS) -o $@
 
+# ---- The manual: prose with the programs' own tables in it ----------------------------------------------------------
+$(B)/manual: $(call objects,plain,docs/man/manual.c $(CLI_SOURCES)) $(B)/plain.a
+	$(CC) $(CFLAGS) $^ $(LIBRARY_LDLIBS) -o $@
+
+$(B)/man/%: docs/man/% docs/examples/gateway.yaml $(B)/manual
+	@mkdir -p $(@D)
+	$(B)/manual docs/examples/gateway.yaml < $< > $@.new && mv $@.new $@
+
 # ---- Tests -------------------------------------------------------------------------------------------------------------
 $(B)/tests/%: $(B)/sanitized/tests/unit/%.o $(B)/sanitized.a
 	@mkdir -p $(@D)
@@ -99,6 +113,19 @@ $(B)/tests/%: $(B)/sanitized/tests/golden/%.o $(B)/sanitized.a
 $(B)/tests/%: $(B)/sanitized/tests/bpf/%.o $(call objects,sanitized,$(BPF_SCENE))
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(SANITIZE) $^ -lbpf -lcunit -o $@
+
+# Clang's libFuzzer. A target may be the only user of a source, or compile it in itself: from the archive it takes the rest.
+$(B)/fuzzed/%.o: %.c $(B)/bird/templates.h Makefile
+	@mkdir -p $(@D)
+	$(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/fuzzed.a: $(call objects,fuzzed,$(FUZZ_SOURCES))
+	@rm -f $@
+	ar rcs $@ $^
+
+$(B)/fuzz/%/target: $(B)/fuzzed/tests/fuzz/%.o $(B)/fuzzed.a
+	@mkdir -p $(@D)
+	$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer $^ $(LIBRARY_LDLIBS) -o $@
 
 $(B)/bpf-cost: $(call objects,plain,tests/bpf/cost.c $(BPF_SCENE))
 	$(CC) $(CFLAGS) $^ -lbpf -o $@
@@ -114,18 +141,24 @@ $(B)/lab/%: tests/lab/tools/%.c
 
 .PHONY: tests lab-tools
 lab-tools: $(LAB_TOOLS)
-tests: all $(UNIT_TESTS) $(GOLDEN_TOOLS) $(BPF_TESTS) $(LAB_TOOLS)
+tests: all $(UNIT_TESTS) $(GOLDEN_TOOLS) $(BPF_TESTS) $(FUZZ_TARGETS) $(LAB_TOOLS)
 
-.PHONY: packages check check-unit check-golden check-bpf check-lint check-lab
+.PHONY: packages check check-unit check-golden check-bpf check-lint check-fuzz check-lab
 packages:
 	tests/packages packages.txt
 
 check: packages
 	$(MAKE) tests
-	tests/run unit golden bpf lint lab
+	tests/run unit golden bpf lint fuzz lab
 
-check-unit check-golden check-bpf check-lint check-lab: check-%: tests
+check-unit check-golden check-bpf check-lint check-fuzz check-lab: check-%: tests
 	tests/run $*
+
+# The targets of the tier `fuzz`, for as long as you like: make fuzz FUZZ_SECONDS=3600
+.PHONY: fuzz
+fuzz: export FUZZ_SECONDS ?= 600
+fuzz: $(FUZZ_TARGETS)
+	tests/fuzz/run
 
 # ---- The lab -----------------------------------------------------------------------------------------------------------
 .PHONY: demo lab-up lab-shell lab-down
