@@ -67,6 +67,7 @@ SETS(apply_json, json, true)
 SETS(apply_no_headers, no_headers, true)
 SETS(apply_volatile, volatile_too, true)
 SETS(apply_all, all, true)
+SETS(apply_no_follow, no_follow, true)
 SETS(apply_run_dir, run_dir, value)
 SETS(apply_provider, provider, value)
 SETS(apply_tunnel, tunnel, value)
@@ -84,6 +85,7 @@ const struct flag flags[] = {
 	{"state", "STATE", apply_state, "only half_open, established or closing ones", FLAGS_FLOW},
 	{"all", NULL, apply_all, "yes, also without a filter", FLAGS_ALL},
 	{"volatile", NULL, apply_volatile, "times and counters too", FLAGS_VOLATILE},
+	{"no-follow", NULL, apply_no_follow, "ends behind what is remembered", FLAGS_FOLLOW},
 	{"watch", "[=TIME]", apply_watch, "again and again, every 2 seconds if not said", FLAGS_WATCH},
 	{"no-headers", NULL, apply_no_headers, "rows without their headings", FLAGS_TABLE},
 	{"json", NULL, apply_json, "JSON for programs, errors too", FLAGS_ALWAYS, 'j'},

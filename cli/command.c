@@ -12,7 +12,8 @@
 #define BY_FLOW   (BY_WAY | FLAGS_FLOW)
 #define ENDS      "PROTOCOL SOURCE[:PORT] DESTINATION[:PORT]"
 #define PATIENCE  5000
-#define UNHURRIED 120000 /* removing everything takes its time */
+#define UNHURRIED 120000     /* removing everything takes its time */
+#define FOREVER   UINT32_MAX /* until something happens */
 
 const struct command commands[] = {
 	{"status", NULL, NULL, SHOWS, PATIENCE, run_status,
@@ -44,6 +45,8 @@ const struct command commands[] = {
 		"the configuration in force, in canonical form"},
 	{"gateway", "stop", NULL, ASKS, UNHURRIED, run_gateway_stop,
 		"withdraws, then removes all that gwd made"},
+	{"events", NULL, NULL, ASKS | FLAGS_TABLE | FLAGS_FOLLOW, FOREVER, run_events,
+		"what happened, and why; goes on with what happens"},
 	{"stats", NULL, NULL, SHOWS, PATIENCE, run_stats, "what became of packets, by reason"},
 	{"version", NULL, NULL, ASKS, PATIENCE, run_version, "of gwctl, and of the daemon if it answers"},
 };

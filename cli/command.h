@@ -8,7 +8,8 @@
  *	help.c       help at every level         connection.c  a request to gwd and its rows
  *	complete.c   completion for the shell
  *	view.c       rows into aligned text      report.c      JSON documents, and errors in words or JSON
- *	status.c flow.c explain.c device.c tunnel.c bgp.c map.c config.c gateway.c stats.c    a noun each
+ *	status.c flow.c explain.c device.c tunnel.c bgp.c map.c config.c gateway.c stats.c
+ *	events.c    a noun each
  *
  * gwctl knows gwd by ctl/protocol.h only. Names of states, reasons and everything else come from gwd in JSON.
  */
@@ -33,7 +34,7 @@ struct invocation {
 	const char *object;
 	const char *selector[SELECTOR_MAX];
 	size_t selector_count;
-	bool help, json, no_headers, volatile_too, all;
+	bool help, json, no_headers, volatile_too, all, no_follow;
 	const char *run_dir;
 	uint32_t timeout_ms; /* 0: the command's own */
 	uint32_t watch_ms;   /* 0: once */
@@ -52,6 +53,7 @@ enum flag_set {
 	FLAGS_FLOW = 64,
 	FLAGS_VOLATILE = 128,
 	FLAGS_ALL = 256,
+	FLAGS_FOLLOW = 1024,
 };
 
 struct command {

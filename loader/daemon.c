@@ -112,22 +112,31 @@ int daemon_heal(struct daemon *daemon, struct error *error)
 	return r;
 }
 
+static void tell_heal(struct daemon *daemon, int r, const struct error *error)
+{
+	if (r < 0 && !daemon->heal_fails)
+		tell(daemon, EVENT_HEAL_FAILED, NULL, "%s", error->text);
+	else if (r < 0)
+		log_debug("%s; trying again", error->text);
+	else if (daemon->heal_fails)
+		tell(daemon, EVENT_HEALED, NULL, "the last attempt succeeded");
+	daemon->heal_fails = r < 0;
+}
+
 static int heal_now(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct daemon *daemon = userdata;
 	struct error error;
+	int r;
 
 	(void)source;
 	(void)usec;
-	if (daemon_heal(daemon, &error) < 0) {
-		log_error("%s; trying again", error.text);
+	r = daemon_heal(daemon, &error);
+	if (r == 0 && bird_is_wanted(daemon->model) && !daemon->bird_client)
+		r = watch_bird_start(daemon, &error);
+	tell_heal(daemon, r, &error);
+	if (r < 0)
 		daemon_heal_soon(daemon);
-		return 0;
-	}
-	if (bird_is_wanted(daemon->model) && !daemon->bird_client && watch_bird_start(daemon, &error) < 0) {
-		log_error("%s; trying again", error.text);
-		daemon_heal_soon(daemon);
-	}
 	return 0;
 }
 
@@ -224,7 +233,8 @@ static int prepare(struct daemon *daemon, const char *run_dir, struct error *err
 
 static int start(struct daemon *daemon, struct error *error)
 {
-	const struct ctl_views views = {&daemon->status, &daemon->flows, &daemon->devices, &daemon->settings};
+	const struct ctl_views views = {
+		&daemon->status, &daemon->flows, &daemon->devices, &daemon->settings, &daemon->events};
 	struct ctl_hooks hooks = daemon_hooks;
 	int r;
 
@@ -286,6 +296,7 @@ int daemon_stop(
 {
 	int r;
 
+	tell(daemon, EVENT_GATEWAY_STOPPING, NULL, "gateway stop");
 	say(to, "withdrawing the loopbacks");
 	r = withdraw(daemon, error);
 	if (r < 0)
@@ -353,7 +364,7 @@ static int run(struct daemon *daemon, struct error *error)
 		undo_start(daemon, from_nothing);
 		return r;
 	}
-	log_info("gateway %s runs: %zu tunnels, %zu loopbacks", daemon->model->gateway,
+	tell(daemon, EVENT_GATEWAY_STARTED, daemon->model->gateway, "%zu tunnels, %zu loopbacks",
 		daemon->model->tunnel_count, daemon->model->loopback_count);
 	r = sd_event_loop(daemon->event);
 	return r < 0 ? error_errno(error, r, "the event loop failed") : 0;

@@ -5,6 +5,7 @@
  *	daemon.c   its life: lock, start, the event loop, heal, stop
  *	watch.c    what happens around it: markers, links, BIRD, children → health → usable bits and status
  *	hooks.c    what gwctl asks of it
+ *	tell.c     what happened, for the log and for `gwctl events`
  *
  * Everything runs in one thread on one sd-event loop. Starting and healing are the same: observe, plan, apply. What was
  * made stays when the daemon goes (a signal, a crash); only `gateway stop` withdraws and removes.
@@ -23,6 +24,8 @@
 #include "bird/client.h"
 #include "bird/daemon.h"
 #include "ctl/ctl.h"
+#include "ctl/drops.h"
+#include "ctl/events.h"
 #include "flow/flow.h"
 #include "health/health.h"
 #include "model.h"
@@ -41,6 +44,9 @@ struct daemon {
 	struct flow_table flows, devices;
 	struct settings settings; /* of ageing: the same as the programs' */
 	struct status status;
+	struct events events;
+	struct drops drops;
+	bool heal_fails; /* told once, not with every attempt */
 	struct ctl *ctl;
 
 	struct bird_daemon bird;
@@ -73,6 +79,14 @@ int watch_bird_start(struct daemon *daemon, struct error *error);
 /* After events were reported: changed bits go to the data plane, the status and the log. */
 void watch_changes(struct daemon *daemon);
 void watch_links(struct daemon *daemon);
+
+/* Something happened to `name` (NULL: there is only one of its kind), and why. */
+void tell(struct daemon *daemon, enum event_kind kind, const char *name, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* Loopback `index` of the status is announced now, or not; told when that is a change. */
+void tell_loopback(struct daemon *daemon, size_t index, bool announced);
+/* Looks at the counters, and tells of drops that are news. */
+void tell_drops(struct daemon *daemon);
 
 extern const struct ctl_hooks daemon_hooks;
 

@@ -55,7 +55,7 @@ static void fill_status(struct daemon *daemon)
 	}
 	daemon->status.bird_running = daemon->bird_client != NULL;
 	for (size_t i = 0; i < daemon->model->loopback_count; i++)
-		daemon->status.loopbacks[i].announced = announced[i] && daemon->status.bird_running;
+		tell_loopback(daemon, i, announced[i] && daemon->status.bird_running);
 }
 
 static int health_time(sd_event_source *source, uint64_t usec, void *userdata)
@@ -92,8 +92,8 @@ void watch_changes(struct daemon *daemon)
 		if (bpf_usable_set(
 			    daemon->pin_dir, daemon->model->number, change.tunnel, change.usable, &error) < 0)
 			log_error("tunnel %u: %s", change.tunnel, error.text);
-		log_info("tunnel %s is %s: %s", status_of(daemon, change.tunnel)->tunnel->name,
-			change.usable ? "usable" : "not usable", health_cause(&change));
+		tell(daemon, change.usable ? EVENT_TUNNEL_USABLE : EVENT_TUNNEL_NOT_USABLE,
+			status_of(daemon, change.tunnel)->tunnel->name, "%s", health_cause(&change));
 	}
 	arm_health_timer(daemon);
 	fill_status(daemon);
@@ -119,9 +119,13 @@ static void hear_bfd(void *self, uint16_t tunnel, bool up)
 {
 	struct daemon *daemon = self;
 
-	log_info("BFD of tunnel number %u is %s", tunnel, up ? "up" : "down");
+	const struct tunnel_status *status = status_of(daemon, tunnel);
+
 	health_report(daemon->health, tunnel, HEALTH_BFD, up, now_ms());
 	watch_changes(daemon);
+	if (status)
+		tell(daemon, up ? EVENT_BFD_UP : EVENT_BFD_DOWN, status->tunnel->name,
+			up ? "its neighbour answers" : "its neighbour said nothing in time");
 }
 
 static void hear_link_lost(void *self, const char *interface)
@@ -158,15 +162,20 @@ static void bird_session(void *context, uint16_t tunnel, bool established, const
 {
 	struct daemon *daemon = context;
 	struct tunnel_status *status = status_of(daemon, tunnel);
+	bool changed;
 
 	if (!status)
 		return;
-	if ((status->bgp == SESSION_UP) != established)
+	changed = (status->bgp == SESSION_UP) != established;
+	if (changed)
 		status->bgp_since_ms = now_ms();
 	if (words)
 		snprintf(status->bgp_text, sizeof(status->bgp_text), "%s", words);
 	health_report(daemon->health, tunnel, HEALTH_BGP, established, now_ms());
 	watch_changes(daemon);
+	if (changed)
+		tell(daemon, established ? EVENT_BGP_UP : EVENT_BGP_DOWN, status->tunnel->name,
+			established ? "the session is established" : "the session is closed");
 }
 
 static void bird_configured(void *context, int result, const char *words)
@@ -180,12 +189,12 @@ static void lose_bird(struct daemon *daemon, const char *why)
 {
 	if (!daemon->bird_client)
 		return;
-	log_error("BIRD is lost: %s; the data plane stays as it is, starting BIRD again", why);
 	daemon->bird_source = sd_event_source_disable_unref(daemon->bird_source);
 	bird_client_close(daemon->bird_client);
 	daemon->bird_client = NULL;
 	health_bird_lost(daemon->health, now_ms());
 	watch_changes(daemon);
+	tell(daemon, EVENT_BIRD_LOST, NULL, "%s; the data plane stays as it is", why);
 	daemon_heal_soon(daemon);
 }
 
@@ -234,6 +243,7 @@ int watch_bird_start(struct daemon *daemon, struct error *error)
 		return error_errno(error, r, "cannot listen to BIRD");
 	health_bird_back(daemon->health, now_ms());
 	watch_changes(daemon);
+	tell(daemon, EVENT_BIRD_BACK, NULL, "it answers at %s", daemon->bird.socket);
 	return bird_client_configure(daemon->bird_client, daemon->model, announced, error);
 }
 
@@ -244,6 +254,7 @@ static int every_second(sd_event_source *source, uint64_t usec, void *userdata)
 	struct daemon *daemon = userdata;
 	struct error error;
 
+	tell_drops(daemon);
 	if (daemon->bird_client && bird_client_refresh(daemon->bird_client, &error) < 0)
 		lose_bird(daemon, error.text);
 	sd_event_source_set_time(source, usec + SECOND_US);
@@ -280,7 +291,7 @@ static int hear_children(sd_event_source *source, const struct signalfd_siginfo 
 		name = children_exited(apply_children(daemon->apply), pid);
 		if (!name)
 			continue;
-		log_error("%s (pid %d) ended with %s %d", name, pid,
+		tell(daemon, EVENT_CHILD_ENDED, name, "pid %d ended with %s %d", pid,
 			WIFSIGNALED(status) ? "signal" : "status",
 			WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 		if (strcmp(name, BIRD_CHILD) == 0)
@@ -292,8 +303,7 @@ static int hear_children(sd_event_source *source, const struct signalfd_siginfo 
 
 static int hear_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
-	(void)userdata;
-	log_info("signal %u: the daemon goes, traffic goes on", info->ssi_signo);
+	tell(userdata, EVENT_GATEWAY_LEAVING, NULL, "signal %u", info->ssi_signo);
 	return sd_event_exit(sd_event_source_get_event(source), 0);
 }
 

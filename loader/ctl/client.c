@@ -16,7 +16,8 @@ struct client {
 	sd_event_source *source;
 	int fd;
 	uid_t who;
-	bool last; /* no further request is read: the client said its last, or too much */
+	bool last;  /* no further request is read: the client said its last, or too much */
+	bool waits; /* the request in work has nothing to say until an event comes */
 	uint64_t moved_ms;
 	struct request request; /* its method is NULL: none is in work */
 	struct output output;
@@ -139,7 +140,8 @@ static void work(struct client *client)
 	if (!request->method)
 		return;
 	code = request->method->step(request);
-	if (code != REQUEST_MORE)
+	client->waits = code == REQUEST_WAIT;
+	if (code != REQUEST_MORE && code != REQUEST_WAIT)
 		answer(client, code);
 	if (request->stopped)
 		client->last = true;
@@ -168,7 +170,9 @@ static bool has_work(const struct client *client)
 {
 	bool unread = has_line(client) || client->received == sizeof(client->line);
 
-	return client->request.method || (unread && !client->request.stopped);
+	if (client->request.method)
+		return !client->waits;
+	return unread && !client->request.stopped;
 }
 
 static int listen_for(struct client *client)
@@ -178,6 +182,22 @@ static int listen_for(struct client *client)
 
 	return sd_event_source_set_io_events(
 		client->source, (reads ? EPOLLIN : 0U) | (writes ? EPOLLOUT : 0U));
+}
+
+static bool is_done(const struct client *client)
+{
+	return client->last && !client->waits && !has_work(client) && output_empty(&client->output);
+}
+
+void clients_wake(struct client_list *list)
+{
+	for (struct client *client = list->first; client; client = client->next) {
+		if (!client->waits)
+			continue;
+		work(client);
+		output_flush(&client->output); /* a connection that is gone is heard of by on_io() */
+		listen_for(client);
+	}
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *self)
@@ -198,8 +218,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *self)
 	sent = output_flush(&client->output);
 	if (sent > 0)
 		client->moved_ms = monotonic_ms();
-	if (sent < 0 || (client->last && !has_work(client) && output_empty(&client->output)) ||
-		listen_for(client) < 0)
+	if (sent < 0 || is_done(client) || listen_for(client) < 0)
 		client_close(client);
 	return 0;
 }

@@ -19,6 +19,8 @@ struct client_list {
 int client_open(sd_event *event, int fd, const struct ctl_views *views, const struct ctl_hooks *hooks,
 	struct client_list *list);
 void client_close(struct client *client);
+/* An event has come: whoever waits for one is told at once. Closes nobody. */
+void clients_wake(struct client_list *list);
 /* The client that for the longest time neither sent nor took a byte, and for how long; NULL: there is none.
  */
 struct client *client_stalest(const struct client_list *list, uint64_t *idle_ms);

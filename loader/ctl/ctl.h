@@ -14,6 +14,8 @@
  *	methods.c  the table of methods
  *	status.c flows.c tunnels.c explain.c gateway.c    what they answer
  *	rows.c     lines of the tables as JSON rows
+ *	events.c   what happened, a ring that main fills; history.c tells of it
+ *	drops.c    when a drop is news
  */
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
@@ -23,6 +25,7 @@
 
 #include "base/error.h"
 #include "bpf/abi.h"
+#include "ctl/events.h"
 #include "flow/flow.h"
 #include "status.h"
 
@@ -33,6 +36,7 @@ struct ctl_views {
 	struct flow_table *flows;
 	struct flow_table *devices;
 	const struct settings *settings; /* how long lines live */
+	struct events *events;           /* ctl_open() makes itself their listener */
 };
 
 /* All answer 0, or a negative errno with words for the person who asked. `self` is handed back as it was

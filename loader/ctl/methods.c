@@ -14,6 +14,7 @@ const struct method ctl_methods[] = {
 	{METHOD_STATUS, false, 0, 0, status_step,
 		"one row: the gateway, its loopbacks, tunnels, tables, drops"},
 	{METHOD_STATS, false, 0, 0, stats_step, "a row a reason: what became of packets"},
+	{METHOD_EVENTS, false, 0, A(FOLLOW), events_step, "a row an event, oldest first"},
 	{METHOD_VERSION, false, 0, 0, version_step, "one row: the daemon's version"},
 	{METHOD_FLOW_LIST, false, 0, FLOW_FILTERS, flow_list_step, "a row a flow"},
 	{METHOD_FLOW_GET, false, FLOW_ENDS, FLOW_PORTS, flow_get_step, "one row: the flow of these ends"},

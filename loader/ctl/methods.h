@@ -8,6 +8,8 @@
 /* status.c */
 int status_step(struct request *request);
 int stats_step(struct request *request);
+/* history.c */
+int events_step(struct request *request);
 /* flows.c */
 int flow_list_step(struct request *request);
 int flow_get_step(struct request *request);

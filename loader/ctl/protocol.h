@@ -40,6 +40,7 @@ enum reply_code {
 #define METHOD_STATUS       "status"
 #define METHOD_STATS        "stats"
 #define METHOD_VERSION      "version"
+#define METHOD_EVENTS       "events"
 #define METHOD_FLOW_LIST    "flow.list"
 #define METHOD_FLOW_GET     "flow.get"
 #define METHOD_FLOW_COUNT   "flow.count"
@@ -68,7 +69,8 @@ enum reply_code {
 	X(SOURCE_PORT, "source_port", "0..65535; of an echo: its id")           \
 	X(DESTINATION, "destination", "an address")                             \
 	X(DESTINATION_PORT, "destination_port", "0..65535; of an echo: its id") \
-	X(ALL, "all", "true: also without a filter")
+	X(ALL, "all", "true: also without a filter")                            \
+	X(FOLLOW, "follow", "true: go on with what happens from now on")
 
 enum argument_id {
 #define X(name, wire, words) ARGUMENT_##name,

@@ -140,6 +140,14 @@ static int read_all(const json_t *value, const struct model *model, struct argum
 	return json_is_true(value) ? 0 : error_set(error, REPLY_USAGE, "“all” is true or not given");
 }
 
+static int read_follow(
+	const json_t *value, const struct model *model, struct arguments *to, struct error *error)
+{
+	(void)model;
+	to->follow = json_is_true(value);
+	return to->follow ? 0 : error_set(error, REPLY_USAGE, "“follow” is true or not given");
+}
+
 /* The one table of arguments: what JSON it is, and who reads it. */
 static const struct argument_reader {
 	json_type type;
@@ -158,6 +166,7 @@ static const struct argument_reader {
 	[ARGUMENT_DESTINATION] = {JSON_STRING, read_destination},
 	[ARGUMENT_DESTINATION_PORT] = {JSON_INTEGER, read_destination_port},
 	[ARGUMENT_ALL] = {JSON_TRUE, read_all},
+	[ARGUMENT_FOLLOW] = {JSON_TRUE, read_follow},
 };
 
 static int read_argument(struct request *request, const char *name, const json_t *value)

@@ -11,6 +11,7 @@
 #include "ctl/protocol.h"
 
 #define REQUEST_MORE (-1) /* a step's answer: call me again when there is room */
+#define REQUEST_WAIT (-2) /* a step's answer: call me again when an event has come */
 
 /* The arguments of all methods, checked and looked up; zero where not given. */
 struct arguments {
@@ -24,6 +25,7 @@ struct arguments {
 	uint8_t protocol;
 	struct address source, destination;
 	uint16_t source_port, destination_port;
+	bool follow;
 };
 
 #define GIVEN(arguments, name) ((arguments)->given & 1U << ARGUMENT_##name)
@@ -37,10 +39,11 @@ struct request {
 	struct output *output; /* where rows go */
 	uint32_t index, phase; /* how far the steps have come; both start at 0 */
 	uint64_t count, device_count;
-	bool stopped; /* the gateway is no more: the daemon exits behind this reply */
+	uint64_t next_event; /* the number that comes next; 0: the oldest */
+	bool stopped;        /* the gateway is no more: the daemon exits behind this reply */
 };
 
-/* One method: a row of the one table. `step` answers an enum reply_code, or REQUEST_MORE. */
+/* One method: a row of the one table. `step` answers an enum reply_code, REQUEST_MORE or REQUEST_WAIT. */
 struct method {
 	const char *name;
 	bool changes;      /* only root may */

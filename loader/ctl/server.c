@@ -118,6 +118,13 @@ static int give_to_group(const struct sockaddr_un *name, const char *group_name,
 	return 0;
 }
 
+static void hear_event(void *self)
+{
+	struct ctl *ctl = self;
+
+	clients_wake(&ctl->clients);
+}
+
 static int start(struct ctl *ctl, struct error *error)
 {
 	int r;
@@ -131,7 +138,11 @@ static int start(struct ctl *ctl, struct error *error)
 	if (r < 0)
 		return r;
 	r = sd_event_add_io(ctl->event, &ctl->source, ctl->fd, EPOLLIN, on_connection, ctl);
-	return r < 0 ? error_errno(error, r, "cannot watch the control socket") : 0;
+	if (r < 0)
+		return error_errno(error, r, "cannot watch the control socket");
+	ctl->views.events->heard = hear_event;
+	ctl->views.events->heard_by = ctl;
+	return 0;
 }
 
 int ctl_open(sd_event *event, const char *run_dir, const struct ctl_views *views,
@@ -164,6 +175,8 @@ void ctl_close(struct ctl *ctl)
 		return;
 	while (ctl->clients.first)
 		client_close(ctl->clients.first);
+	if (ctl->views.events->heard_by == ctl)
+		ctl->views.events->heard = NULL;
 	sd_event_source_disable_unref(ctl->source);
 	if (ctl->fd >= 0) {
 		unlink(ctl->name.sun_path);

@@ -32,6 +32,7 @@ struct world {
 	struct status status;
 	struct flow_table flows, devices;
 	struct settings settings;
+	struct events events;
 	struct explanation answer; /* what `explain` finds for a response */
 	unsigned refreshes, stops;
 	bool stopped, stop_fails;
@@ -189,7 +190,8 @@ static void world_make(void)
 
 static void world_listen(void)
 {
-	const struct ctl_views views = {&world.status, &world.flows, &world.devices, &world.settings};
+	const struct ctl_views views = {
+		&world.status, &world.flows, &world.devices, &world.settings, &world.events};
 	const struct ctl_hooks hooks = {
 		&world, world_refresh, world_explain, world_reasons, world_config, world_stop, world_stopped};
 	struct error error = {0};

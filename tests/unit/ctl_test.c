@@ -357,6 +357,94 @@ static void a_stop_that_fails_leaves_the_daemon(void)
 	world_close();
 }
 
+static void happens(enum event_kind kind, const char *name, const char *cause)
+{
+	struct event event = {.kind = kind, .monotonic_ms = 5, .time = {1795233600, 0}};
+
+	snprintf(event.name, sizeof(event.name), "%s", name);
+	snprintf(event.cause, sizeof(event.cause), "%s", cause);
+	events_add(&world.events, &event);
+}
+
+static void what_happened_is_told(void)
+{
+	world_open();
+	CU_ASSERT_STRING_EQUAL(exchange("{\"method\":\"events\"}\n"), "{\"code\":0}\n");
+	happens(EVENT_TUNNEL_NOT_USABLE, "acme-lgw-01", "BFD down");
+	happens(EVENT_BIRD_LOST, "", "its process ended");
+	CU_ASSERT_STRING_EQUAL(exchange("{\"method\":\"events\"}\n"),
+		"{\"number\":1,\"time\":\"2026-11-21T04:00:00.000Z\",\"monotonic_ms\":5,\"object\":"
+		"\"tunnel\","
+		"\"name\":\"acme-lgw-01\",\"event\":\"not_usable\",\"cause\":\"BFD down\"}\n"
+		"{\"number\":2,\"time\":\"2026-11-21T04:00:00.000Z\",\"monotonic_ms\":5,\"object\":\"bird\","
+		"\"name\":null,\"event\":\"lost\",\"cause\":\"its process ended\"}\n{\"code\":0}\n");
+	world_close();
+}
+
+#define FOLLOW "{\"method\":\"events\",\"arguments\":{\"follow\":true}}\n"
+
+/* Without the event loop: an event in the middle of `gateway stop` must go out before the daemon does. */
+static void who_follows_hears_at_once_and_costs_nothing_between(void)
+{
+	_cleanup_close_ int fd = -1, other = -1;
+	char bytes[4096];
+	ssize_t size;
+
+	world_open();
+	fd = connect_client();
+	other = connect_client();
+	happens(EVENT_BIRD_BACK, "", "before");
+	say(fd, FOLLOW, strlen(FOLLOW));
+	say(other, FOLLOW, strlen(FOLLOW));
+	CU_ASSERT_EQUAL(count_lines(hear(fd)), 1);
+	CU_ASSERT_EQUAL(sd_event_run(world.event, 0), 0); /* no busy loop */
+	happens(EVENT_BIRD_LOST, "", "after");
+	size = recv(fd, bytes, sizeof(bytes) - 1, MSG_DONTWAIT);
+	CU_ASSERT_FATAL(size > 0);
+	bytes[size] = '\0';
+	CU_ASSERT_PTR_NOT_NULL(strstr(bytes, "\"cause\":\"after\"}\n"));
+	CU_ASSERT_EQUAL(count_lines(bytes), 1);
+	CU_ASSERT_EQUAL(count_lines(hear(other)), 2);
+	close(TAKE_FD(fd)); /* one leaves, the other stays */
+	happens(EVENT_BIRD_BACK, "", "again");
+	serve();
+	happens(EVENT_BIRD_LOST, "", "again");
+	CU_ASSERT_EQUAL(count_lines(hear(other)), 2);
+	world_close();
+}
+
+/* One that does not read fills its buffer and the socket's; the ring goes on without it. */
+static void a_slow_follower_loses_the_oldest_and_is_told(void)
+{
+	_cleanup_close_ int fd = -1;
+	const char *lost;
+
+	world_open();
+	fd = connect_client();
+	say(fd, FOLLOW, strlen(FOLLOW));
+	for (int i = 0; i < 20000; i++)
+		happens(EVENT_BFD_UP, "acme-lgw-01", "its neighbour answers");
+	CU_ASSERT(count_lines(hear(fd)) < 20000);
+	lost = strstr(reply, "\n{\"lost\":");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(lost);
+	CU_ASSERT_EQUAL(count_lines(reply) - 1 + strtoul(lost + strlen("\n{\"lost\":"), NULL, 10), 20000);
+	world_close();
+}
+
+static void who_follows_half_closed_stays(void)
+{
+	_cleanup_close_ int fd = -1;
+
+	world_open();
+	fd = connect_client();
+	say(fd, FOLLOW, strlen(FOLLOW));
+	shutdown(fd, SHUT_WR);
+	serve();
+	happens(EVENT_BIRD_LOST, "", "after");
+	CU_ASSERT_EQUAL(count_lines(hear(fd)), 1);
+	world_close();
+}
+
 /* ---- Bad clients ------------------------------------------------------------------------------------------------ */
 
 static void nonsense_is_answered_and_forgiven(void)
@@ -504,8 +592,8 @@ static void who_never_reads_only_waits_for_itself(void)
 static void a_step_is_bounded(void)
 {
 	_cleanup_close_ int fd = -1;
-	struct request request = {
-		.views = &(struct ctl_views){&world.status, &world.flows, &world.devices, &world.settings}};
+	struct request request = {.views = &(struct ctl_views){&world.status, &world.flows, &world.devices,
+					  &world.settings, &world.events}};
 	struct output output = {.fd = -1};
 
 	world_open();
@@ -593,7 +681,8 @@ static void changes_are_for_root(void)
 
 static void the_socket_belongs_to_one_daemon(void)
 {
-	const struct ctl_views views = {&world.status, &world.flows, &world.devices, &world.settings};
+	const struct ctl_views views = {
+		&world.status, &world.flows, &world.devices, &world.settings, &world.events};
 	const struct ctl_hooks hooks = {0};
 	struct error error;
 	struct ctl *second = NULL;
@@ -630,6 +719,20 @@ static void every_method_is_complete_and_documented(void)
 	CU_ASSERT_EQUAL(documented, ctl_method_count);
 }
 
+static void every_event_is_documented(void)
+{
+	_cleanup_fclose_ FILE *stream = fopen("docs/json.md", "r");
+	char row[256];
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(stream);
+	reply[fread(reply, 1, sizeof(reply) - 1, stream)] = '\0';
+	for (unsigned i = 0; i < EVENT_KINDS; i++) {
+		snprintf(row, sizeof(row), "\n| `%s` | `%s` | %s |\n", event_kinds[i].object,
+			event_kinds[i].event, event_kinds[i].words);
+		CU_ASSERT_PTR_NOT_NULL(strstr(reply, row));
+	}
+}
+
 UNIT_TESTS("ctl", {"a flow is shown as the design says", a_flow_is_shown_as_the_design_says},
 	{"names that are gone are null", names_that_are_gone_are_null},
 	{"filters reach the table", filters_reach_the_table},
@@ -655,4 +758,10 @@ UNIT_TESTS("ctl", {"a flow is shown as the design says", a_flow_is_shown_as_the_
 	{"many clients are turned away in words", many_clients_are_turned_away_in_words},
 	{"changes are for root", changes_are_for_root},
 	{"the socket belongs to one daemon", the_socket_belongs_to_one_daemon},
-	{"every method is complete and documented", every_method_is_complete_and_documented})
+	{"what happened is told", what_happened_is_told},
+	{"who follows hears at once and costs nothing between",
+		who_follows_hears_at_once_and_costs_nothing_between},
+	{"a slow follower loses the oldest and is told", a_slow_follower_loses_the_oldest_and_is_told},
+	{"who follows half closed stays", who_follows_half_closed_stays},
+	{"every method is complete and documented", every_method_is_complete_and_documented},
+	{"every event is documented", every_event_is_documented})

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Events: what changed, when, and why, for `gwctl events`.
+ *
+ * A ring of the last EVENTS_KEPT of them. Main adds to it, with the time (nothing here reads a clock); whoever reads
+ * keeps the number of the event that it wants next, as many readers as like, none of whom can hold an event back: one
+ * that is too slow finds that the ring has gone on, and by how many events. The newest is heard of at once through the
+ * one listener, ctl's server, which wakes its clients.
+ *
+ * An event has an object (what kind of thing), the thing's name, what became of it, and the cause in words. Objects and
+ * events come from the one table below, which the log, JSON and the documentation use.
+ */
+#ifndef CTL_EVENTS_H
+#define CTL_EVENTS_H
+
+#include <stdint.h>
+#include <time.h>
+
+#include "base/log.h"
+
+#define EVENTS_KEPT      1024
+#define EVENT_NAME_SIZE  64
+#define EVENT_CAUSE_SIZE 160
+
+/* name, object, event, level in the log, words */
+#define EVENTS(X)                                                                                         \
+	X(TUNNEL_USABLE, "tunnel", "usable", INFO, "responses may leave there")                           \
+	X(TUNNEL_NOT_USABLE, "tunnel", "not_usable", INFO, "responses leave by another way")              \
+	X(BFD_UP, "bfd", "up", INFO, "the tunnel's neighbour answers")                                    \
+	X(BFD_DOWN, "bfd", "down", INFO, "the tunnel's neighbour is silent")                              \
+	X(BGP_UP, "bgp", "up", INFO, "the tunnel's session is established")                               \
+	X(BGP_DOWN, "bgp", "down", INFO, "the tunnel's session is not established")                       \
+	X(LOOPBACK_ANNOUNCED, "loopback", "announced", INFO, "BIRD tells the neighbours of it")           \
+	X(LOOPBACK_WITHDRAWN, "loopback", "withdrawn", WARNING, "no neighbour hears of it any more")      \
+	X(BIRD_LOST, "bird", "lost", ERROR, "it ended or does not answer; it is started again")           \
+	X(BIRD_BACK, "bird", "back", INFO, "it runs and answers")                                         \
+	X(CHILD_ENDED, "child", "ended", ERROR, "a process of the gateway ended; it is started again")    \
+	X(HEAL_FAILED, "gateway", "heal_failed", ERROR, "what is missing could not be made; tried again") \
+	X(HEALED, "gateway", "healed", INFO, "everything is as configured again")                         \
+	X(CONFIG_APPLIED, "config", "applied", INFO, "another configuration is in force")                 \
+	X(CONFIG_REFUSED, "config", "refused", ERROR, "the old configuration stays in force")             \
+	X(CONFIG_UNDONE, "config", "undone", WARNING, "the configuration before is in force again")       \
+	X(GATEWAY_STARTED, "gateway", "started", INFO, "the daemon runs")                                 \
+	X(GATEWAY_LEAVING, "gateway", "leaving", INFO, "the daemon goes, traffic goes on")                \
+	X(GATEWAY_STOPPING, "gateway", "stopping", WARNING, "withdraws, then removes all that was made")  \
+	X(DROPS_BEGAN, "drops", "began", WARNING, "packets are dropped for a reason not seen for a while")
+
+enum event_kind {
+#define X(name, object, event, level, words) EVENT_##name,
+	EVENTS(X)
+#undef X
+		EVENT_KINDS
+};
+
+struct event_kind_row {
+	const char *object, *event, *words;
+	enum log_level level;
+};
+extern const struct event_kind_row event_kinds[EVENT_KINDS];
+
+struct event {
+	uint64_t number; /* 1, 2, …: given by events_add() */
+	enum event_kind kind;
+	struct timespec time; /* CLOCK_REALTIME */
+	uint64_t monotonic_ms;
+	char name[EVENT_NAME_SIZE];   /* empty: there is only one of its kind */
+	char cause[EVENT_CAUSE_SIZE]; /* why, in words; a text longer than this is cut */
+};
+
+/* Zeroed is empty. */
+struct events {
+	struct event ring[EVENTS_KEPT];
+	uint64_t last;                 /* the newest's number; 0: none yet */
+	void (*heard)(void *heard_by); /* after each; may be NULL */
+	void *heard_by;
+};
+
+/* Adds a copy under the next number, forgetting the oldest when the ring is full. */
+void events_add(struct events *events, const struct event *event);
+/*
+ * The event of number *next, or the oldest that is remembered when that is gone already; *next then goes on behind it.
+ * *lost says how many were gone. NULL: there is none yet.
+ */
+const struct event *events_next(const struct events *events, uint64_t *next, uint64_t *lost);
+
+#define EVENT_TIME_SIZE 32
+/* RFC 3339, UTC, to the millisecond. Writes EVENT_TIME_SIZE bytes, returns `text`. */
+const char *event_time(const struct timespec *time, char *text);
+
+#endif
