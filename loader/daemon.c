@@ -88,6 +88,15 @@ static void say_step(void *to, const char *words)
 	log_debug("%s", words);
 }
 
+/* What cannot be made now is tried again when it may: heal_now() comes back for it. */
+static void leave_out_waiting(struct daemon *daemon, struct plan *plan)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = children_waiting(apply_children(daemon->apply), &i));)
+		plan_leave_out(plan, name);
+}
+
 static int plan_and_apply(struct daemon *daemon, const struct model *wanted, struct error *error)
 {
 	_cleanup_(items_free) struct items observed = {0};
@@ -100,6 +109,8 @@ static int plan_and_apply(struct daemon *daemon, const struct model *wanted, str
 	r = plan_make(&observed, wanted, &plan);
 	if (r < 0)
 		return error_errno(error, r, "cannot make a plan");
+	if (wanted)
+		leave_out_waiting(daemon, &plan);
 	return apply_run(daemon->apply, &plan, say_step, NULL, error);
 }
 
@@ -107,9 +118,19 @@ int daemon_heal(struct daemon *daemon, struct error *error)
 {
 	int r = plan_and_apply(daemon, daemon->model, error);
 
+	if (r == 0)
+		r = apply_adopt(daemon->apply, error);
 	watch_links(daemon);
 	watch_changes(daemon);
 	return r;
+}
+
+static int heal_bird(struct daemon *daemon, struct error *error)
+{
+	if (!bird_is_wanted(daemon->model) || daemon->bird_client ||
+		!child_is_due(apply_children(daemon->apply), BIRD_CHILD))
+		return 0;
+	return watch_bird_start(daemon, error);
 }
 
 static void tell_heal(struct daemon *daemon, int r, const struct error *error)
@@ -127,29 +148,42 @@ static int heal_now(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct daemon *daemon = userdata;
 	struct error error;
+	uint64_t wait_ms;
 	int r;
 
 	(void)source;
 	(void)usec;
+	daemon->heal_at_ms = UINT64_MAX;
 	r = daemon_heal(daemon, &error);
-	if (r == 0 && bird_is_wanted(daemon->model) && !daemon->bird_client)
-		r = watch_bird_start(daemon, &error);
+	if (r == 0)
+		r = heal_bird(daemon, &error);
 	tell_heal(daemon, r, &error);
 	if (r < 0)
 		daemon_heal_soon(daemon);
+	wait_ms = children_wait_ms(apply_children(daemon->apply));
+	if (wait_ms != UINT64_MAX)
+		daemon_heal_in(daemon, wait_ms);
 	return 0;
+}
+
+void daemon_heal_in(struct daemon *daemon, uint64_t milliseconds)
+{
+	uint64_t when = now_ms() + milliseconds + 1; /* behind the time, never just before it */
+
+	if (when >= daemon->heal_at_ms)
+		return;
+	daemon->heal_at_ms = when;
+	if (!daemon->heal_timer)
+		sd_event_add_time(daemon->event, &daemon->heal_timer, CLOCK_MONOTONIC, when * 1000, 1000,
+			heal_now, daemon);
+	else
+		sd_event_source_set_time(daemon->heal_timer, when * 1000);
+	sd_event_source_set_enabled(daemon->heal_timer, SD_EVENT_ONESHOT);
 }
 
 void daemon_heal_soon(struct daemon *daemon)
 {
-	uint64_t when = (now_ms() + HEAL_DELAY_MS) * 1000;
-
-	if (!daemon->heal_timer)
-		sd_event_add_time(
-			daemon->event, &daemon->heal_timer, CLOCK_MONOTONIC, when, 1000, heal_now, daemon);
-	else
-		sd_event_source_set_time(daemon->heal_timer, when);
-	sd_event_source_set_enabled(daemon->heal_timer, SD_EVENT_ONESHOT);
+	daemon_heal_in(daemon, HEAL_DELAY_MS);
 }
 
 /* ---- Start ------------------------------------------------------------------------------------------------------------ */
@@ -238,6 +272,9 @@ static int start(struct daemon *daemon, struct error *error)
 	struct ctl_hooks hooks = daemon_hooks;
 	int r;
 
+	r = adopt_bits(daemon, error);
+	if (r < 0)
+		return r;
 	r = watch_open(daemon, error);
 	if (r < 0)
 		return r;
@@ -372,7 +409,11 @@ static int run(struct daemon *daemon, struct error *error)
 
 int daemon_run(const struct model *model, const char *run_dir, const char *pin_dir, struct error *error)
 {
-	struct daemon daemon = {.model = model, .pin_dir = pin_dir, .run_dir_lock = -1, .namespace_lock = -1};
+	struct daemon daemon = {.model = model,
+		.pin_dir = pin_dir,
+		.run_dir_lock = -1,
+		.namespace_lock = -1,
+		.heal_at_ms = UINT64_MAX};
 	bool removed;
 	int r = sd_event_default(&daemon.event);
 

@@ -4,6 +4,7 @@
  *
  *	daemon.c   its life: lock, start, the event loop, heal, stop
  *	watch.c    what happens around it: markers, links, BIRD, children → health → usable bits and status
+ *	adopt.c    what an earlier daemon left that is not an item of a plan: usable bits, processes
  *	hooks.c    what gwctl asks of it
  *	tell.c     what happened, for the log and for `gwctl events`
  *
@@ -52,6 +53,7 @@ struct daemon {
 	struct bird_daemon bird;
 	struct bird_client *bird_client; /* NULL: BIRD does not answer, or is not wanted */
 	sd_event_source *bird_source, *heal_timer, *health_timer;
+	uint64_t heal_at_ms;                 /* UINT64_MAX: no healing is ahead */
 	uint32_t swept_flows, swept_devices; /* where the next slice of the sweep begins */
 };
 
@@ -66,11 +68,17 @@ int daemon_run(const struct model *model, const char *run_dir, const char *pin_d
 uint64_t now_ms(void);
 /* Observe, plan, apply; then every tunnel's link is reported. */
 int daemon_heal(struct daemon *daemon, struct error *error);
-/* Heals after a moment, once for all that is asked for meanwhile. */
+/* Heals after a time, once for all that is asked for meanwhile; soon: after a moment. */
+void daemon_heal_in(struct daemon *daemon, uint64_t milliseconds);
 void daemon_heal_soon(struct daemon *daemon);
 /* Withdraws, then removes all that was made. Each step is told by say(to, words). */
 int daemon_stop(
 	struct daemon *daemon, void (*say)(void *to, const char *words), void *to, struct error *error);
+
+/* Before anything is heard: the tunnels that were usable when an earlier daemon went are usable still. */
+int adopt_bits(struct daemon *daemon, struct error *error);
+
+#define BIRD_CHILD "bird"
 
 /* Starts to listen: signals, children, timers, markers. */
 int watch_open(struct daemon *daemon, struct error *error);

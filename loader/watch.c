@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "apply/bpf.h"
 #include "apply/child.h"
@@ -19,7 +18,6 @@
 #define SECOND_US       1000000
 #define SWEEP_US        100000
 #define ACCURACY_US     1000
-#define BIRD_CHILD      "bird"
 #define BIRD_TIMEOUT_MS 5000
 
 static struct tunnel_status *status_of(struct daemon *daemon, uint16_t tunnel)
@@ -213,12 +211,12 @@ static int hear_bird(sd_event_source *source, int fd, uint32_t events, void *use
 
 static int start_bird_process(struct daemon *daemon, struct error *error)
 {
-	pid_t pid;
+	struct children *children = apply_children(daemon->apply);
+	pid_t pid = process_behind(daemon->bird.socket);
 
-	if (process_behind(daemon->bird.socket) > 0)
-		return 0;
-	pid = child_start(
-		apply_children(daemon->apply), BIRD_CHILD, (char *const *)daemon->bird.argv, NULL, error);
+	if (pid > 0)
+		return child_adopt(children, BIRD_CHILD, pid, error);
+	pid = child_start(children, BIRD_CHILD, (char *const *)daemon->bird.argv, NULL, error);
 	return pid < 0 ? pid : 0;
 }
 
@@ -278,25 +276,21 @@ static int sweep_tables(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-static int hear_children(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+static int hear_children(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	struct daemon *daemon = userdata;
-	const char *name;
-	int status;
-	pid_t pid;
+	struct child_end end;
 
 	(void)source;
-	(void)info;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		name = children_exited(apply_children(daemon->apply), pid);
-		if (!name)
-			continue;
-		tell(daemon, EVENT_CHILD_ENDED, name, "pid %d ended with %s %d", pid,
-			WIFSIGNALED(status) ? "signal" : "status",
-			WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-		if (strcmp(name, BIRD_CHILD) == 0)
+	(void)fd;
+	(void)events;
+	while (children_next_end(apply_children(daemon->apply), &end)) {
+		tell(daemon, EVENT_CHILD_ENDED, end.name,
+			"pid %d %s; not started again before %u ms are over", end.pid, end.cause,
+			end.wait_ms);
+		if (strcmp(end.name, BIRD_CHILD) == 0)
 			lose_bird(daemon, "its process ended");
-		daemon_heal_soon(daemon);
+		daemon_heal_in(daemon, end.wait_ms);
 	}
 	return 0;
 }
@@ -338,16 +332,20 @@ static int watch_signals(struct daemon *daemon, struct error *error)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	r = add_signal(daemon, SIGTERM, hear_signal, error);
 	if (r < 0)
 		return r;
-	r = add_signal(daemon, SIGINT, hear_signal, error);
-	if (r < 0)
-		return r;
-	return add_signal(daemon, SIGCHLD, hear_children, error);
+	return add_signal(daemon, SIGINT, hear_signal, error);
+}
+
+static int watch_children(struct daemon *daemon, struct error *error)
+{
+	int r = sd_event_add_io(daemon->event, NULL, children_descriptor(apply_children(daemon->apply)),
+		EPOLLIN, hear_children, daemon);
+
+	return r < 0 ? error_errno(error, r, "cannot listen to the children") : 0;
 }
 
 static int watch_monitor(struct daemon *daemon, struct error *error)
@@ -366,6 +364,9 @@ int watch_open(struct daemon *daemon, struct error *error)
 {
 	int r = watch_signals(daemon, error);
 
+	if (r < 0)
+		return r;
+	r = watch_children(daemon, error);
 	if (r < 0)
 		return r;
 	r = watch_monitor(daemon, error);

@@ -52,6 +52,9 @@ int apply_observe(
 int apply_run(struct apply *apply, const struct plan *plan, void (*say)(void *to, const char *words),
 	void *to, struct error *error);
 
+/* Watches the processes behind our interfaces that an earlier gwd started. */
+int apply_adopt(struct apply *apply, struct error *error);
+
 /*
  * Brings what apply knows of the status up to date: each tunnel's interface, driver, counters and handshake; how the
  * programs are attached. Interfaces that are not there get zeros.

@@ -24,6 +24,7 @@
 struct explanation;
 struct reason_count;
 struct settings;
+struct usable_entry;
 
 /* Once, before all else: libxdp pins its dispatchers on the bpffs that the pin directory is on. */
 void bpf_pins_here(const char *pin_dir);
@@ -55,6 +56,8 @@ int bpf_is_filled(const char *pin_dir, struct netlink *netlink, const struct mod
 
 /* ---- Asking ---------------------------------------------------------------------------------------------------- */
 
+/* The tunnels of a gateway that are usable, as bits; all zeros when there is no such map yet. */
+int bpf_usable_read(const char *pin_dir, uint8_t gateway, struct usable_entry *entry, struct error *error);
 int bpf_usable_set(const char *pin_dir, uint8_t gateway, uint16_t tunnel, bool usable, struct error *error);
 /* What the programs go by now. */
 int bpf_settings_read(const char *pin_dir, struct settings *settings, struct error *error);

@@ -11,6 +11,21 @@
 #include "base/cleanup.h"
 #include "bpf/abi.h"
 
+int bpf_usable_read(const char *pin_dir, uint8_t gateway, struct usable_entry *entry, struct error *error)
+{
+	_cleanup_close_ int map = bpf_map_open(pin_dir, MAP_USABLE, NULL, error);
+	uint32_t key = gateway;
+
+	memset(entry, 0, sizeof(*entry));
+	if (map == -ENOENT)
+		return 0;
+	if (map < 0)
+		return map;
+	if (bpf_map_lookup_elem(map, &key, entry) < 0)
+		return error_errno(error, -errno, "reading the map %s", MAP_USABLE);
+	return 0;
+}
+
 int bpf_usable_set(const char *pin_dir, uint8_t gateway, uint16_t tunnel, bool usable, struct error *error)
 {
 	_cleanup_close_ int map = bpf_map_open(pin_dir, MAP_USABLE, NULL, error);

@@ -9,30 +9,66 @@
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/backoff.h"
 #include "base/cleanup.h"
 
 extern char **environ;
 
 struct child {
 	char name[CHILD_NAME_SIZE];
-	pid_t pid;
+	pid_t pid;      /* 0: it ended */
+	int descriptor; /* its pidfd; -1 when it ended */
+	uint64_t started_ms, due_ms;
+	uint32_t
+		wait_ms; /* before its present life, or before the next one when it ended; 0: it never had to */
 	struct child *next;
 };
 
 struct children {
+	int epoll; /* readable when a pidfd is: somebody ended */
 	struct child *first;
-	char exited[CHILD_NAME_SIZE];
 };
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
 
 struct children *children_new(void)
 {
-	return calloc(1, sizeof(struct children));
+	struct children *children = calloc(1, sizeof(*children));
+
+	if (!children)
+		return NULL;
+	children->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (children->epoll >= 0)
+		return children;
+	free(children);
+	return NULL;
+}
+
+static void stop_watching(struct child *child)
+{
+	close_descriptor(&child->descriptor);
+	child->descriptor = -1;
+	child->pid = 0;
+}
+
+static void free_child(struct child *child)
+{
+	stop_watching(child);
+	free(child);
 }
 
 void children_free(struct children *children)
@@ -43,10 +79,13 @@ void children_free(struct children *children)
 		return;
 	for (struct child *child = children->first; child; child = next) {
 		next = child->next;
-		free(child);
+		free_child(child);
 	}
+	close_descriptor(&children->epoll);
 	free(children);
 }
+
+/* ---- Starting and adopting ---------------------------------------------------------------------------------------- */
 
 static int set_attributes(posix_spawnattr_t *attributes)
 {
@@ -81,48 +120,169 @@ static pid_t spawn(char *const arguments[], char *const environment[])
 	return result < 0 ? result : pid;
 }
 
+static struct child *find(const struct children *children, const char *name)
+{
+	for (struct child *child = children->first; child; child = child->next)
+		if (strcmp(child->name, name) == 0)
+			return child;
+	return NULL;
+}
+
+static struct child *find_or_add(struct children *children, const char *name)
+{
+	struct child *child = find(children, name);
+
+	if (child)
+		return child;
+	child = calloc(1, sizeof(*child));
+	if (!child)
+		return NULL;
+	strncpy(child->name, name, sizeof(child->name) - 1);
+	child->descriptor = -1;
+	child->next = children->first;
+	return children->first = child;
+}
+
+static int watch(struct children *children, struct child *child, pid_t pid)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = child};
+	_cleanup_close_ int descriptor = pidfd_open(pid, 0);
+
+	if (descriptor < 0 || epoll_ctl(children->epoll, EPOLL_CTL_ADD, descriptor, &event) < 0)
+		return -errno;
+	stop_watching(child);
+	child->descriptor = TAKE_FD(descriptor);
+	child->pid = pid;
+	child->started_ms = now_ms();
+	return 0;
+}
+
 pid_t child_start(struct children *children, const char *name, char *const arguments[],
 	char *const environment[], struct error *error)
 {
-	struct child *child = calloc(1, sizeof(*child));
+	struct child *child = find_or_add(children, name);
 	pid_t pid;
+	int result;
 
 	if (!child)
 		return error_errno(error, -ENOMEM, "starting %s", arguments[0]);
 	pid = spawn(arguments, environment);
-	if (pid < 0) {
-		free(child);
+	if (pid < 0)
 		return error_errno(error, pid, "starting %s", arguments[0]);
-	}
-	strncpy(child->name, name, sizeof(child->name) - 1);
-	child->pid = pid;
-	child->next = children->first;
-	children->first = child;
-	return pid;
+	result = watch(children, child, pid);
+	if (result == 0)
+		return pid;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	return error_errno(error, result, "watching %s", arguments[0]);
+}
+
+int child_adopt(struct children *children, const char *name, pid_t pid, struct error *error)
+{
+	struct child *child = find_or_add(children, name);
+	int result = child ? 0 : -ENOMEM;
+
+	if (child && child->pid != pid)
+		result = watch(children, child, pid);
+	return result < 0 ? error_errno(error, result, "watching %s (pid %d)", name, pid) : 0;
 }
 
 pid_t child_pid(const struct children *children, const char *name)
 {
-	for (const struct child *child = children->first; child; child = child->next)
-		if (strcmp(child->name, name) == 0)
-			return child->pid;
-	return 0;
+	const struct child *child = find(children, name);
+
+	return child ? child->pid : 0;
 }
 
-const char *children_exited(struct children *children, pid_t pid)
+/* ---- Ends --------------------------------------------------------------------------------------------------------- */
+
+int children_descriptor(const struct children *children)
+{
+	return children->epoll;
+}
+
+/* Only a parent is told the status. */
+static void tell_cause(pid_t pid, char *cause, size_t size)
+{
+	int status;
+
+	if (waitpid(pid, &status, WNOHANG) != pid)
+		snprintf(cause, size, "ended (an earlier gwd started it: its status is not known)");
+	else if (WIFSIGNALED(status))
+		snprintf(cause, size, "was killed by signal %d", WTERMSIG(status));
+	else
+		snprintf(cause, size, "ended with status %d", WEXITSTATUS(status));
+}
+
+bool children_next_end(struct children *children, struct child_end *end)
+{
+	struct epoll_event event;
+	struct child *child;
+	uint64_t now = now_ms();
+
+	if (epoll_wait(children->epoll, &event, 1, 0) != 1)
+		return false;
+	child = event.data.ptr;
+	child->wait_ms = backoff_next(child->wait_ms, now - child->started_ms);
+	child->due_ms = now + child->wait_ms;
+	memset(end, 0, sizeof(*end));
+	memcpy(end->name, child->name, sizeof(end->name));
+	end->pid = child->pid;
+	end->wait_ms = child->wait_ms;
+	tell_cause(child->pid, end->cause, sizeof(end->cause));
+	stop_watching(child);
+	return true;
+}
+
+static bool is_waiting(const struct child *child)
+{
+	return child->pid == 0 && child->due_ms > now_ms();
+}
+
+bool child_is_due(const struct children *children, const char *name)
+{
+	const struct child *child = find(children, name);
+
+	return !child || !is_waiting(child);
+}
+
+const char *children_waiting(const struct children *children, size_t *index)
+{
+	const struct child *child = children->first;
+
+	for (size_t i = 0; child; child = child->next, i++)
+		if (i >= *index && is_waiting(child)) {
+			*index = i + 1;
+			return child->name;
+		}
+	return NULL;
+}
+
+uint64_t children_wait_ms(const struct children *children)
+{
+	uint64_t now = now_ms(), least = UINT64_MAX;
+
+	for (const struct child *child = children->first; child; child = child->next)
+		if (is_waiting(child) && child->due_ms - now < least)
+			least = child->due_ms > now ? child->due_ms - now : 0;
+	return least;
+}
+
+static void forget(struct children *children, pid_t pid)
 {
 	for (struct child **link = &children->first; *link; link = &(*link)->next) {
 		struct child *child = *link;
 
 		if (child->pid != pid)
 			continue;
-		memcpy(children->exited, child->name, sizeof(children->exited));
+		waitpid(pid, NULL, WNOHANG);
 		*link = child->next;
-		free(child);
-		return children->exited;
+		free_child(child);
+		return;
 	}
-	return NULL;
 }
+
+/* ---- Any process -------------------------------------------------------------------------------------------------- */
 
 bool process_alive(pid_t pid)
 {
@@ -152,6 +312,8 @@ int process_end(struct children *children, pid_t pid, unsigned patience_ms)
 	_cleanup_close_ int descriptor = pidfd_open(pid, 0);
 	int result;
 
+	if (descriptor < 0 && errno == ESRCH)
+		forget(children, pid);
 	if (descriptor < 0)
 		return errno == ESRCH ? 0 : -errno;
 	if (pidfd_send_signal(descriptor, SIGTERM, NULL, 0) < 0 && errno != ESRCH)
@@ -161,8 +323,8 @@ int process_end(struct children *children, pid_t pid, unsigned patience_ms)
 		pidfd_send_signal(descriptor, SIGKILL, NULL, 0);
 		result = wait_end(descriptor, 5000);
 	}
-	if (result == 0 && children_exited(children, pid))
-		waitpid(pid, NULL, 0);
+	if (result == 0)
+		forget(children, pid);
 	return result;
 }
 

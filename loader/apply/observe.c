@@ -11,6 +11,7 @@
 #include "apply/sysctl.h"
 #include "apply/wireguard.h"
 #include "base/cleanup.h"
+#include "base/log.h"
 
 struct observation {
 	struct apply *apply;
@@ -157,6 +158,24 @@ int apply_observe(struct apply *apply, const struct model *model, struct items *
 	if (result < 0)
 		items_free(observed);
 	return result;
+}
+
+/* ---- Adopting ----------------------------------------------------------------------------------------------------- */
+
+/* One that cannot be watched serves all the same; its end will be seen by its interface. */
+static int adopt_link(const struct link *link, void *context)
+{
+	struct children *children = context;
+	struct error words;
+
+	if (link->ours && wireguard_adopt(children, link, &words) < 0)
+		log_warning("%s", words.text);
+	return 0;
+}
+
+int apply_adopt(struct apply *apply, struct error *error)
+{
+	return link_each(apply->netlink, adopt_link, apply->children, error);
 }
 
 /* ---- Status ------------------------------------------------------------------------------------------------------- */

@@ -48,6 +48,13 @@ int wireguard_create(
 	return result;
 }
 
+int wireguard_adopt(struct children *children, const struct link *link, struct error *error)
+{
+	const struct wireguard_driver *driver = wireguard_driver_of(link);
+
+	return driver && driver->adopt ? driver->adopt(children, link->name, error) : 0;
+}
+
 int wireguard_remove(
 	struct netlink *netlink, struct children *children, const char *name, struct error *error)
 {

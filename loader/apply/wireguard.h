@@ -48,6 +48,8 @@ struct wireguard_driver {
 	/* Ends whatever serves the interface, and it. */
 	int (*remove)(
 		struct netlink *netlink, struct children *children, const char *name, struct error *error);
+	/* Watches the process that serves the interface, if an earlier gwd started it. NULL: there is none. */
+	int (*adopt)(struct children *children, const char *name, struct error *error);
 	int (*set)(const char *name, const struct wireguard_settings *settings, struct error *error);
 	int (*get)(const char *name, struct wireguard_state *state, struct error *error);
 };
@@ -59,6 +61,7 @@ const struct wireguard_driver *wireguard_driver_of(const struct link *link);
 
 int wireguard_create(
 	struct netlink *netlink, struct children *children, const char *name, struct error *error);
+int wireguard_adopt(struct children *children, const struct link *link, struct error *error);
 int wireguard_remove(
 	struct netlink *netlink, struct children *children, const char *name, struct error *error);
 /* The item's key file is read, used and forgotten; without one the device keeps its key. */

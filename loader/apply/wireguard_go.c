@@ -144,6 +144,13 @@ static int remove_process(
 	return result;
 }
 
+static int adopt(struct children *children, const char *name, struct error *error)
+{
+	pid_t pid = child_pid(children, name) ? 0 : server_pid(name);
+
+	return pid > 0 ? child_adopt(children, name, pid, error) : 0;
+}
+
 /* ---- UAPI ----------------------------------------------------------------------------------------------------------- */
 
 /* Sends a request and reads the answer up to its empty line, ended by a zero. Both may hold keys: the caller wipes. */
@@ -272,6 +279,7 @@ const struct wireguard_driver wireguard_go = {
 	.link_kind = "tun",
 	.create = create,
 	.remove = remove_process,
+	.adopt = adopt,
 	.set = set,
 	.get = get,
 };

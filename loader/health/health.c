@@ -85,6 +85,21 @@ static void judge(struct health *health, size_t i, uint64_t now_ms)
 	state->since_ms = now_ms;
 }
 
+void health_adopt(struct health *health, uint16_t tunnel)
+{
+	health->bird_lost = true;
+	for (size_t i = 0; i < health->model->tunnel_count; i++) {
+		struct health_tunnel *state = &health->tunnels[i];
+
+		if (state->tunnel != tunnel)
+			continue;
+		state->has[HEALTH_LINK] = true;
+		state->missing = HEALTH_NOTHING;
+		state->usable = health->told[i] = true;
+		state->frozen = needs(&health->model->tunnels[i], HEALTH_BGP);
+	}
+}
+
 /* ---- Events ----------------------------------------------------------------------------------------------------------- */
 
 void health_report(

@@ -12,7 +12,8 @@
  * It is usable while it has all it needs, and not a moment longer. One exception: BGP and BFD are known through BIRD, and
  * when BIRD dies nothing is known about the neighbours, whose data plane goes on. So the bits of that moment are *frozen*
  * (only a link that goes is believed) until BIRD is back; then each tunnel thaws as soon as it has all it needs, and the
- * rest when HEALTH_CONVERGE_MS are over, which is time for BGP to come back to a neighbour that lives.
+ * rest when HEALTH_CONVERGE_MS are over, which is time for BGP to come back to a neighbour that lives. A daemon that starts
+ * on what an earlier one left knows as little, and begins with its bits frozen: health_adopt().
  *
  * Main writes the changes into the BPF maps and the status. Times are milliseconds of CLOCK_MONOTONIC.
  */
@@ -43,6 +44,13 @@ struct health;
 /* Every tunnel starts unusable, without a link. The model must outlive it. NULL: no memory. */
 struct health *health_new(const struct model *model, uint64_t now_ms);
 void health_free(struct health *health);
+
+/*
+ * The tunnel was usable when an earlier daemon went. Before anything is reported: its link is believed until it is
+ * reported, and its bit is frozen as if BIRD had been lost, until health_bird_back(). health_next_change() tells only what
+ * differs from that.
+ */
+void health_adopt(struct health *health, uint16_t tunnel);
 
 /* "link gone", "BFD down", "BGP down", "all well": why it is usable or not. */
 const char *health_cause(const struct health_tunnel *tunnel);

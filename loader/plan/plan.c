@@ -219,6 +219,16 @@ int plan_make(const struct items *observed, const struct model *model, struct pl
 	return result;
 }
 
+void plan_leave_out(struct plan *plan, const char *interface)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < plan->count; i++)
+		if (strcmp(plan->steps[i].item.interface, interface) != 0)
+			plan->steps[kept++] = plan->steps[i];
+	plan->count = kept;
+}
+
 void plan_free(struct plan *plan)
 {
 	free(plan->steps);

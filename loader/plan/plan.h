@@ -142,6 +142,8 @@ int plan_wanted(const struct model *model, struct items *wanted);
 
 /* The difference. `model` NULL: nothing is wanted. An empty plan is success. 0 or -ENOMEM. */
 int plan_make(const struct items *observed, const struct model *model, struct plan *plan);
+/* Takes out all that is to be done on an interface: it cannot be made now. */
+void plan_leave_out(struct plan *plan, const char *interface);
 void plan_free(struct plan *plan);
 
 #define STEP_TEXT_SIZE 256

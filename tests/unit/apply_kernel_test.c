@@ -6,6 +6,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -258,9 +259,13 @@ static void drift_is_healed(void)
 
 static void lose_process(pid_t pid)
 {
+	struct pollfd poller = {.fd = children_descriptor(apply_children(apply)), .events = POLLIN};
+	struct child_end end;
+
 	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(children_exited(apply_children(apply), pid));
+	CU_ASSERT_EQUAL(poll(&poller, 1, 5000), 1);
+	CU_ASSERT_FATAL(children_next_end(apply_children(apply), &end));
+	CU_ASSERT_EQUAL(end.pid, pid);
 	CU_ASSERT_EQUAL(child_pid(apply_children(apply), "hwt-one"), 0);
 }
 

@@ -16,7 +16,7 @@ static struct loopback loopbacks[] = {{.name = "control"}, {.name = "media"}};
 static const struct model model = {
 	.tunnels = tunnels, .tunnel_count = 3, .loopbacks = loopbacks, .loopback_count = 2};
 
-enum event { LINK, NO_LINK, BFD, NO_BFD, BGP, NO_BGP, LOST, BACK, TICK };
+enum event { LINK, NO_LINK, BFD, NO_BFD, BGP, NO_BGP, LOST, BACK, TICK, ADOPT };
 
 /* A time table: what happens when to which tunnel, and whether that tunnel is usable then and since when. */
 struct row {
@@ -39,6 +39,9 @@ static void happen(struct health *health, const struct row *row)
 		return;
 	case TICK:
 		health_tick(health, row->at);
+		return;
+	case ADOPT:
+		health_adopt(health, row->tunnel);
 		return;
 	case LINK:
 	case NO_LINK:
@@ -99,6 +102,30 @@ static void any_loss_ends_it_at_once(void)
 	FOLLOW({1, LINK, 2, false, 0, "BGP down"}, {2, BGP, 2, true, 2, "all well"},
 		{3, NO_BFD, 2, true, 2, "all well"}, {4, NO_BGP, 2, false, 4, "BGP down"});
 	FOLLOW({1, LINK, 3, true, 1, "all well"}, {2, NO_LINK, 3, false, 2, "link gone"});
+}
+
+/* What an earlier daemon left: neither a black hole while nothing is known, nor believed for ever. */
+static void a_successor_adopts_the_bits(void)
+{
+	struct health_tunnel change;
+	struct health *health = health_new(&model, 0);
+
+	health_adopt(health, 1);
+	CU_ASSERT_FALSE(health_next_change(health, &change)); /* the map says so already */
+	health_report(health, 1, HEALTH_LINK, false, 5);
+	CU_ASSERT(health_next_change(health, &change));
+	CU_ASSERT_FALSE(change.usable);
+	health_free(health);
+	/* BFD is heard of before the link is. */
+	FOLLOW({0, ADOPT, 1, true, 0, "all well"}, {1, BFD, 1, true, 0, "all well"},
+		{2, LINK, 1, true, 0, "all well"}, {3, BACK, 1, true, 0, "all well"},
+		{4, BGP, 1, true, 0, "all well"}, {5, NO_BFD, 1, false, 5, "BFD down"});
+	/* It died meanwhile, and nobody says so. */
+	FOLLOW({0, ADOPT, 1, true, 0, "all well"}, {2, LINK, 1, true, 0, "all well"},
+		{3, BACK, 1, true, 0, "all well"}, {4, BGP, 1, true, 0, "all well"},
+		{15003, TICK, 1, false, 15003, "BFD down"});
+	FOLLOW({0, ADOPT, 3, true, 0, "all well"}, {1, NO_LINK, 3, false, 1, "link gone"});
+	FOLLOW({0, ADOPT, 2, true, 0, "all well"}, {1, LINK, 3, true, 1, "all well"});
 }
 
 // clang-format off
@@ -194,6 +221,7 @@ static void loopbacks_are_announced_until_withdrawn(void)
 
 UNIT_TESTS("health", {"a tunnel needs what is configured for it", needs_what_is_configured},
 	{"any loss ends it at once", any_loss_ends_it_at_once},
+	{"a successor adopts the bits", a_successor_adopts_the_bits},
 	{"a lost BIRD freezes the bits", a_lost_bird_freezes},
 	{"the frozen thaw in bounded time", the_frozen_thaw_in_bounded_time},
 	{"the deadline is told", the_deadline_is_told}, {"changes are told once", changes_are_told_once},

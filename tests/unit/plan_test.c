@@ -373,7 +373,24 @@ static void unknown_programs_are_replaced(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(steps, "add program uplink_xdp on eth0\n"));
 }
 
+/* A child that must wait before it is started again: its tunnel is left out, the others are not. */
+static void what_must_wait_is_left_out(void)
+{
+	const struct items nothing = {0};
+	struct plan plan = {0};
+	size_t all;
+
+	CU_ASSERT_EQUAL(plan_make(&nothing, &model, &plan), 0);
+	all = plan.count;
+	plan_leave_out(&plan, "acme-1");
+	CU_ASSERT(plan.count > 0 && plan.count < all);
+	for (size_t i = 0; i < plan.count; i++)
+		CU_ASSERT_STRING_NOT_EQUAL(plan.steps[i].item.interface, "acme-1");
+	plan_free(&plan);
+}
+
 static const struct unit_test tests[] = {
+	{"what must wait is left out", what_must_wait_is_left_out},
 	{"a start goes from links to rules", a_start_goes_from_links_to_rules},
 	{"a stop goes back", a_stop_goes_back},
 	{"what is right is left alone", what_is_right_is_left_alone},
