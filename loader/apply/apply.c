@@ -201,31 +201,82 @@ static int do_step(struct apply *apply, const struct step *step, struct error *e
 	return perform(apply, effects[step->item.kind].make, &step->item, error);
 }
 
-static int undo_step(struct apply *apply, const struct step *step, struct error *error)
+static int restore_wireguard(
+	struct apply *apply, const char *name, const struct memory *memory, struct error *error)
+{
+	if (!memory->has_wireguard)
+		return 0;
+	return wireguard_restore(apply->netlink, name, &memory->wireguard, error);
+}
+
+/* An interface that was removed, with its settings in the order in which they are made. */
+static int restore_link(
+	struct apply *apply, const struct item *link, const struct memory *memory, struct error *error)
+{
+	int result = make_link(apply, link, error);
+
+	for (enum item_kind kind = ITEM_SYSCTL; kind <= ITEM_UP && result == 0; kind++) {
+		if (kind == ITEM_WIREGUARD)
+			result = restore_wireguard(apply, link->interface, memory, error);
+		for (size_t i = 0; i < memory->properties.count && result == 0; i++)
+			if (kind != ITEM_WIREGUARD && memory->properties.items[i].kind == kind)
+				result = perform(
+					apply, effects[kind].make, &memory->properties.items[i], error);
+	}
+	return result;
+}
+
+static int undo_step(
+	struct apply *apply, const struct step *step, const struct memory *memory, struct error *error)
 {
 	switch (step->action) {
 	case STEP_ADD:
 		return perform(apply, effects[step->item.kind].unmake, &step->item, error);
 	case STEP_CHANGE:
+		if (step->item.kind == ITEM_WIREGUARD)
+			return restore_wireguard(apply, step->item.interface, memory, error);
 		return perform(apply, effects[step->item.kind].make, &step->before, error);
 	case STEP_REMOVE:
+		if (step->item.kind == ITEM_LINK)
+			return restore_link(apply, &step->item, memory, error);
 		return perform(apply, effects[step->item.kind].make, &step->item, error);
 	}
 	return 0;
 }
 
-static void undo(struct apply *apply, const struct plan *plan, size_t done)
+/* The maps name interfaces by their numbers, and one that was removed and made again has another: so these come last. */
+static int undo_entries(struct apply *apply, const struct plan *plan, struct error *error)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->steps[i].item.kind == ITEM_ENTRIES && plan->steps[i].action == STEP_CHANGE)
+			return fill_entries(apply, &plan->steps[i].before, error);
+	return 0;
+}
+
+static void undo(struct apply *apply, const struct plan *plan, const struct memory *memories, size_t done)
 {
 	struct error error = {0};
 	char text[STEP_TEXT_SIZE];
 
 	while (done-- > 0)
-		if (undo_step(apply, &plan->steps[done], &error) < 0)
+		if (undo_step(apply, &plan->steps[done], &memories[done], &error) < 0)
 			log_warning("undoing \"%s\": %s", step_format(&plan->steps[done], text), error.text);
+	if (undo_entries(apply, plan, &error) < 0)
+		log_warning("undoing the map entries: %s", error.text);
 }
 
-int apply_run(struct apply *apply, const struct plan *plan, void (*say)(void *to, const char *words),
-	void *to, struct error *error)
+static int run_step(
+	struct apply *apply, const struct step *step, struct memory *memory, bool fails, struct error *error)
+{
+	int result = memory_take(apply, step, memory, error);
+
+	if (result == 0 && fails)
+		result = error_set(error, -EIO, "made to fail by a test");
+	return result == 0 ? do_step(apply, step, error) : result;
+}
+
+static int run_steps(struct apply *apply, const struct plan *plan, struct memory *memories,
+	void (*say)(void *to, const char *words), void *to, struct error *error)
 {
 	for (size_t i = 0; i < plan->count; i++) {
 		struct error cause = {0};
@@ -235,11 +286,26 @@ int apply_run(struct apply *apply, const struct plan *plan, void (*say)(void *to
 		step_format(&plan->steps[i], text);
 		if (say)
 			say(to, text);
-		result = do_step(apply, &plan->steps[i], &cause);
+		result = run_step(apply, &plan->steps[i], &memories[i], i + 1 == apply->fail_at, &cause);
 		if (result == 0)
 			continue;
-		undo(apply, plan, i);
+		undo(apply, plan, memories, i);
 		return error_set(error, result, "%s: %s", text, cause.text);
 	}
 	return 0;
+}
+
+int apply_run(struct apply *apply, const struct plan *plan, void (*say)(void *to, const char *words),
+	void *to, struct error *error)
+{
+	struct memory *memories = calloc(plan->count + 1, sizeof(*memories));
+	int result;
+
+	if (!memories)
+		return error_errno(error, -ENOMEM, "running the plan");
+	result = run_steps(apply, plan, memories, say, to, error);
+	for (size_t i = 0; i < plan->count; i++)
+		memory_forget(&memories[i]);
+	free(memories);
+	return result;
 }

@@ -4,6 +4,7 @@
  *
  *	observe.c    what is there of ours, as items
  *	apply.c      runs a plan's steps in order; when one fails, undoes those done, last first
+ *	remember.c   what undoing needs and a plan does not hold
  *	preflight.c  what would make it fail later, said before anything is made
  *	link.c route.c sysctl.c wireguard*.c bpf*.c    one effect a file
  *	netlink.c    the only one that knows libmnl       child.c  processes       monitor.c  what the kernel tells

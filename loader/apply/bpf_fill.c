@@ -244,15 +244,40 @@ struct comparison {
 	size_t differences;
 };
 
-static int write_entries(const struct table *table, int map, struct comparison *comparison)
+/* The keys that are in a map, in the order of a table. */
+static int read_keys(const struct table *table, int map, struct table *present)
 {
-	uint8_t present[VALUE_ROOM];
+	static const uint8_t no_value[VALUE_ROOM];
+	uint8_t key[KEY_ROOM] = {0}, next[KEY_ROOM] = {0};
 
+	*present = (struct table){.key_size = table->key_size, .value_size = table->value_size};
+	for (bool more = bpf_map_get_next_key(map, NULL, next) == 0; more;) {
+		memcpy(key, next, table->key_size);
+		table_add(present, key, no_value);
+		more = bpf_map_get_next_key(map, key, next) == 0;
+	}
+	table_sort(present);
+	return present->result;
+}
+
+/* A lookup in a trie finds the longest prefix that holds the key, which need not be the key: hence `present`. */
+static bool map_says(
+	const struct table *table, int map, const struct table *present, const struct entry *entry)
+{
+	uint8_t value[VALUE_ROOM];
+
+	return (table->is_array || table_has(present, entry->key)) &&
+	       bpf_map_lookup_elem(map, entry->key, value) == 0 &&
+	       memcmp(value, entry->value, table->value_size) == 0;
+}
+
+static int write_entries(
+	const struct table *table, int map, const struct table *present, struct comparison *comparison)
+{
 	for (size_t i = 0; i < table->count; i++) {
 		const struct entry *entry = &table->entries[i];
 
-		if (bpf_map_lookup_elem(map, entry->key, present) == 0 &&
-			memcmp(present, entry->value, table->value_size) == 0)
+		if (map_says(table, map, present, entry))
 			continue;
 		comparison->differences++;
 		if (comparison->write && bpf_map_update_elem(map, entry->key, entry->value, BPF_ANY) < 0)
@@ -261,14 +286,12 @@ static int write_entries(const struct table *table, int map, struct comparison *
 	return 0;
 }
 
-static int delete_others(const struct table *table, int map, struct comparison *comparison)
+static int delete_others(
+	const struct table *table, int map, const struct table *present, struct comparison *comparison)
 {
-	uint8_t key[KEY_ROOM], next[KEY_ROOM];
-	bool more = bpf_map_get_next_key(map, NULL, next) == 0;
+	for (size_t i = 0; i < present->count; i++) {
+		const uint8_t *key = present->entries[i].key;
 
-	while (more) {
-		memcpy(key, next, table->key_size);
-		more = bpf_map_get_next_key(map, key, next) == 0;
 		if (table_has(table, key))
 			continue;
 		comparison->differences++;
@@ -282,14 +305,19 @@ static int compare_table(
 	const char *pin_dir, struct table *table, struct comparison *comparison, struct error *error)
 {
 	_cleanup_close_ int map = bpf_map_open(pin_dir, table->map, NULL, error);
-	int result;
+	struct table present = {0};
+	int result = 0;
 
 	if (map < 0)
 		return map;
 	table_sort(table);
-	result = write_entries(table, map, comparison);
-	if (result == 0 && !table->is_array)
-		result = delete_others(table, map, comparison);
+	if (!table->is_array)
+		result = read_keys(table, map, &present);
+	if (result == 0)
+		result = write_entries(table, map, &present, comparison);
+	if (result == 0)
+		result = delete_others(table, map, &present, comparison);
+	free(present.entries);
 	return result < 0 ? error_errno(error, result, "writing the map %s", table->map) : 0;
 }
 

@@ -99,7 +99,20 @@ static int observe_link(const struct link *link, void *context)
 
 	if (is_loopback(link))
 		return observe_up(observation, link);
-	return link->ours ? observe_ours(observation, link) : 0;
+	if (link->ours)
+		return observe_ours(observation, link);
+	/* An uplink, or one that was an uplink once. */
+	return bpf_observe_attachments(observation->apply->pin_dir, link->name, observation->items);
+}
+
+int observe_interface(struct apply *apply, const char *name, struct items *items)
+{
+	struct observation observation = {apply, NULL, items, NULL};
+	struct link link = {0};
+
+	if (link_find(apply->netlink, name, &link, NULL) < 0 || !link.ours)
+		return 0;
+	return observe_ours(&observation, &link);
 }
 
 /* ---- Addresses ---------------------------------------------------------------------------------------------------- */
@@ -124,11 +137,7 @@ static int observe_programs(struct observation *observation)
 	struct item entries = {.kind = ITEM_ENTRIES, .model = model};
 	int result = bpf_observe(pin_dir, observation->items, observation->error);
 
-	if (!model)
-		return result;
-	for (size_t i = 0; i < model->uplink_count && result == 0; i++)
-		result = bpf_observe_attachments(pin_dir, model->uplinks[i], observation->items);
-	if (result == 0 && bpf_is_filled(pin_dir, observation->apply->netlink, model))
+	if (model && result == 0 && bpf_is_filled(pin_dir, observation->apply->netlink, model))
 		result = items_add(observation->items, &entries);
 	return result;
 }

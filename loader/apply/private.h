@@ -1,15 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What apply.c, observe.c and preflight.c share, and nobody else sees. */
+/* What apply's own files share, and nobody else sees. */
 #ifndef APPLY_PRIVATE_H
 #define APPLY_PRIVATE_H
 
 #include "apply/apply.h"
 #include "apply/netlink.h"
+#include "apply/wireguard.h"
 
 struct apply {
 	char *pin_dir;
 	struct netlink *netlink;
 	struct children *children;
+	size_t fail_at; /* tests only: the step of this number (1..) fails; 0: none */
 };
+
+/* remember.c: what a step destroys and its plan does not know. Zeros: nothing. */
+struct memory {
+	bool has_wireguard;
+	struct wireguard_settings wireguard; /* with the private key: memory_forget() wipes it */
+	struct items properties;             /* of an interface that is removed */
+};
+
+/* Before the step is done. 0, or a negative errno with words. */
+int memory_take(struct apply *apply, const struct step *step, struct memory *memory, struct error *error);
+void memory_forget(struct memory *memory);
+
+/* observe.c: adds the interface and its settings; nothing when there is none of that name, or it is not ours. */
+int observe_interface(struct apply *apply, const char *name, struct items *items);
 
 #endif

@@ -67,14 +67,10 @@ int wireguard_remove(
 }
 
 /* A peer that is there already is kept with its session: only what is really new is begun anew. */
-static bool is_new_peer(const struct wireguard_driver *driver, const char *name, const uint8_t *peer)
+static bool is_same_peer(const struct wireguard_state *state, const struct wireguard_settings *settings)
 {
-	struct wireguard_state state = {0};
-	bool known = driver->get(name, &state, NULL) == 0 && state.peers == 1 &&
-		     memcmp(state.peer, peer, WIREGUARD_KEY_SIZE) == 0;
-
-	sodium_memzero(&state, sizeof(state));
-	return !known;
+	return state->peers == 1 && settings->has_peer &&
+	       memcmp(state->peer, settings->peer, WIREGUARD_KEY_SIZE) == 0;
 }
 
 static int read_settings(const struct item *item, struct wireguard_settings *settings, struct error *error)
@@ -98,16 +94,63 @@ static int read_settings(const struct item *item, struct wireguard_settings *set
 int wireguard_configure(struct netlink *netlink, const struct item *item, struct error *error)
 {
 	struct wireguard_settings settings = {0};
+	struct wireguard_state state = {0};
 	int result;
 	const struct wireguard_driver *driver = find_driver(netlink, item->interface, &result, error);
 
 	if (!driver)
 		return result;
 	result = read_settings(item, &settings, error);
-	settings.new_peer = is_new_peer(driver, item->interface, settings.peer);
+	settings.new_peer =
+		driver->get(item->interface, &state, NULL) < 0 || !is_same_peer(&state, &settings);
 	if (result == 0)
 		result = driver->set(item->interface, &settings, error);
 	sodium_memzero(&settings, sizeof(settings));
+	sodium_memzero(&state, sizeof(state));
+	return result;
+}
+
+int wireguard_remember(
+	struct netlink *netlink, const char *name, struct wireguard_settings *settings, struct error *error)
+{
+	struct wireguard_state state = {0};
+	int result;
+	const struct wireguard_driver *driver = find_driver(netlink, name, &result, error);
+
+	if (!driver)
+		return result;
+	result = driver->get(name, &state, error);
+	*settings = (struct wireguard_settings){
+		.has_private_key = true,
+		.listen_port = state.listen_port,
+		.keepalive_s = state.keepalive_s,
+		.has_peer = state.peers == 1,
+		.has_endpoint = state.has_endpoint,
+		.endpoint_address = state.endpoint_address,
+		.endpoint_port = state.endpoint_port,
+	};
+	memcpy(settings->private_key, state.private_key, WIREGUARD_KEY_SIZE);
+	memcpy(settings->peer, state.peer, WIREGUARD_KEY_SIZE);
+	sodium_memzero(&state, sizeof(state));
+	return result;
+}
+
+int wireguard_restore(struct netlink *netlink, const char *name, const struct wireguard_settings *remembered,
+	struct error *error)
+{
+	struct wireguard_settings settings = *remembered;
+	struct wireguard_state state = {0};
+	int result;
+	const struct wireguard_driver *driver = find_driver(netlink, name, &result, error);
+
+	if (!driver)
+		return result;
+	/* An endpoint cannot be taken from a peer: then the peer is made anew. */
+	settings.new_peer = driver->get(name, &state, NULL) < 0 || !is_same_peer(&state, &settings) ||
+			    (state.has_endpoint && !settings.has_endpoint);
+	result = driver->set(name, &settings, error);
+	sodium_memzero(&settings, sizeof(settings));
+	sodium_memzero(&state, sizeof(state));
 	return result;
 }
 
@@ -128,6 +171,7 @@ static void observe_state(
 {
 	if (wanted && holds_key(state, wanted->wireguard.private_key_file))
 		item->private_key_file = wanted->wireguard.private_key_file;
+	item->tunnel = wanted;
 	item->listen_port = state->listen_port;
 	item->keepalive_s = state->keepalive_s;
 	item->has_endpoint = state->has_endpoint;

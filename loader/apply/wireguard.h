@@ -36,6 +36,8 @@ struct wireguard_state {
 	unsigned peers;
 	uint8_t peer[WIREGUARD_KEY_SIZE]; /* the last one listed */
 	bool has_endpoint;
+	struct address endpoint_address;
+	uint16_t endpoint_port;
 	int64_t handshake_s; /* CLOCK_REALTIME; 0: never */
 };
 
@@ -66,6 +68,14 @@ int wireguard_remove(
 	struct netlink *netlink, struct children *children, const char *name, struct error *error);
 /* The item's key file is read, used and forgotten; without one the device keeps its key. */
 int wireguard_configure(struct netlink *netlink, const struct item *item, struct error *error);
+/*
+ * All that the device is set to, and: set it to that again, whatever was set meanwhile. The settings hold the private key:
+ * the caller wipes them (sodium_memzero).
+ */
+int wireguard_remember(
+	struct netlink *netlink, const char *name, struct wireguard_settings *settings, struct error *error);
+int wireguard_restore(struct netlink *netlink, const char *name, const struct wireguard_settings *remembered,
+	struct error *error);
 /*
  * What the device is set to, as an item. `wanted` (or NULL) is the tunnel of the model: the item bears its key file's
  * name when the device holds that file's key.

@@ -235,6 +235,23 @@ static int set(const char *name, const struct wireguard_settings *settings, stru
 	return result < 0 ? result : answer_status(name, answer, error);
 }
 
+/* "192.0.2.1:51820", "[2001:db8::1]:51820"; a zone of a link-local address is not kept. */
+static void read_endpoint(const char *value, struct wireguard_state *state)
+{
+	char text[ADDRESS_TEXT_SIZE + 24];
+	char *address = text, *colon;
+
+	snprintf(text, sizeof(text), "%s", value);
+	colon = strrchr(text, ':');
+	if (!colon)
+		return;
+	*colon = 0;
+	address += strspn(address, "[");
+	address[strcspn(address, "%]")] = 0;
+	state->has_endpoint = address_parse(address, &state->endpoint_address) == 0;
+	state->endpoint_port = strtoul(colon + 1, NULL, 10);
+}
+
 static void read_line(const char *word, const char *value, struct wireguard_state *state)
 {
 	if (strcmp(word, "private_key") == 0) {
@@ -248,7 +265,7 @@ static void read_line(const char *word, const char *value, struct wireguard_stat
 	} else if (strcmp(word, "persistent_keepalive_interval") == 0) {
 		state->keepalive_s = strtoul(value, NULL, 10);
 	} else if (strcmp(word, "endpoint") == 0) {
-		state->has_endpoint = true;
+		read_endpoint(value, state);
 	} else if (strcmp(word, "last_handshake_time_sec") == 0) {
 		state->handshake_s = strtoll(value, NULL, 10);
 	}

@@ -114,6 +114,23 @@ static int set(const char *name, const struct wireguard_settings *settings, stru
 
 /* ---- Getting ------------------------------------------------------------------------------------------------------ */
 
+static void read_endpoint(const struct attributes *attributes, struct wireguard_state *state)
+{
+	const struct sockaddr_in *v4 = attribute_bytes(attributes, WGPEER_A_ENDPOINT, sizeof(*v4));
+	const struct sockaddr_in6 *v6 = attribute_bytes(attributes, WGPEER_A_ENDPOINT, sizeof(*v6));
+
+	state->has_endpoint = true;
+	if (v6 && v6->sin6_family == AF_INET6) {
+		state->endpoint_address = address_from_wire(AF_INET6, &v6->sin6_addr);
+		state->endpoint_port = ntohs(v6->sin6_port);
+	} else if (v4 && v4->sin_family == AF_INET) {
+		state->endpoint_address = address_from_wire(AF_INET, &v4->sin_addr);
+		state->endpoint_port = ntohs(v4->sin_port);
+	} else {
+		state->has_endpoint = false;
+	}
+}
+
 static void read_peer(const struct nlattr *element, void *context)
 {
 	struct wireguard_state *state = context;
@@ -128,7 +145,7 @@ static void read_peer(const struct nlattr *element, void *context)
 		return;
 	state->peers++;
 	memcpy(state->peer, key, WIREGUARD_KEY_SIZE);
-	state->has_endpoint = attribute_size(&attributes, WGPEER_A_ENDPOINT) > 0;
+	read_endpoint(&attributes, state);
 	state->keepalive_s = attribute_u16(&attributes, WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL, 0);
 	time = attribute_bytes(&attributes, WGPEER_A_LAST_HANDSHAKE_TIME, sizeof(*time));
 	if (time)

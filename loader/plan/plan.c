@@ -87,12 +87,28 @@ static bool same_thing(const struct item *one, const struct item *other)
 	}
 }
 
+/* The peer may have roamed, which is well; what changed is seen only by what the configurations say. */
+static bool endpoint_fits(const struct item_wireguard *observed, const struct item_wireguard *wanted)
+{
+	const struct wireguard *old, *new;
+
+	if (!wanted->has_endpoint)
+		return true;
+	if (!observed->has_endpoint || !observed->tunnel)
+		return observed->has_endpoint;
+	old = &observed->tunnel->wireguard;
+	new = &wanted->tunnel->wireguard;
+	return old->has_endpoint &&
+	       old->endpoint_port ==
+		       new->endpoint_port &&address_equal(&old->endpoint_address, &new->endpoint_address);
+}
+
 static bool wireguards_equal(const struct item_wireguard *observed, const struct item_wireguard *wanted)
 {
 	return observed->private_key_file &&
 	       strcmp(observed->private_key_file, wanted->private_key_file) == 0 &&
 	       observed->listen_port == wanted->listen_port && observed->keepalive_s == wanted->keepalive_s &&
-	       (observed->has_endpoint || !wanted->has_endpoint) &&
+	       endpoint_fits(observed, wanted) &&
 	       strcmp(observed->peer_public_key, wanted->peer_public_key) == 0;
 }
 
@@ -106,6 +122,8 @@ static bool value_fits(const struct item *observed, const struct item *wanted)
 		return wireguards_equal(&observed->wireguard, &wanted->wireguard);
 	case ITEM_MTU:
 		return observed->mtu == wanted->mtu;
+	case ITEM_ENTRIES:
+		return observed->model == wanted->model;
 	case ITEM_OBJECT:
 		return observed->object.flows == wanted->object.flows &&
 		       observed->object.devices == wanted->object.devices;

@@ -77,8 +77,8 @@ struct item {
 			uint16_t listen_port;
 			uint16_t keepalive_s;
 			bool has_endpoint; /* observed: the peer has one, wherever it roamed to */
-			const struct tunnel
-				*tunnel; /* wanted: where the endpoint stands; NULL in an observed item */
+			/* Where its endpoint stands. Observed: of the configuration in force, NULL when none is known. */
+			const struct tunnel *tunnel;
 			char peer_public_key[WIREGUARD_KEY_TEXT_SIZE]; /* empty: not exactly one peer */
 		} wireguard;
 		uint32_t mtu;
@@ -86,7 +86,7 @@ struct item {
 		struct {
 			uint32_t flows, devices; /* lines; observed 0: not of this build, or half made */
 		} object;
-		const struct model *model; /* wanted entries: whose */
+		const struct model *model; /* entries: whose */
 		struct {
 			enum program program;
 			enum attach_mode

@@ -38,11 +38,16 @@ static void print_rule(const struct item *item, char *text)
 static void print_wireguard(const struct item *item, char *text)
 {
 	const struct item_wireguard *wireguard = &item->wireguard;
+	char address[ADDRESS_TEXT_SIZE], endpoint[ADDRESS_TEXT_SIZE + 24] = "";
 
-	snprintf(text, STEP_TEXT_SIZE, "wireguard on %s: key of %s, port %u, peer %s, keepalive %us",
+	if (wireguard->has_endpoint && wireguard->tunnel)
+		snprintf(endpoint, sizeof(endpoint), ", endpoint %s port %u",
+			address_format(&wireguard->tunnel->wireguard.endpoint_address, address),
+			wireguard->tunnel->wireguard.endpoint_port);
+	snprintf(text, STEP_TEXT_SIZE, "wireguard on %s: key of %s, port %u, peer %s%s, keepalive %us",
 		item->interface, wireguard->private_key_file ? wireguard->private_key_file : "another file",
 		wireguard->listen_port, wireguard->peer_public_key[0] ? wireguard->peer_public_key : "none",
-		wireguard->keepalive_s);
+		endpoint, wireguard->keepalive_s);
 }
 
 static void print_next_hop(const struct item *item, char *text)

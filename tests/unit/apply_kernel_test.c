@@ -20,12 +20,16 @@
 #include "apply/apply.h"
 #include "apply/bpf.h"
 #include "apply/monitor.h"
+#include "apply/private.h"
 #include "base/cleanup.h"
 #include "bpf/abi.h"
 
 #define WORK     "/run/homeward-test" /* on a tmpfs of our own */
 #define PINS     WORK "/bpf/homeward"
 #define KEY_FILE WORK "/wg.key"
+
+#define FIRST_KEY "gFEGFCVb1gzXNwVWlLwBZRVVc1LyNGr5s8R8nXbVlnI="
+#define OTHER_KEY "oKL7nY5AQ0u6J0QVSnUo8ku1rFkEMdPwTu9PX+0dn0M="
 
 /* ---- A configuration as a tree, by hand --------------------------------------------------------------------------- */
 
@@ -138,7 +142,7 @@ static char *picture(void)
 		"ip -o address show | sed 's/^[0-9]*: //' | grep -v 'inet6 fe80' | sort; ip rule; ip -6 "
 		"rule; "
 		"ip route show table all | grep -v fe80 | grep -v ff00 | sort; ip neigh show nud all | grep "
-		"-v ff02;"
+		"-v -e ff02 -e ' dev lo ';"
 		"for i in lo uplink0; do tc filter show dev $i ingress; tc qdisc show dev $i; done;"
 		"find " WORK "/bpf | grep -v /xdp$ | sort; ls /run/wireguard");
 }
@@ -160,9 +164,9 @@ static bool enter_machine(void)
 		mkdir("/run/wireguard", 0700) < 0 || mkdir(WORK "/bpf", 0700) < 0 ||
 		mount("bpf", WORK "/bpf", "bpf", 0, NULL) < 0)
 		return false;
-	write_file(KEY_FILE, "gFEGFCVb1gzXNwVWlLwBZRVVc1LyNGr5s8R8nXbVlnI=\n");
+	write_file(KEY_FILE, FIRST_KEY "\n");
 	return system("ip link add uplink0 type veth peer name far && ip link set uplink0 up && ip link set "
-		      "far up && "
+		      "far up && ip link add uplink1 type veth peer name far1 && "
 		      "ip address add 10.0.0.11/24 dev uplink0 && ip link set lo up") == 0;
 }
 
@@ -314,19 +318,173 @@ static void a_tunnel_less(void)
 	CU_ASSERT(says("ls /run/wireguard | grep -c hwt-two; wg show interfaces", "0\nhwt-one\n"));
 	CU_ASSERT(says("bpftool map dump pinned " PINS "/interfaces | grep -c key", "1\n"));
 	CU_ASSERT(says("bpftool map lookup pinned " PINS "/tunnels key 102 0 0 0", "\"ifindex\": 0"));
-	CU_ASSERT(says("bpftool map dump pinned " PINS "/prefixes | grep -c key", "8\n")); /* 2 + 2 x 2 + 2 */
+	CU_ASSERT(says("bpftool map dump pinned " PINS "/prefixes | grep -c key",
+		"9\n")); /* 2 + 2 x 2 + 2, and the uplink's network */
 	model.tunnel_count = 2;
 	CU_ASSERT_EQUAL(reach(&model, &error), 0);
 	CU_ASSERT(nothing_to_do());
 }
 
-#define OTHER_KEY "oKL7nY5AQ0u6J0QVSnUo8ku1rFkEMdPwTu9PX+0dn0M="
+/* ---- A change, and its undoing ------------------------------------------------------------------------------------- */
+
+/*
+ * Everything a change may touch, in a form in which the number of an interface that was made again does not show: also
+ * keys, endpoints, settings of interfaces and what the maps say.
+ */
+static char *state(void)
+{
+	_cleanup_free_ char *machine = command_output(
+		"ip -d -o link show | sed 's/^[0-9]*: //; s/promiscuity.*//; s/qlen .*//' | sort;"
+		"ip -o address show | sed 's/^[0-9]*: //' | grep -v 'inet6 fe80' | sort; ip rule; ip -6 rule;"
+		"ip route show table all | grep -v fe80 | grep -v ff00 | sort; ls /run/wireguard;"
+		"for i in $(wg show interfaces | xargs -n 1 | sort); do wg show $i dump | cut -f 1-4,8; done;"
+		"cd /proc/sys/net; grep -r . ipv4/conf/*/rp_filter ipv6/conf/*/accept_ra "
+		"ipv6/conf/*/addr_gen_mode;"
+		"for i in uplink0 uplink1; do ip -d link show dev $i | grep -o 'name uplink_xdp'; done");
+	_cleanup_free_ char *maps = command_output(
+		"cd " PINS
+		"; find . | sed 's/-[0-9]*$//' | sort; for m in prefixes locals providers settings; do"
+		" bpftool -j map dump pinned $m | jq -c '.[].formatted' | sort; done;"
+		"for t in 101 102 103; do bpftool -j map lookup pinned tunnels key $t 0 0 0 |"
+		" jq -c '.formatted.value | {provider, zone, there: (.ifindex != 0)}'; done");
+	char *both;
+
+	return asprintf(&both, "%s%s", machine, maps) < 0 ? NULL : both;
+}
+
+static bool is_same_state(const char *was)
+{
+	_cleanup_free_ char *is = state();
+
+	if (strcmp(was, is) == 0)
+		return true;
+	write_file(WORK "/was", was);
+	write_file(WORK "/is", is);
+	return system("diff -U0 " WORK "/was " WORK "/is") == 0;
+}
+
+/* What a change can bring: each of these differs from `model` in its own way. */
+static struct prefix changed_prefixes[2], changed_inside[1], new_addresses[1];
+static struct address changed_loopbacks[2];
+static struct loopback changed_loopback[] = {
+	{.name = "control", .addresses = changed_loopbacks, .address_count = 2}};
+static struct provider changed_providers[] = {
+	{.name = "acme", .number = 1, .prefixes = changed_prefixes, .prefix_count = 2}};
+static struct tunnel changed_tunnels[2];
+static char *changed_uplinks[] = {"uplink1"};
+static struct model changed;
+
+static void fill_changed(void)
+{
+	changed = model;
+	changed.array.mtu = 1380;
+	address_parse("192.0.2.1", &changed_loopbacks[0]);
+	address_parse("192.0.2.2", &changed_loopbacks[1]);
+	changed_prefixes[0] = prefix("100.64.0.0/11");
+	changed_prefixes[1] = prefix("2001:db8:100::/40");
+	changed_inside[0] = prefix("10.0.0.0/17");
+	new_addresses[0] = prefix("169.254.1.9/30");
+	changed_tunnels[0] = tunnels[1]; /* another port, keepalive and endpoint */
+	changed_tunnels[0].provider = &changed_providers[0];
+	changed_tunnels[0].wireguard.listen_port = 51899;
+	changed_tunnels[0].wireguard.keepalive_ms = 10000;
+	address_parse("127.0.0.10", &changed_tunnels[0].wireguard.endpoint_address);
+	changed_tunnels[1] = tunnels[0]; /* instead of hwt-one, which goes */
+	changed_tunnels[1].provider = &changed_providers[0];
+	changed_tunnels[1].name = "hwt-new";
+	changed_tunnels[1].number = 103;
+	changed_tunnels[1].addresses = new_addresses;
+	changed_tunnels[1].address_count = 1;
+	changed_tunnels[1].wireguard.listen_port = 51822;
+	changed.loopbacks = changed_loopback;
+	changed.uplinks = changed_uplinks;
+	changed.inside = changed_inside;
+	changed.inside_count = 1;
+	changed.providers = changed_providers;
+	changed.tunnels = changed_tunnels;
+}
+
+/* A peer that roamed, and a key file written anew: what the device has stands nowhere else. */
+static void make_irreplaceable(void)
+{
+	CU_ASSERT_EQUAL(system("wg set hwt-one peer 3xQkpZr0oE6bQKUdl5ZSbtSbCKF0DjNvfBfFqxtSHWk= endpoint "
+			       "127.0.0.77:7777; wg set hwt-two peer "
+			       "aPQ3b1pXq2GmA0WzSx4Iq7C7cMZ8eHkWZ3kPzYJmO2E= endpoint [::1]:8888"),
+		0);
+	write_file(KEY_FILE, OTHER_KEY "\n");
+}
+
+static void every_step_of_a_change_is_undone(void)
+{
+	_cleanup_(plan_free) struct plan plan = {0};
+	_cleanup_free_ char *was = NULL;
+	struct error error = {0};
+	char text[STEP_TEXT_SIZE];
+
+	fill_changed();
+	make_irreplaceable();
+	was = state();
+	make_plan(&changed, &plan);
+	CU_ASSERT(plan.count > 30);
+	for (size_t i = 1; i <= plan.count; i++) {
+		apply->fail_at = i;
+		CU_ASSERT_EQUAL(apply_run(apply, &plan, NULL, NULL, &error), -EIO);
+		apply->fail_at = 0;
+		if (!is_same_state(was)) {
+			printf("# after the failure of: %s\n", step_format(&plan.steps[i - 1], text));
+			CU_FAIL("the state is not the one before");
+		}
+	}
+	write_file(KEY_FILE, FIRST_KEY "\n");
+}
+
+/* The same change without a fault, and back. Both are seen from the configuration in force. */
+static void a_change_is_made_and_taken_back(void)
+{
+	_cleanup_free_ char *was = state();
+	_cleanup_(items_free) struct items observed = {0};
+	_cleanup_(plan_free) struct plan plan = {0}, none = {0};
+	struct error error = {0};
+
+	CU_ASSERT_EQUAL(reach(&changed, &error), 0);
+	CU_ASSERT(says("wg show hwt-two", "endpoint: 127.0.0.10:51820"));
+	CU_ASSERT(says("ip link show hwt-one 2>&1", "does not exist"));
+	CU_ASSERT(says("ip link show uplink0 | grep -c prog/xdp", "0\n"));
+	CU_ASSERT_EQUAL_FATAL(apply_observe(apply, &changed, &observed, &error), 0);
+	CU_ASSERT_EQUAL(plan_make(&observed, &changed, &none), 0);
+	plan_print(&none, stdout);
+	CU_ASSERT_EQUAL(none.count, 0);
+	CU_ASSERT_EQUAL(plan_make(&observed, &model, &plan), 0);
+	CU_ASSERT_EQUAL(apply_run(apply, &plan, NULL, NULL, &error), 0);
+	CU_ASSERT(says("wg show hwt-two", "endpoint: 127.0.0.9:51820"));
+	CU_ASSERT(nothing_to_do());
+	CU_ASSERT_EQUAL(system("wg set hwt-one peer 3xQkpZr0oE6bQKUdl5ZSbtSbCKF0DjNvfBfFqxtSHWk= endpoint "
+			       "127.0.0.77:7777; wg set hwt-two peer "
+			       "aPQ3b1pXq2GmA0WzSx4Iq7C7cMZ8eHkWZ3kPzYJmO2E= endpoint [::1]:8888"),
+		0);
+	CU_ASSERT(is_same_state(was));
+	CU_ASSERT(nothing_to_do()); /* a peer that roams is not put right */
+}
+
+/* An uplink that left the configuration while nobody looked is found by the programs on it. */
+static void an_old_uplink_is_found(void)
+{
+	struct error error = {0};
+
+	uplinks[0] = "uplink1";
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(says("ip link show uplink0 | grep -c prog/xdp", "0\n"));
+	CU_ASSERT(says("ip link show uplink1", "prog/xdp"));
+	uplinks[0] = "uplink0";
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(nothing_to_do());
+}
 
 static void a_new_key_is_taken_over(void)
 {
 	struct error error = {0};
 
-	CU_ASSERT(says("wg show hwt-one private-key", "gFEGFCVb1gzXNwVWlLwBZRVVc1LyNGr5s8R8nXbVlnI="));
+	CU_ASSERT(says("wg show hwt-one private-key", FIRST_KEY));
 	write_file(KEY_FILE, OTHER_KEY "\n");
 	CU_ASSERT_FALSE(nothing_to_do());
 	CU_ASSERT_EQUAL(reach(&model, &error), 0);
@@ -607,6 +765,10 @@ static const struct unit_test tests[] = {
 	{"a tunnel that is gone is made again", lost_tunnel_is_healed},
 	{"the maps say what the model says", maps_say_what_the_model_says},
 	{"a tunnel less: it leaves the machine and the maps", a_tunnel_less},
+	{"every step of a change is made to fail: the state is the one before",
+		every_step_of_a_change_is_undone},
+	{"a change is made, and taken back", a_change_is_made_and_taken_back},
+	{"programs on an uplink that left are found", an_old_uplink_is_found},
 	{"a new key is taken over", a_new_key_is_taken_over},
 	{"explain is answered by the data plane", explain_answers},
 	{"the status is filled", status_is_filled},
