@@ -75,6 +75,7 @@ gateway_decided() { # MACHINE: gwd answers, if only "degraded" (1), or has given
 }
 
 gateway_stop() { # EDGE: as an operator does it
+	disturb
 	gwctl "edge-gw-0$1" gateway stop
 	within 20 gateway_gone "edge-gw-0$1" || die "gwd of edge-gw-0$1 does not end"
 }

@@ -55,15 +55,24 @@ lab_wait() { # for all four tunnels, at both ends
 	}
 }
 
+lab_wait_edges() { # for the edges' ends alone, which is quickly asked
+	within 40 edges_ready || die "a tunnel that nobody cut is not usable"
+}
+
 lab_ready() {
-	local lgw edge
-	for edge in "${EDGES[@]}"; do
-		edge_ready "$edge" || return
-	done
+	local lgw
+	edges_ready || return
 	for lgw in "${LOCALS[@]}"; do
 		local_ready "$lgw" || return
 	done
 	routes_ready
+}
+
+edges_ready() {
+	local edge
+	for edge in "${EDGES[@]}"; do
+		edge_ready "$edge" || return
+	done
 }
 
 edge_ready() { # EDGE: both tunnels usable

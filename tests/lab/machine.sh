@@ -25,8 +25,13 @@ within() { # SECONDS COMMAND…
 	done
 }
 
+disturb() { # what follows cannot be undone by the way: scenario_reset looks here
+	touch "$LAB/disturbed"
+}
+
 machine_start() { # NAME
 	local outer
+	disturb
 	mkdir -p "$LAB/$1/lab"
 	# shellcheck disable=SC2016 # expanded in there
 	setsid unshare -n -m -u -p -f --kill-child --mount-proc bash -c '
@@ -54,6 +59,7 @@ machine_init() { # NAME: the process id of its init, as this side sees it
 machine_off() { # NAME: the plug is pulled
 	local outer init
 	outer=$(<"$LAB/$1.pid") || return
+	disturb
 	init=$(<"$LAB/$1.init")
 	# Its links go first: no closing FIN gets out, and TCP sockets that linger for one cannot keep the links.
 	# home0 goes with its other end, so one of the two is not found: hence -force.

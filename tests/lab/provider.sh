@@ -126,6 +126,7 @@ provider_tunnel_up() { # EDGE LOCAL: the local gateway's end
 
 # Killed, not closed: the interface is gone at once, and nobody says good-bye.
 provider_tunnel_kill() { # EDGE LOCAL
+	disturb
 	# shellcheck disable=SC2016
 	on "local-gw-0$2" sh -c 'kill -KILL $(cat /run/lab/wg-$1.pid)' sh "edge-gw-0$1"
 }
@@ -168,6 +169,7 @@ unsteer() { # back to what BGP says
 # A path through the internet goes silent, and comes back. Every link stays up, nobody is told.
 cut() { # EDGE LOCAL…: all of these at once
 	local edge lgw
+	disturb
 	while [ $# -gt 0 ]; do
 		edge=${INTERNET_ADDRESS_OF_EDGE[$1]} lgw=${INTERNET_ADDRESS_OF_LOCAL[$2]}
 		echo "rule add pref $STEER from $edge to $lgw blackhole"

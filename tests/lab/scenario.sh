@@ -11,14 +11,14 @@ scenario_run() { # NAME FAMILY LABEL: prints PASS or FAIL and why
 	witness_mark
 	(
 		set -eE -o pipefail
-		trap 'echo "a command failed in ${FUNCNAME[*]%scenario_run*}" >>"$LAB/scenario.why"' ERR
+		trap 'scenario_why "${FUNCNAME[@]}"' ERR
 		"scenario_$1" "$2"
 	) >"$log" 2>&1
 	status=$?
 	if [ $status = 0 ]; then
 		echo "PASS $label ($((SECONDS - started)) s)"
 	else
-		echo "FAIL $label: $(head -1 "$LAB/scenario.why" 2>/dev/null || echo "status $status"): $(tail -n 1 "$log")"
+		echo "FAIL $label: $(head -1 "$LAB/scenario.why" 2>/dev/null || echo "status $status: $(tail -n 1 "$log")")"
 		scenario_evidence
 	fi
 	rm -f "$LAB/scenario.why"
@@ -27,9 +27,18 @@ scenario_run() { # NAME FAMILY LABEL: prints PASS or FAIL and why
 }
 
 fail() { # WHY: the scenario ends
-	echo "wrong" >"$LAB/scenario.why"
-	echo "$*"
+	echo "$*" | tee "$LAB/scenario.why"
 	exit 1
+}
+
+# A command that was expected to succeed did not: the functions it was called by, and its last word.
+scenario_why() { # FUNCTION…
+	local chain=()
+	while [ $# -gt 0 ] && [ "$1" != scenario_run ]; do
+		chain=("$1" "${chain[@]}")
+		shift
+	done
+	echo "in ${chain[*]}: $(tail -n 1 "$LAB/scenario.log")" >>"$LAB/scenario.why"
 }
 
 scenario_evidence() {
@@ -45,13 +54,19 @@ scenario_evidence() {
 	done
 }
 
-# Machines and tunnels back to where lab_up left them.
+# Machines and tunnels back to where lab_up left them. Most scenarios only steer: these leave little to be waited for.
 scenario_reset() {
-	local edge lgw
-	[ ! -e "$LAB/spare.pid" ] || machine_off spare
 	background_end
-	mend
 	unsteer
+	[ ! -e "$LAB/disturbed" ] || scenario_repair || return
+	lab_wait_edges
+}
+
+scenario_repair() {
+	local edge lgw
+	rm -f "$LAB/disturbed"
+	[ ! -e "$LAB/spare.pid" ] || machine_off spare
+	mend
 	on ixp-router ip link set devices mtu 1500
 	for edge in "${EDGES[@]}"; do
 		[ -e "$LAB/edge-gw-0$edge.pid" ] || edge_power_on "$edge"
@@ -62,6 +77,7 @@ scenario_reset() {
 			on "local-gw-0$lgw" ip link show "edge-gw-0$edge" >/dev/null 2>&1 || provider_tunnel_up "$edge" "$lgw"
 		done
 	done
+	rm -f "$LAB/disturbed"
 	lab_wait
 }
 

@@ -65,6 +65,7 @@ scenario_too_big_from_outside() { # FAMILY
 	local -A words=([4]="172.31.*need to frag" [6]="fd31:.*too big")
 	address=$(device_address "$family" 27)
 	steer 1 1 "$family" to "${LOOPBACK[$family]}"
+	disturb
 	on ixp-router ip link set devices mtu 1280
 	fetch_big "$address" "$family"
 	listen "$address" "$family" 4270 23 "1300 0" # by UDP too: in fragments, now that the path is known
@@ -79,15 +80,7 @@ witnessed() { # REGULAR_EXPRESSION
 
 # ---- Fragments --------------------------------------------------------------------------------------------------------------
 #
-# The flow came in by local-gw-01; since then the device was heard by local-gw-02, so its newest way is not the flow's.
-
-two_ways() { # FAMILY ADDRESS PORT TEXT: a flow by local-gw-01 that waits, and a newer one by local-gw-02
-	steer 1 1 "$1" from "$2" ipproto udp sport 4201
-	steer 1 2 "$1" from "$2" ipproto udp sport 4202
-	listen "$2" "$1" 4201 "$3" "$4"
-	expect "UDP is answered by" edge-gw-01 "$(ask "$2" "$1" name 4202)"
-	witness_mark
-}
+# All of a flow whose way home is not the device's newest (two_ways).
 
 # The edge's own stack fragments.
 scenario_fragments_of_a_server() { # FAMILY
