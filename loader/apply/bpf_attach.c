@@ -239,10 +239,13 @@ static int xdp_attach(const char *pin_dir, const char *interface, int index, str
 	static const enum xdp_attach_mode modes[] = {XDP_MODE_NATIVE, XDP_MODE_SKB};
 	int result = -EOPNOTSUPP;
 
+	bpf_pins_ready();
 	for (size_t i = 0; i < ARRAY_SIZE(modes) && result < 0; i++) {
 		bpf_words_keep();
 		result = xdp_attach_mode(pin_dir, index, modes[i], error);
 	}
+	if (result < 0)
+		bpf_pins_tidy();
 	if (result == -EBUSY)
 		return error_set(error, result,
 			"another XDP program is attached to %s, and this kernel cannot run two; try: ip link "

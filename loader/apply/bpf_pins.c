@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <xdp/libxdp.h>
 
 #include "apply/bpf.h"
@@ -153,13 +154,19 @@ void bpf_pins_here(const char *pin_dir)
 		setenv("LIBXDP_BPFFS", dirname(copy), false);
 }
 
-void bpf_pins_tidy(void)
+static struct pin libxdp_directory(void)
 {
 	const char *bpffs = getenv("LIBXDP_BPFFS");
-	char path[PATH_MAX];
 
-	if (!bpffs)
-		return;
-	snprintf(path, sizeof(path), "%s/xdp", bpffs);
-	rmdir(path);
+	return bpffs ? pin_at(bpffs, "xdp") : (struct pin){0};
+}
+
+void bpf_pins_ready(void)
+{
+	mkdir(libxdp_directory().path, S_IRWXU);
+}
+
+void bpf_pins_tidy(void)
+{
+	rmdir(libxdp_directory().path);
 }

@@ -22,7 +22,9 @@ struct pin pin_program(const char *pin_dir, const char *program);
 /* By index: an interface's name may hold a dot, which bpffs does not take. */
 struct pin pin_link(const char *pin_dir, const char *program, unsigned index);
 
-/* libxdp leaves its directory beside ours behind: away with it, unless somebody else uses it. */
+/* Where its dispatcher works, libxdp makes its directory beside ours once a process, and misses it ever after. */
+void bpf_pins_ready(void);
+/* It leaves that directory behind: away with it, unless somebody else uses it. */
 void bpf_pins_tidy(void);
 
 /* A descriptor of a pinned object, or a negative errno with words. */
