@@ -108,6 +108,7 @@ wireguard_keys() { # MACHINE: a key pair that it keeps when it is powered off an
 
 provider_tunnel_up() { # EDGE LOCAL: the local gateway's end
 	local machine=local-gw-0$2 name=edge-gw-0$1 port=${INTERNET_PORT[$1$2]}
+	rm -f "$LAB/$machine/wireguard/$name.sock" # of one that was killed: wg(8) would remove it too, maybe the new one
 	# shellcheck disable=SC2016
 	on "$machine" sh -c 'WG_PROCESS_FOREGROUND=1 setsid wireguard-go -f "$1" >/run/lab/wg-$1.log 2>&1 & echo $! >/run/lab/wg-$1.pid' \
 		sh "$name" </dev/null
