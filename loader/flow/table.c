@@ -130,8 +130,8 @@ struct address flow_destination(const struct line *line)
 bool flow_kill(struct flow_table *table, uint32_t index, const struct line *seen, uint32_t now_ms)
 {
 	struct line *line = &table->lines[index];
-	uint64_t home = seen->home, tag = seen->tag;
-	uint64_t dead_since = (home & UINT32_MAX) | (uint64_t)now_ms << 32;
+	__u64 home = seen->home, tag = seen->tag;
+	__u64 dead_since = (home & UINT32_MAX) | (__u64)now_ms << 32;
 
 	return __atomic_compare_exchange_n(
 		       &line->home, &home, dead_since, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED) &&

@@ -3,26 +3,9 @@
  * The parser in user space, under ASan: packets of every length, from none on, in memory that ends where
  * they end. (The kernel's test run takes none below 14 bytes.)
  */
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
-struct buffer {
-	const uint8_t *bytes;
-	size_t length;
-};
-
-struct __sk_buff;
-
-static int load_bytes(const struct __sk_buff *skb, uint32_t offset, void *to, uint32_t length)
-{
-	const struct buffer *buffer = (const struct buffer *)skb;
-
-	if (offset > buffer->length || length > buffer->length - offset)
-		return -1;
-	memcpy(to, buffer->bytes + offset, length);
-	return 0;
-}
+#include "tests/bpf/user_space.h"
 
 #include "bpf/parse.h"
 #include "tests/bpf/packet.h"

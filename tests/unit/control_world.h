@@ -188,12 +188,22 @@ static void world_make(void)
 		abort();
 }
 
-static void world_listen(void)
+static inline struct ctl_views world_views(void)
 {
-	const struct ctl_views views = {
+	return (struct ctl_views){
 		&world.status, &world.flows, &world.devices, &world.settings, &world.events};
-	const struct ctl_hooks hooks = {
+}
+
+static inline struct ctl_hooks world_hooks(void)
+{
+	return (struct ctl_hooks){
 		&world, world_refresh, world_explain, world_reasons, world_config, world_stop, world_stopped};
+}
+
+static inline void world_listen(void)
+{
+	const struct ctl_views views = world_views();
+	const struct ctl_hooks hooks = world_hooks();
 	struct error error = {0};
 
 	if (sd_event_new(&world.event) < 0 ||
@@ -203,7 +213,7 @@ static void world_listen(void)
 	}
 }
 
-static void world_close(void)
+static inline void world_close(void)
 {
 	ctl_close(world.ctl);
 	sd_event_unref(world.event);
