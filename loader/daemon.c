@@ -18,6 +18,7 @@
 #include "apply/child.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "notify.h"
 #include "plan/plan.h"
 
 #define LOCK_FILE      "gwd.lock"
@@ -86,6 +87,7 @@ static void say_step(void *to, const char *words)
 {
 	(void)to;
 	log_debug("%s", words);
+	notify_alive();
 }
 
 /* What cannot be made now is tried again when it may: heal_now() comes back for it. */
@@ -403,7 +405,9 @@ static int run(struct daemon *daemon, struct error *error)
 	}
 	tell(daemon, EVENT_GATEWAY_STARTED, daemon->model->gateway, "%zu tunnels, %zu loopbacks",
 		daemon->model->tunnel_count, daemon->model->loopback_count);
+	notify_ready(daemon->event, &daemon->status);
 	r = sd_event_loop(daemon->event);
+	notify_stopping();
 	return r < 0 ? error_errno(error, r, "the event loop failed") : 0;
 }
 

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "daemon.h"
+#include "notify.h"
 
 #define SECOND_US       1000000
 #define SWEEP_US        100000
@@ -95,6 +96,7 @@ void watch_changes(struct daemon *daemon)
 	}
 	arm_health_timer(daemon);
 	fill_status(daemon);
+	notify_status(&daemon->status);
 }
 
 /* ---- Links and markers ------------------------------------------------------------------------------------------------ */
