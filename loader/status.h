@@ -35,8 +35,8 @@ struct status {
 	const struct model *model;
 	uint64_t started_ms;
 	bool bird_running;
-	const char *attach;                /* "tcx" or "clsact": what the tunnels' programs use */
-	const char *xdp;                   /* "native", "generic" or "none" */
+	const char *attach; /* "tcx" or "clsact": how return_egress is attached to home0; NULL: not */
+	const char *xdp;    /* "native", "generic" or "none" */
 	struct tunnel_status *tunnels;     /* model->tunnel_count, in the model's order */
 	struct loopback_status *loopbacks; /* model->loopback_count, in the model's order */
 };

@@ -216,7 +216,7 @@ static const char *attach_name(struct apply *apply)
 
 	bpf_observe_attachments(apply->pin_dir, HOME_INTERFACE, &items);
 	if (items.count == 0)
-		return "none";
+		return NULL;
 	return items.items[0].attachment.mode == ATTACH_TCX ? "tcx" : "clsact";
 }
 

@@ -41,6 +41,9 @@ static json_t *judge(const struct status *status)
 		if (!status->loopbacks[i].announced)
 			degraded(list, json_sprintf("loopback %s is not announced",
 					       status->loopbacks[i].loopback->name));
+	if (!status->attach)
+		degraded(list,
+			json_string("return_egress is not attached to home0, so no response goes home"));
 	if (wants_bird && !status->bird_running)
 		degraded(list, json_string("BIRD is not running"));
 	return list;
