@@ -95,7 +95,7 @@ gateways_restart() { # ATTACH
 	done
 	lab_wait
 	for edge in "${EDGES[@]}"; do
-		gwctl "edge-gw-0$edge" -j status | jq -e --arg attach "$1" '.gateway.attach == $attach' >/dev/null ||
+		gwctl "edge-gw-0$edge" -j status | jq -en --arg attach "$1" 'input | .gateway.attach == $attach' >/dev/null ||
 			die "edge-gw-0$edge does not attach by $1"
 	done
 }

@@ -59,6 +59,7 @@ lab_wait_edges() { # for the edges' ends alone, which is quickly asked
 	within 40 edges_ready || die "a tunnel that nobody cut is not usable"
 }
 
+# jq -en 'input | …': with -e alone jq 1.6 is content with no input, as when gwd cannot be reached.
 lab_ready() {
 	local lgw
 	edges_ready || return
@@ -76,13 +77,13 @@ edges_ready() {
 }
 
 edge_ready() { # EDGE: both tunnels usable
-	gwctl "edge-gw-0$1" -j tunnel list | jq -e '[.tunnels[] | select(.usable)] | length == 2'
+	gwctl "edge-gw-0$1" -j tunnel list | jq -en 'input | [.tunnels[] | select(.usable)] | length == 2'
 }
 
 local_ready() { # LOCAL: it hears both edges, in both families, and BFD watches them
 	frr "local-gw-0$1" "show bgp ipv4 unicast ${LOOPBACK[4]}/32 json" "show bgp ipv6 unicast ${LOOPBACK[6]}/128 json" |
 		jq -es '[.[] | [.paths[] | select(.valid and .aspath.string == "64500")] | length] == [2, 2]' &&
-		frr "local-gw-0$1" "show bfd peers json" | jq -e '[.[] | select(.status == "up")] | length == 3'
+		frr "local-gw-0$1" "show bfd peers json" | jq -en 'input | [.[] | select(.status == "up")] | length == 3'
 }
 
 routes_ready() { # the kernels agree with BGP
@@ -96,7 +97,7 @@ routes_ready() { # the kernels agree with BGP
 
 # The kernel's word, not FRR's: the loopback's route of a machine leads out of an interface.
 route_leads() { # MACHINE FAMILY INTERFACE
-	on "$1" ip "-$2" -j route show "${LOOPBACK[$2]}" | jq -e --arg dev "$3" '[.[].dev] == [$dev]'
+	on "$1" ip "-$2" -j route show "${LOOPBACK[$2]}" | jq -en --arg dev "$3" 'input | [.[].dev] == [$dev]'
 }
 
 lab_state() { # what a person wants to see when something is wrong

@@ -140,7 +140,7 @@ scenario_no_provider_prefix() { # FAMILY
 	for edge in "${EDGES[@]}"; do
 		fetch "$(device_address "$family" 32)" "$family" /
 		frr "local-gw-0$edge" "show bgp ipv$family unicast neighbors 169.254.$edge$edge.1 advertised-routes json" |
-			jq -e --arg prefix "${DEVICES[$family]}" '.advertisedRoutes | has($prefix)' ||
+			jq -en --arg prefix "${DEVICES[$family]}" 'input | .advertisedRoutes | has($prefix)' ||
 			fail "local-gw-0$edge does not even offer the provider's prefix"
 		inside=$(on "edge-gw-0$edge" ip "-$family" route show table all | grep -E "${pattern[$family]}" || true)
 		expect "provider's prefixes in edge-gw-0$edge's tables" "" "$inside"
