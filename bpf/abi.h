@@ -218,7 +218,11 @@ struct reason_count {
 
 /* ---- Explaining: the question and answer of the program `explain`, by BPF_PROG_TEST_RUN ------------------------------ */
 
-enum explain_direction { EXPLAIN_REQUEST = 1, EXPLAIN_RESPONSE = 2 };
+/* Where the packet is seen: it comes in by a tunnel, leaves through home0, surfaces at an uplink. */
+enum explain_direction { EXPLAIN_REQUEST = 1, EXPLAIN_RESPONSE = 2, EXPLAIN_UPLINK = 3 };
+
+/* What it is: a whole packet or its first fragment; another fragment; an ICMP error about a packet of the flow's other direction. */
+enum explain_kind { EXPLAIN_PACKET, EXPLAIN_FRAGMENT, EXPLAIN_ICMP_ERROR };
 
 /* Written over the packet's start; the first 14 bytes are left to the kernel as an Ethernet header. */
 struct explanation {
@@ -233,8 +237,12 @@ struct explanation {
 	__u16 way_tunnel;    /* out: where a response goes; 0: nowhere */
 	__u8 way_gateway;    /* out */
 	__u8 way_reason;     /* out: enum reason of the way home */
-	__u16 reserved;
-	__u64 flow_home, device_home; /* out: the home words found, 0: none */
+	__u8 kind;           /* in: enum explain_kind */
+	__u8 hops;           /* in: TTL or hop limit as it surfaces at an uplink; 0: enough of them */
+	__u64 flow_home,
+		device_home; /* out: the home words found, 0: none; of a fragment: what the first one left */
+	__u32 fragment_id;   /* in: of a fragment */
+	__u32 length;        /* in: of the IP packet; 0: small enough */
 };
 
 /* ---- Maps: pinned under the pin directory by these names ------------------------------------------------------------- */
@@ -267,6 +275,6 @@ _Static_assert(sizeof(struct provider_entry) == 4 + 4 * PROVIDER_WAYS_MAX, "");
 _Static_assert(sizeof(struct prefix_key) == 24, "");
 _Static_assert(__builtin_offsetof(struct prefix_key, address) * 8 == 32 + PREFIX_KEY_BITS, "");
 _Static_assert(sizeof(struct fragment_key) == 40, "");
-_Static_assert(sizeof(struct explanation) == 96, "");
+_Static_assert(sizeof(struct explanation) == 104, "");
 
 #endif

@@ -9,56 +9,62 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/admit.h"
+#include "bpf/fragment.h"
 #include "bpf/home.h"
 #include "bpf/learn.h"
+#include "bpf/surface.h"
 
-/* The request that the key describes, as parse.h would have left it. */
-static __always_inline void packet_of_key(struct packet *packet, const struct line_key *key)
+static __always_inline __u8 version_of(const __u8 address[16])
+{
+	const __u32 *words = (const __u32 *)address;
+
+	return words[0] == 0 && words[1] == 0 && words[2] == bpf_htonl(0xffff) ? 4 : 6;
+}
+
+/* As parse.h would have left it, as far as anybody behind it looks. Of an ICMP error the source is anybody's. */
+static __always_inline void packet_between(struct packet *packet, const struct explanation *explanation,
+	const __u8 source[16], const __u8 destination[16])
 {
 	__builtin_memset(packet, 0, sizeof(*packet));
-	__builtin_memcpy(packet->source, key->source, 16);
-	__builtin_memcpy(packet->destination, key->destination, 16);
-	packet->source_port = key->source_port;
-	packet->destination_port = key->destination_port;
-	packet->protocol = key->protocol;
+	__builtin_memcpy(packet->source, source, 16);
+	__builtin_memcpy(packet->destination, destination, 16);
+	packet->version = version_of(destination);
+	packet->protocol = explanation->key.protocol;
+	packet->fragment_id = explanation->fragment_id;
+	packet->fragment = explanation->kind == EXPLAIN_FRAGMENT ? FRAGMENT_LATER : FRAGMENT_NONE;
+	packet->icmp = explanation->kind == EXPLAIN_ICMP_ERROR ? ICMP_KIND_ERROR : ICMP_KIND_OTHER;
 }
 
-static __always_inline enum reason explain_request(struct explanation *explanation)
-{
-	const struct tunnel_entry *tunnel = tunnel_by_number(explanation->tunnel);
-	struct packet packet;
-
-	if (!tunnel || !tunnel->ifindex)
-		return REASON_unknown_tunnel;
-	explanation->key.zone = tunnel->zone;
-	packet_of_key(&packet, &explanation->key);
-	return admit(tunnel, explanation->tunnel, &packet, &packet);
-}
-
-static __always_inline enum reason explain_response(struct explanation *explanation)
-{
-	const struct local_entry *local = local_by_address(explanation->key.destination);
-
-	if (!local || local->kind != LOCAL_LOOPBACK)
-		return REASON_source_not_loopback;
-	explanation->key.zone = local->which;
-	return REASON_passed_request;
-}
-
-static __always_inline void explain_tables(const struct settings *config, struct explanation *explanation)
+static __always_inline void explain_device(const struct settings *config, struct explanation *explanation)
 {
 	const struct line_key *key = &explanation->key;
-	__u64 now_ns = bpf_ktime_get_coarse_ns();
 	struct finding found = {};
 
-	if (find_flow(config, key, now_ns, &found)) {
-		explanation->line = found.index + 1;
-		explanation->flow_home = found.home;
-	}
-	if (find_device(config, key->source, key->zone, now_ns, &found)) {
+	if (find_device(config, key->source, key->zone, bpf_ktime_get_coarse_ns(), &found)) {
 		explanation->device_line = found.index + 1;
 		explanation->device_home = found.home;
 	}
+}
+
+static __always_inline void explain_flow(const struct settings *config, struct explanation *explanation)
+{
+	struct finding found = {};
+
+	if (find_flow(config, &explanation->key, bpf_ktime_get_coarse_ns(), &found)) {
+		explanation->line = found.index + 1;
+		explanation->flow_home = found.home;
+	}
+}
+
+static __always_inline void explain_first_fragment(
+	struct explanation *explanation, const struct packet *packet)
+{
+	const struct fragment_entry *first = recall_fragment(packet, explanation->key.zone);
+
+	if (!first)
+		return;
+	explanation->line = first->line;
+	explanation->flow_home = first->home;
 }
 
 static __always_inline void explain_way(const struct settings *config, struct explanation *explanation)
@@ -72,23 +78,80 @@ static __always_inline void explain_way(const struct settings *config, struct ex
 	explanation->way_reason = way.reason;
 }
 
+/* tunnel_ingress. Where the answer to a request would go is another question. */
+SUBPROGRAM int explain_request(const struct settings *config, struct explanation *explanation)
+{
+	const struct tunnel_entry *tunnel;
+	struct packet packet, quoted;
+
+	if (!config || !explanation)
+		return REASON_internal;
+	tunnel = tunnel_by_number(explanation->tunnel);
+	if (!tunnel || !tunnel->ifindex)
+		return REASON_unknown_tunnel;
+	explanation->key.zone = tunnel->zone;
+	packet_between(&packet, explanation, explanation->key.source, explanation->key.destination);
+	packet_between(&quoted, explanation, explanation->key.destination, explanation->key.source);
+	return admit(tunnel, explanation->tunnel, &packet, &quoted);
+}
+
+/* respond(): the flow of a packet by its ports, of a later fragment by its first, of an error by what it quotes. */
+static __always_inline int explain_respond(
+	const struct settings *config, struct explanation *explanation, const struct packet *packet)
+{
+	explain_device(config, explanation);
+	if (explanation->kind == EXPLAIN_FRAGMENT)
+		explain_first_fragment(explanation, packet);
+	else
+		explain_flow(config, explanation);
+	explain_way(config, explanation);
+	if (explanation->way_tunnel && explanation->length > config->mtu)
+		return REASON_too_big;
+	return explanation->way_reason;
+}
+
+/* A relay is Geneve to our underlay; nobody is a member yet. */
+static __always_inline bool is_relay(const struct explanation *explanation)
+{
+	return explanation->kind == EXPLAIN_PACKET && explanation->key.protocol == IPPROTO_UDP &&
+	       explanation->key.source_port == bpf_htons(RELAY_PORT) && is_underlay(explanation->key.source);
+}
+
+/* return_egress, or uplink_xdp and uplink_ingress. */
+SUBPROGRAM int explain_response(const struct settings *config, struct explanation *explanation)
+{
+	bool uplink;
+	struct packet packet;
+	__u16 zone;
+
+	if (!config || !explanation)
+		return REASON_internal;
+	uplink = explanation->direction == EXPLAIN_UPLINK;
+	packet_between(&packet, explanation, explanation->key.destination, explanation->key.source);
+	if (uplink && is_relay(explanation))
+		return REASON_relay_not_member;
+	if (!is_loopback(packet.source, &zone))
+		return uplink ? REASON_passed_other : REASON_source_not_loopback;
+	if (uplink && is_for_us_or_inside(&packet))
+		return REASON_passed_other;
+	if (uplink && explanation->hops == 1)
+		return REASON_hops_exceeded;
+	explanation->key.zone = zone;
+	return explain_respond(config, explanation, &packet);
+}
+
 SEC("tc")
 int explain(struct __sk_buff *skb)
 {
 	const struct settings *config = settings_get();
 	struct explanation explanation;
-	bool response;
 
 	if (!config || bpf_skb_load_bytes(skb, 0, &explanation, sizeof(explanation)))
 		return TC_ACT_SHOT;
-	response = explanation.direction == EXPLAIN_RESPONSE;
-	explanation.reason = response ? explain_response(&explanation) : explain_request(&explanation);
-	if (explanation.reason == REASON_passed_request) {
-		explain_tables(config, &explanation);
-		explain_way(config, &explanation);
-		if (response)
-			explanation.reason = explanation.way_reason;
-	}
+	if (explanation.direction == EXPLAIN_REQUEST)
+		explanation.reason = explain_request(config, &explanation);
+	else
+		explanation.reason = explain_response(config, &explanation);
 	return bpf_skb_store_bytes(skb, 0, &explanation, sizeof(explanation), 0) ? TC_ACT_SHOT : TC_ACT_OK;
 }
 

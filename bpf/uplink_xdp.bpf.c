@@ -14,6 +14,7 @@
 
 #include "bpf/maps.h"
 #include "bpf/parse.h"
+#include "bpf/surface.h"
 
 /* Only headers without options are looked into: nobody relays with any, and behind them the UDP port is not ours. */
 struct relay_v4 {
@@ -27,13 +28,6 @@ struct relay_v6 {
 	struct ipv6_header ip;
 	struct udp_header udp;
 } __attribute__((packed));
-
-static __always_inline bool is_underlay(const __u8 address[16])
-{
-	const struct local_entry *local = local_by_address(address);
-
-	return local && local->kind == LOCAL_UNDERLAY;
-}
 
 static __always_inline bool is_relay_v4(const struct relay_v4 *relay, const void *end)
 {

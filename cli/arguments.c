@@ -55,6 +55,35 @@ static int apply_port(struct invocation *invocation, const char *value, struct e
 	return 0;
 }
 
+static int check_number(
+	const char *name, const char *text, uint32_t minimum, uint32_t maximum, struct error *error)
+{
+	uint32_t number;
+
+	if (scan_u32(text, minimum, maximum, &number) == 0)
+		return 0;
+	return error_set(
+		error, REPLY_USAGE, "--%s: “%s” is not a number from %u to %u", name, text, minimum, maximum);
+}
+
+static int apply_fragment(struct invocation *invocation, const char *value, struct error *error)
+{
+	invocation->fragment = value;
+	return check_number("fragment", value, 0, UINT32_MAX, error);
+}
+
+static int apply_size(struct invocation *invocation, const char *value, struct error *error)
+{
+	invocation->size = value;
+	return check_number("size", value, 1, UINT16_MAX, error);
+}
+
+static int apply_hops(struct invocation *invocation, const char *value, struct error *error)
+{
+	invocation->hops = value;
+	return check_number("hops", value, 1, UINT8_MAX, error);
+}
+
 #define SETS(function, field, to)                                                                  \
 	static int function(struct invocation *invocation, const char *value, struct error *error) \
 	{                                                                                          \
@@ -67,6 +96,9 @@ SETS(apply_json, json, true)
 SETS(apply_no_headers, no_headers, true)
 SETS(apply_volatile, volatile_too, true)
 SETS(apply_all, all, true)
+SETS(apply_from_tunnel, from_tunnel, value)
+SETS(apply_from_uplink, from_uplink, true)
+SETS(apply_icmp_error, icmp_error, true)
 SETS(apply_no_follow, no_follow, true)
 SETS(apply_run_dir, run_dir, value)
 SETS(apply_provider, provider, value)
@@ -85,6 +117,14 @@ const struct flag flags[] = {
 	{"state", "STATE", apply_state, "only half_open, established or closing ones", FLAGS_FLOW},
 	{"all", NULL, apply_all, "yes, also without a filter", FLAGS_ALL},
 	{"volatile", NULL, apply_volatile, "times and counters too", FLAGS_VOLATILE},
+	{"from-tunnel", "TUNNEL", apply_from_tunnel, "it comes in by this tunnel; else by each that it could",
+		FLAGS_PACKET},
+	{"from-uplink", NULL, apply_from_uplink,
+		"it comes from the inside; else from a socket of the gateway", FLAGS_PACKET},
+	{"icmp-error", NULL, apply_icmp_error, "not this packet, but an ICMP error about it", FLAGS_PACKET},
+	{"fragment", "ID", apply_fragment, "a fragment of this id that is not the first", FLAGS_PACKET},
+	{"size", "BYTES", apply_size, "how long the IP packet is", FLAGS_PACKET},
+	{"hops", "NUMBER", apply_hops, "its TTL or hop limit as it comes from the inside", FLAGS_PACKET},
 	{"no-follow", NULL, apply_no_follow, "ends behind what is remembered", FLAGS_FOLLOW},
 	{"watch", "[=TIME]", apply_watch, "again and again, every 2 seconds if not said", FLAGS_WATCH},
 	{"no-headers", NULL, apply_no_headers, "rows without their headings", FLAGS_TABLE},

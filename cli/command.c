@@ -22,7 +22,7 @@ const struct command commands[] = {
 	{"flow", "get", ENDS, SHOWS, PATIENCE, run_flow_get, "one flow, by its two ends in either direction"},
 	{"flow", "count", NULL, ASKS | FLAGS_WATCH | BY_FLOW, PATIENCE, run_flow_count,
 		"how many flows there are"},
-	{"flow", "explain", ENDS, ASKS | FLAGS_WATCH, PATIENCE, run_flow_explain,
+	{"flow", "explain", ENDS, ASKS | FLAGS_WATCH | FLAGS_PACKET, PATIENCE, run_flow_explain,
 		"where a packet would go, and why"},
 	{"flow", "flush", NULL, ASKS | BY_FLOW | FLAGS_ALL, PATIENCE, run_flow_flush,
 		"takes flows out of the table"},

@@ -34,12 +34,13 @@ struct invocation {
 	const char *object;
 	const char *selector[SELECTOR_MAX];
 	size_t selector_count;
-	bool help, json, no_headers, volatile_too, all, no_follow;
+	bool help, json, no_headers, volatile_too, all, no_follow, from_uplink, icmp_error;
 	const char *run_dir;
 	uint32_t timeout_ms; /* 0: the command's own */
 	uint32_t watch_ms;   /* 0: once */
 	enum color_mode color;
 	const char *provider, *tunnel, *gateway, *address, *port, *state;
+	const char *from_tunnel, *fragment, *size, *hops; /* numbers are checked to be such */
 };
 
 /* Sets of flags that a command takes; every command takes FLAGS_ALWAYS. */
@@ -54,6 +55,7 @@ enum flag_set {
 	FLAGS_VOLATILE = 128,
 	FLAGS_ALL = 256,
 	FLAGS_FOLLOW = 1024,
+	FLAGS_PACKET = 2048,
 };
 
 struct command {

@@ -37,6 +37,9 @@ static const struct kind {
 	{"PORT"},
 	{"TIME"},
 	{"[=TIME]"},
+	{"ID"},
+	{"BYTES"},
+	{"NUMBER"},
 };
 
 /* The command line up to the last word. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* `flow explain`: gwd's answer told in sentences. */
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/flow.h"
@@ -20,17 +21,25 @@ static void line(const char *topic, const char *format, ...)
 	putchar('\n');
 }
 
+/* The direction in which the packet itself travels; an ICMP error travels against what it is about. */
 static void tell_question(const json_t *answer)
 {
-	char source[CELL_SIZE], destination[CELL_SIZE];
-	const char *direction = text_of(answer, "direction");
-	bool request = strcmp(direction, "request") == 0;
+	char device[CELL_SIZE], loopback[CELL_SIZE];
+	bool request = strcmp(text_of(answer, "direction"), "request") == 0;
+	bool error = strcmp(text_of(answer, "kind"), "icmp_error") == 0;
+	bool fragment = strcmp(text_of(answer, "kind"), "fragment") == 0;
+	bool from_device = request != error;
 
-	cell_endpoint(answer, "source", source, sizeof(source));
-	cell_endpoint(answer, "destination", destination, sizeof(destination));
-	line(direction, "%s %s → %s%s", text_of(answer, "protocol"), request ? source : destination,
-		request ? destination : source,
-		request ? ": from a device to a loopback" : ": from a loopback to a device");
+	cell_endpoint(answer, "source", device, sizeof(device));
+	cell_endpoint(answer, "destination", loopback, sizeof(loopback));
+	line(text_of(answer, "direction"), "%s%s %s → %s%s: %s, seen at %s",
+		error      ? "an ICMP error about "
+		: fragment ? "a later fragment of "
+			   : "",
+		text_of(answer, "protocol"), from_device ? device : loopback, from_device ? loopback : device,
+		error ? ", back to its source" : "",
+		request ? "from a device to a loopback" : "from a loopback to a device",
+		request ? "the tunnel" : text_of(answer, "seen_at"));
 }
 
 static void tell_provider(const json_t *answer)
@@ -80,13 +89,16 @@ static void tell_device(const json_t *device)
 
 static void tell_response(const json_t *response)
 {
+	if (!json_is_object(response))
+		return;
 	if (json_is_true(json_object_get(response, "sent")))
 		line("response", "leaves by %s of %s: %s (%s)", text_of(response, "tunnel"),
 			text_of(response, "gateway"), text_of(response, "words"),
 			text_of(response, "reason"));
 	else
-		line("response", "is dropped: %s (%s)", text_of(response, "words"),
-			text_of(response, "reason"));
+		line("response", "%s: %s (%s)",
+			json_is_true(json_object_get(response, "dropped")) ? "is dropped" : "stays",
+			text_of(response, "words"), text_of(response, "reason"));
 }
 
 static void tell(const json_t *answer)
@@ -99,14 +111,35 @@ static void tell(const json_t *answer)
 	tell_response(json_object_get(answer, "response"));
 }
 
+static void add_number(json_t *arguments, const char *name, const char *text)
+{
+	if (text)
+		json_object_set_new(arguments, name, json_integer(strtoll(text, NULL, 10)));
+}
+
+static void add_packet(json_t *arguments, const struct invocation *invocation)
+{
+	if (invocation->from_tunnel)
+		json_object_set_new(arguments, "from_tunnel", json_string(invocation->from_tunnel));
+	if (invocation->from_uplink)
+		json_object_set_new(arguments, "from_uplink", json_true());
+	if (invocation->icmp_error)
+		json_object_set_new(arguments, "icmp_error", json_true());
+	add_number(arguments, "fragment", invocation->fragment);
+	add_number(arguments, "size", invocation->size);
+	add_number(arguments, "hops", invocation->hops);
+}
+
 int run_flow_explain(const struct invocation *invocation)
 {
 	struct error error = {0};
 	json_t *arguments, *answer = NULL;
 	enum reply_code code = flow_ends(invocation, &arguments, &error);
 
-	if (code == REPLY_FINE)
+	if (code == REPLY_FINE) {
+		add_packet(arguments, invocation);
 		code = ask_one(invocation, METHOD_FLOW_EXPLAIN, arguments, &answer, &error);
+	}
 	if (answer && invocation->json)
 		print_document(answer);
 	else if (answer)

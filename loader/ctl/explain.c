@@ -1,18 +1,125 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Where would this packet go, and why? The answer is the BPF programs' own: main runs `explain`, which calls
- * the very functions that packets meet. We ask it once a tunnel that a request could come in by, and once for
- * the response, and give the numbers names.
+ * Where would this packet go, and why? The answer is the BPF programs' own: main runs `explain`, which calls the very
+ * functions that packets meet. We find out where the packet would be seen (at a tunnel, at home0, at an uplink), ask once
+ * for each tunnel that it could come in by, and once for a response, and give the numbers names.
+ *
+ * An ICMP error is asked for by the packet that it is about, and goes the other way: to where that one came from.
  */
 #include <arpa/inet.h>
 
 #include "ctl/methods.h"
 #include "ctl/rows.h"
 
-static int ask(struct request *request, const struct line_key *key, enum explain_direction direction,
+struct question {
+	enum explain_direction seen;
+	enum explain_kind kind;
+	struct line_key key;
+	const struct provider *provider; /* who holds the device; NULL: nobody */
+};
+
+static const char *kind_name(enum explain_kind kind)
+{
+	static const char *const names[] = {[EXPLAIN_PACKET] = "packet",
+		[EXPLAIN_FRAGMENT] = "fragment",
+		[EXPLAIN_ICMP_ERROR] = "icmp_error"};
+
+	return names[kind];
+}
+
+static const char *seen_name(enum explain_direction seen)
+{
+	static const char *const names[] = {
+		[EXPLAIN_REQUEST] = "tunnel", [EXPLAIN_RESPONSE] = "home0", [EXPLAIN_UPLINK] = "uplink"};
+
+	return names[seen];
+}
+
+/* ---- The question ------------------------------------------------------------------------------------------------------ */
+
+static bool is_tunnel_address(const struct model *model, const struct address *address)
+{
+	for (size_t i = 0; i < model->tunnel_count; i++)
+		for (size_t k = 0; k < model->tunnels[i].address_count; k++)
+			if (address_equal(&model->tunnels[i].addresses[k].address, address))
+				return true;
+	return false;
+}
+
+/* Where the packet is seen is said, or follows from its addresses. */
+static int find_seen(struct request *request, enum explain_direction *seen)
+{
+	const struct model *model = request->views->status->model;
+	const struct arguments *ends = &request->arguments;
+	const struct address *from = ends->icmp_error ? &ends->destination : &ends->source;
+	const struct address *to = ends->icmp_error ? &ends->source : &ends->destination;
+
+	if (ends->from_tunnel && ends->from_uplink)
+		return error_set(
+			&request->error, REPLY_USAGE, "a packet comes from a tunnel or from an uplink");
+	if (ends->from_uplink)
+		*seen = EXPLAIN_UPLINK;
+	else if (ends->from_tunnel || loopback_of(model, to))
+		*seen = EXPLAIN_REQUEST;
+	else if (loopback_of(model, from))
+		*seen = EXPLAIN_RESPONSE;
+	else if (is_tunnel_address(model, to))
+		*seen = EXPLAIN_REQUEST;
+	else
+		return error_set(&request->error, REPLY_NOT_FOUND,
+			"neither end is a loopback of this gateway: say from which tunnel it comes, or from "
+			"an "
+			"uplink");
+	return REPLY_FINE;
+}
+
+static int find_kind(struct request *request, enum explain_kind *kind)
+{
+	bool fragment = GIVEN(&request->arguments, FRAGMENT);
+
+	if (fragment && request->arguments.icmp_error)
+		return error_set(&request->error, REPLY_USAGE,
+			"an ICMP error is no fragment: ask for one or the other");
+	*kind = fragment                        ? EXPLAIN_FRAGMENT
+		: request->arguments.icmp_error ? EXPLAIN_ICMP_ERROR
+						: EXPLAIN_PACKET;
+	return REPLY_FINE;
+}
+
+static int read_question(struct request *request, struct question *question)
+{
+	const struct model *model = request->views->status->model;
+	struct address device;
+	bool from_device;
+	int r = find_kind(request, &question->kind);
+
+	if (r == REPLY_FINE)
+		r = find_seen(request, &question->seen);
+	if (r != REPLY_FINE)
+		return r;
+	from_device = (question->seen == EXPLAIN_REQUEST) != (question->kind == EXPLAIN_ICMP_ERROR);
+	r = flow_of_ends(request, from_device, &question->key);
+	if (question->kind == EXPLAIN_FRAGMENT)
+		question->key.source_port = question->key.destination_port = 0;
+	device = flow_source(&(struct line){.key = question->key});
+	question->provider = provider_of(model, question->key.zone, &device);
+	return r;
+}
+
+/* ---- The answers ------------------------------------------------------------------------------------------------------- */
+
+static int ask(struct request *request, const struct question *question, enum explain_direction seen,
 	uint16_t tunnel, struct explanation *answer)
 {
-	*answer = (struct explanation){.direction = (uint16_t)direction, .key = *key, .tunnel = tunnel};
+	const struct arguments *arguments = &request->arguments;
+
+	*answer = (struct explanation){.direction = (uint16_t)seen, .key = question->key, .tunnel = tunnel};
+	if (seen == question->seen) { /* else it is the answer, of which all this was not said */
+		answer->kind = (uint8_t)question->kind;
+		answer->fragment_id = arguments->fragment;
+		answer->length = arguments->size;
+		answer->hops = arguments->hops;
+	}
 	return request->hooks->explain(request->hooks->self, answer, &request->error);
 }
 
@@ -23,9 +130,17 @@ static json_t *admission(const struct tunnel *tunnel, const struct explanation *
 		reason_name(answer->reason), "words", reason_words(answer->reason));
 }
 
-/* By each tunnel of the provider that holds the device; by every tunnel when nobody holds it. */
-static json_t *admissions(
-	struct request *request, const struct line_key *key, const struct provider *provider)
+/* By the tunnel that was said; else by each of the provider that holds the device; by every one when nobody does. */
+static bool is_asked(
+	const struct request *request, const struct question *question, const struct tunnel *tunnel)
+{
+	if (request->arguments.from_tunnel)
+		return tunnel == request->arguments.from_tunnel;
+	return !question->provider || tunnel->provider == question->provider;
+}
+
+/* *admitted: by any of them. NULL with words when the program did not run. */
+static json_t *admissions(struct request *request, const struct question *question, bool *admitted)
 {
 	const struct model *model = request->views->status->model;
 	json_t *list = json_array();
@@ -34,12 +149,13 @@ static json_t *admissions(
 	for (size_t i = 0; i < model->tunnel_count; i++) {
 		const struct tunnel *tunnel = &model->tunnels[i];
 
-		if (provider && tunnel->provider != provider)
+		if (!is_asked(request, question, tunnel))
 			continue;
-		if (ask(request, key, EXPLAIN_REQUEST, tunnel->number, &answer) < 0) {
+		if (ask(request, question, EXPLAIN_REQUEST, tunnel->number, &answer) < 0) {
 			json_decref(list);
 			return NULL;
 		}
+		*admitted |= answer.reason == REASON_passed_request;
 		json_array_append_new(list, admission(tunnel, &answer));
 	}
 	return list;
@@ -47,11 +163,12 @@ static json_t *admissions(
 
 static json_t *response_object(const struct model *model, const struct explanation *answer)
 {
-	bool sent = !reason_is_drop(answer->reason) && answer->way_tunnel != 0;
+	bool dropped = reason_is_drop(answer->reason), sent = !dropped && answer->way_tunnel != 0;
 
-	return json_pack("{s:b, s:s, s:s, s:o, s:o}", "sent", sent, "reason", reason_name(answer->reason),
-		"words", reason_words(answer->reason), "gateway", gateway_name(model, answer->way_gateway),
-		"tunnel", tunnel_name(model, answer->way_tunnel));
+	return json_pack("{s:b, s:b, s:s, s:s, s:o, s:o}", "sent", sent, "dropped", dropped, "reason",
+		reason_name(answer->reason), "words", reason_words(answer->reason), "gateway",
+		sent ? gateway_name(model, answer->way_gateway) : json_null(), "tunnel",
+		sent ? tunnel_name(model, answer->way_tunnel) : json_null());
 }
 
 static json_t *flow_object(const struct request *request, const struct explanation *answer)
@@ -76,36 +193,56 @@ static json_t *device_object(const struct request *request, const struct explana
 	return device_row(request->views, &line);
 }
 
+static json_t *question_object(const struct question *question)
+{
+	const struct line_key *key = &question->key;
+	struct address device = flow_source(&(struct line){.key = *key});
+	struct address loopback = flow_destination(&(struct line){.key = *key});
+
+	return json_pack("{s:s, s:s, s:s, s:i, s:o, s:o, s:i, s:o, s:i, s:s?}", "direction",
+		question->seen == EXPLAIN_REQUEST ? "request" : "response", "seen_at",
+		seen_name(question->seen), "kind", kind_name(question->kind), "zone", key->zone, "protocol",
+		protocol_name(key->protocol), "source", address_text(&device), "source_port",
+		ntohs(key->source_port), "destination", address_text(&loopback), "destination_port",
+		ntohs(key->destination_port), "provider",
+		question->provider ? question->provider->name : NULL);
+}
+
+/* What is no request has no response; of an admitted one the response goes as any packet of the flow would. */
+static bool has_response(const struct question *question, bool admitted)
+{
+	if (question->seen != EXPLAIN_REQUEST)
+		return true;
+	return admitted && question->kind == EXPLAIN_PACKET;
+}
+
 int explain_step(struct request *request)
 {
 	const struct model *model = request->views->status->model;
-	const struct provider *provider;
-	enum explain_direction direction;
-	struct explanation answer;
-	struct address device, loopback;
-	struct line_key key;
-	json_t *requests = json_null();
-	int r = flow_of_ends(request, &key, &direction);
+	struct question question;
+	struct explanation answer = {0};
+	bool request_seen, admitted = false;
+	json_t *row, *requests = NULL;
+	int r = read_question(request, &question);
 
-	if (r)
+	if (r != REPLY_FINE)
 		return r;
-	device = flow_source(&(struct line){.key = key});
-	loopback = flow_destination(&(struct line){.key = key});
-	provider = provider_of(model, key.zone, &device);
-	if (ask(request, &key, EXPLAIN_RESPONSE, 0, &answer) < 0)
+	request_seen = question.seen == EXPLAIN_REQUEST;
+	if (request_seen) {
+		requests = admissions(request, &question, &admitted);
+		if (!requests)
+			return REPLY_DEGRADED;
+	}
+	if (ask(request, &question, request_seen ? EXPLAIN_RESPONSE : question.seen, 0, &answer) < 0) {
+		json_decref(requests);
 		return REPLY_DEGRADED;
-	if (direction == EXPLAIN_REQUEST)
-		requests = admissions(request, &key, provider);
-	if (!requests)
-		return REPLY_DEGRADED;
-	request_row(request,
-		json_pack("{s:s, s:i, s:o, s:o, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:o}", "direction",
-			direction == EXPLAIN_REQUEST ? "request" : "response", "zone", key.zone, "protocol",
-			protocol_name(key.protocol), "source", address_text(&device), "source_port",
-			ntohs(key.source_port), "destination", address_text(&loopback), "destination_port",
-			ntohs(key.destination_port), "provider",
-			provider ? json_string(provider->name) : json_null(), "requests", requests,
-			"flow_entry", flow_object(request, &answer), "device_entry",
-			device_object(request, &answer), "response", response_object(model, &answer)));
+	}
+	row = question_object(&question);
+	json_object_set_new(row, "requests", requests ? requests : json_null());
+	json_object_set_new(row, "flow_entry", flow_object(request, &answer));
+	json_object_set_new(row, "device_entry", device_object(request, &answer));
+	json_object_set_new(row, "response",
+		has_response(&question, admitted) ? response_object(model, &answer) : json_null());
+	request_row(request, row);
 	return REPLY_FINE;
 }

@@ -150,24 +150,20 @@ static uint8_t protocol_between(const struct arguments *ends)
 	return ends->protocol == IPPROTO_ICMP && v6 ? IPPROTO_ICMPV6 : ends->protocol;
 }
 
-int flow_of_ends(struct request *request, struct line_key *key, enum explain_direction *direction)
+int flow_of_ends(struct request *request, bool from_device, struct line_key *key)
 {
 	const struct arguments *ends = &request->arguments;
-	const struct model *model = request->views->status->model;
-	const struct loopback *to = loopback_of(model, &ends->destination);
-	const struct loopback *from = to ? NULL : loopback_of(model, &ends->source);
+	const struct address *device = from_device ? &ends->source : &ends->destination;
+	const struct address *loopback = from_device ? &ends->destination : &ends->source;
+	const struct loopback *known = loopback_of(request->views->status->model, loopback);
 
-	if (address_is_v4(&ends->source) != address_is_v4(&ends->destination))
+	if (address_is_v4(device) != address_is_v4(loopback))
 		return error_set(&request->error, REPLY_USAGE, "the two ends are of different families");
-	if (!to && !from)
-		return error_set(
-			&request->error, REPLY_NOT_FOUND, "neither end is a loopback of this gateway");
-	*direction = to ? EXPLAIN_REQUEST : EXPLAIN_RESPONSE;
-	*key = (struct line_key){.protocol = protocol_between(ends), .zone = to ? to->zone : from->zone};
-	memcpy(key->source, to ? ends->source.bytes : ends->destination.bytes, sizeof(key->source));
-	memcpy(key->destination, to ? ends->destination.bytes : ends->source.bytes, sizeof(key->destination));
-	key->source_port = htons(to ? ends->source_port : ends->destination_port);
-	key->destination_port = htons(to ? ends->destination_port : ends->source_port);
+	*key = (struct line_key){.protocol = protocol_between(ends), .zone = known ? known->zone : 0};
+	memcpy(key->source, device->bytes, sizeof(key->source));
+	memcpy(key->destination, loopback->bytes, sizeof(key->destination));
+	key->source_port = htons(from_device ? ends->source_port : ends->destination_port);
+	key->destination_port = htons(from_device ? ends->destination_port : ends->source_port);
 	place_echo_id(key);
 	return REPLY_FINE;
 }
@@ -177,13 +173,17 @@ int flow_get_step(struct request *request)
 	const struct flow_table *table = request->views->flows;
 	uint32_t end = slice_end(table, request->index);
 	struct flow_filter alive = filter_alive(request);
-	enum explain_direction direction;
+	const struct model *model = request->views->status->model;
+	bool to_loopback = loopback_of(model, &request->arguments.destination);
 	struct line_key key;
 	struct line line;
-	int r = flow_of_ends(request, &key, &direction);
+	int r = flow_of_ends(request, to_loopback, &key);
 
 	if (r)
 		return r;
+	if (!to_loopback && !loopback_of(model, &request->arguments.source))
+		return error_set(
+			&request->error, REPLY_NOT_FOUND, "neither end is a loopback of this gateway");
 	while (flow_next(table, &request->index, end, &alive, &line))
 		if (memcmp(&line.key, &key, sizeof(key)) == 0) {
 			request_row(request, flow_row(request->views, request->index - 1, &line));

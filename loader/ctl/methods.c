@@ -9,6 +9,7 @@
 #define FLOW_FILTERS (WAY_FILTERS | A(PORT) | A(STATE))
 #define FLOW_ENDS    (A(PROTOCOL) | A(SOURCE) | A(DESTINATION))
 #define FLOW_PORTS   (A(SOURCE_PORT) | A(DESTINATION_PORT))
+#define PACKET       (A(FROM_TUNNEL) | A(FROM_UPLINK) | A(ICMP_ERROR) | A(FRAGMENT) | A(SIZE) | A(HOPS))
 
 const struct method ctl_methods[] = {
 	{METHOD_STATUS, false, 0, 0, status_step,
@@ -21,7 +22,7 @@ const struct method ctl_methods[] = {
 	{METHOD_FLOW_COUNT, false, 0, FLOW_FILTERS, flow_count_step, "one row: how many flows there are"},
 	{METHOD_FLOW_FLUSH, true, 0, FLOW_FILTERS | A(ALL), flow_flush_step,
 		"takes flows out; one row: how many"},
-	{METHOD_FLOW_EXPLAIN, false, FLOW_ENDS, FLOW_PORTS, explain_step,
+	{METHOD_FLOW_EXPLAIN, false, FLOW_ENDS, FLOW_PORTS | PACKET, explain_step,
 		"one row: where a packet would go, and why"},
 	{METHOD_DEVICE_LIST, false, 0, WAY_FILTERS, device_list_step, "a row a device"},
 	{METHOD_DEVICE_GET, false, A(ADDRESS), 0, device_get_step, "the rows of one address"},

@@ -34,9 +34,9 @@ int gateway_stop_step(struct request *request);
 struct flow_filter filter_alive(const struct request *request);
 
 /*
- * The flow that a request's two ends mean, as a key in request direction, and which direction they were given
- * in. REPLY_FINE, or REPLY_NOT_FOUND with words when neither end is a loopback.
+ * The flow that a request's two ends mean, as a key in request direction. `from_device`: the first end is the device,
+ * else it is the second. REPLY_FINE, or REPLY_USAGE with words when the ends cannot belong together.
  */
-int flow_of_ends(struct request *request, struct line_key *key, enum explain_direction *direction);
+int flow_of_ends(struct request *request, bool from_device, struct line_key *key);
 
 #endif

@@ -70,6 +70,12 @@ enum reply_code {
 	X(DESTINATION, "destination", "an address")                             \
 	X(DESTINATION_PORT, "destination_port", "0..65535; of an echo: its id") \
 	X(ALL, "all", "true: also without a filter")                            \
+	X(FROM_TUNNEL, "from_tunnel", "a tunnel's name: it comes in there")     \
+	X(FROM_UPLINK, "from_uplink", "true: it surfaces at an uplink")         \
+	X(ICMP_ERROR, "icmp_error", "true: an ICMP error about such a packet")  \
+	X(FRAGMENT, "fragment", "the id of a fragment that is not the first")   \
+	X(SIZE, "size", "bytes of the IP packet")                               \
+	X(HOPS, "hops", "1..255, the TTL or hop limit as it surfaces")          \
 	X(FOLLOW, "follow", "true: go on with what happens from now on")
 
 enum argument_id {

@@ -134,18 +134,83 @@ static int read_protocol(
 	return 0;
 }
 
+static int read_true(const json_t *value, const char *name, struct error *error)
+{
+	return json_is_true(value) ? 0 : error_set(error, REPLY_USAGE, "“%s” is true or not given", name);
+}
+
 static int read_all(const json_t *value, const struct model *model, struct arguments *to, struct error *error)
 {
 	(void)model, (void)to;
-	return json_is_true(value) ? 0 : error_set(error, REPLY_USAGE, "“all” is true or not given");
+	return read_true(value, "all", error);
+}
+
+static int read_from_tunnel(
+	const json_t *value, const struct model *model, struct arguments *to, struct error *error)
+{
+	to->from_tunnel = model_tunnel_by_name(model, json_string_value(value));
+	return to->from_tunnel ? 0 : not_found(error, "tunnel", json_string_value(value));
+}
+
+static int read_from_uplink(
+	const json_t *value, const struct model *model, struct arguments *to, struct error *error)
+{
+	(void)model;
+	to->from_uplink = true;
+	return read_true(value, "from_uplink", error);
+}
+
+static int read_icmp_error(
+	const json_t *value, const struct model *model, struct arguments *to, struct error *error)
+{
+	(void)model;
+	to->icmp_error = true;
+	return read_true(value, "icmp_error", error);
+}
+
+static int read_u32(const json_t *value, const char *name, json_int_t minimum, json_int_t maximum,
+	uint32_t *to, struct error *error)
+{
+	json_int_t number = json_integer_value(value);
+
+	if (number < minimum || number > maximum)
+		return error_set(error, REPLY_USAGE, "“%s” is %lld..%lld, not %lld", name, (long long)minimum,
+			(long long)maximum, (long long)number);
+	*to = (uint32_t)number;
+	return 0;
+}
+
+static int read_fragment(
+	const json_t *value, const struct model *model, struct arguments *to, struct error *error)
+{
+	(void)model;
+	return read_u32(value, "fragment", 0, UINT32_MAX, &to->fragment, error);
+}
+
+static int read_size(
+	const json_t *value, const struct model *model, struct arguments *to, struct error *error)
+{
+	(void)model;
+	return read_u32(value, "size", 1, UINT16_MAX, &to->size, error);
+}
+
+static int read_hops(
+	const json_t *value, const struct model *model, struct arguments *to, struct error *error)
+{
+	uint32_t hops = 0;
+	int r = read_u32(value, "hops", 1, UINT8_MAX, &hops, error);
+
+	(void)model;
+	to->hops = (uint8_t)hops;
+	return r;
 }
 
 static int read_follow(
 	const json_t *value, const struct model *model, struct arguments *to, struct error *error)
 {
 	(void)model;
-	to->follow = json_is_true(value);
-	return to->follow ? 0 : error_set(error, REPLY_USAGE, "“follow” is true or not given");
+	to->follow = true;
+	return read_true(value, "follow", error);
 }
 
 /* The one table of arguments: what JSON it is, and who reads it. */
@@ -166,6 +231,12 @@ static const struct argument_reader {
 	[ARGUMENT_DESTINATION] = {JSON_STRING, read_destination},
 	[ARGUMENT_DESTINATION_PORT] = {JSON_INTEGER, read_destination_port},
 	[ARGUMENT_ALL] = {JSON_TRUE, read_all},
+	[ARGUMENT_FROM_TUNNEL] = {JSON_STRING, read_from_tunnel},
+	[ARGUMENT_FROM_UPLINK] = {JSON_TRUE, read_from_uplink},
+	[ARGUMENT_ICMP_ERROR] = {JSON_TRUE, read_icmp_error},
+	[ARGUMENT_FRAGMENT] = {JSON_INTEGER, read_fragment},
+	[ARGUMENT_SIZE] = {JSON_INTEGER, read_size},
+	[ARGUMENT_HOPS] = {JSON_INTEGER, read_hops},
 	[ARGUMENT_FOLLOW] = {JSON_TRUE, read_follow},
 };
 

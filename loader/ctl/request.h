@@ -25,6 +25,10 @@ struct arguments {
 	uint8_t protocol;
 	struct address source, destination;
 	uint16_t source_port, destination_port;
+	const struct tunnel *from_tunnel;
+	bool from_uplink, icmp_error;
+	uint32_t fragment, size;
+	uint8_t hops;
 	bool follow;
 };
 

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/bpf/question.h"
+
 static const char *const reason_names[] = {
 #define X(name, drop, words) #name,
 	REASONS(X)
@@ -135,6 +137,20 @@ static const struct bpf_program *program_of(enum program program)
 	return program == RETURN ? scene.gateway->progs.return_egress : scene.gateway->progs.uplink_ingress;
 }
 
+/* Asked before, explain says what will be, and leaves no trace. */
+static void check_explanation(const struct row *row, enum family family)
+{
+	struct explanation question, answer;
+
+	if (!question_of(row, family, &question))
+		return;
+	answer = answer_to(&question);
+	if (answer.reason != row->reason)
+		complain("explain says %s, not %s", reason_name(answer.reason), reason_name(row->reason));
+	if (row->verdict == SENT && answer.way_tunnel != row->way)
+		complain("explain sends it into tunnel %u, not %u", answer.way_tunnel, row->way);
+}
+
 static void play(const struct row *row, enum family family)
 {
 	uint64_t before[REASON_COUNT];
@@ -145,6 +161,7 @@ static void play(const struct row *row, enum family family)
 	set_scene(row);
 	for (uint32_t reason = 0; reason < REASON_COUNT; reason++)
 		before[reason] = scene_count(reason);
+	check_explanation(row, family);
 	length = packet_build(&row->in, family, row->program != TUNNEL, packet);
 	outcome = scene_run(program_of(row->program), packet, length, row->gso_size);
 	if (outcome.error) {

@@ -485,6 +485,14 @@ static void an_explanation_is_told_in_sentences(void)
 		strstr(output, "response   tcp 192.0.2.1:7547 → 100.64.1.5:40000: from a loopback"));
 	CU_ASSERT_PTR_NULL(strstr(output, "admitted"));
 	CU_ASSERT_EQUAL(run("flow explain tcp 10.1.1.1:1 10.1.1.2:2"), REPLY_NOT_FOUND);
+	CU_ASSERT_EQUAL(run("flow explain tcp 192.0.2.1:7547 100.64.1.5:40000 --icmp-error"), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "request    an ICMP error about tcp 192.0.2.1:7547 → "
+					      "100.64.1.5:40000, back to its source: from a device"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "admitted   by tunnel acme-lgw-01"));
+	CU_ASSERT_PTR_NULL(strstr(output, "\nresponse"));
+	CU_ASSERT_EQUAL(run("flow explain udp 192.0.2.1 100.64.1.5 --fragment 77 --from-uplink"), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "response   a later fragment of udp 192.0.2.1 → 100.64.1.5: "));
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "seen at uplink\n"));
 	CU_ASSERT_EQUAL(run("-j flow explain tcp 192.0.2.1:7547 100.64.1.5:40000"), 0);
 	CU_ASSERT(is_one_document(output));
 	stop_server();

@@ -34,6 +34,7 @@ struct world {
 	struct settings settings;
 	struct events events;
 	struct explanation answer; /* what `explain` finds for a response */
+	struct explanation asked;  /* the last question */
 	unsigned refreshes, stops;
 	bool stopped, stop_fails;
 	sd_event *event;
@@ -65,9 +66,10 @@ static void world_refresh(void *self)
 
 static int world_explain(void *self, struct explanation *question, struct error *error)
 {
-	const struct world *is = self;
+	struct world *is = self;
 
 	(void)error;
+	is->asked = *question;
 	if (question->direction == EXPLAIN_REQUEST) {
 		question->reason =
 			question->tunnel == 101 ? REASON_passed_request : REASON_source_not_provider;

@@ -319,13 +319,94 @@ static void an_explanation_names_everything(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"flow_entry\":{\"zone\":0"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"device_entry\":{\"zone\":0"));
 	CU_ASSERT_PTR_NOT_NULL(
-		strstr(reply, "\"response\":{\"sent\":true,\"reason\":\"home_flow\",\"words\":\"sent home by "
+		strstr(reply, "\"response\":{\"sent\":true,\"dropped\":false,\"reason\":\"home_flow\","
+			      "\"words\":\"sent home by "
 			      "the flow's own way\",\"gateway\":\"edge-gw-01\",\"tunnel\":\"acme-lgw-01\"}"));
 	world.answer =
 		(struct explanation){.reason = REASON_no_way_home, .line = UINT32_MAX, .device_line = 300};
 	exchange("{\"method\":\"flow.explain\"," ENDS);
 	CU_ASSERT_PTR_NOT_NULL(
 		strstr(reply, "\"flow_entry\":null,\"device_entry\":null,\"response\":{\"sent\":false"));
+	world_close();
+}
+
+#define ASKED(ends, more) "{\"method\":\"flow.explain\",\"arguments\":{\"protocol\":\"udp\"," ends more "}}\n"
+#define OUT                                                                           \
+	"\"source\":\"192.0.2.1\",\"source_port\":53,\"destination\":\"100.64.1.5\"," \
+	"\"destination_port\":4000"
+#define STRANGE "\"source\":\"203.0.113.9\",\"destination\":\"203.0.113.8\""
+
+/* What is asked of the BPF program last. */
+static void a_question_says_what_the_packet_is(void)
+{
+	static const struct {
+		const char *request;
+		int code;
+		enum explain_direction seen;
+		enum explain_kind kind;
+	} rows[] = {
+		{ASKED(OUT, ""), 0, EXPLAIN_RESPONSE, EXPLAIN_PACKET},
+		{ASKED(OUT, ",\"from_uplink\":true,\"hops\":3,\"size\":1500"), 0, EXPLAIN_UPLINK,
+			EXPLAIN_PACKET},
+		{ASKED(OUT, ",\"fragment\":77"), 0, EXPLAIN_RESPONSE, EXPLAIN_FRAGMENT},
+		{ASKED(OUT, ",\"from_uplink\":true,\"icmp_error\":true"), 0, EXPLAIN_UPLINK,
+			EXPLAIN_ICMP_ERROR},
+		{ASKED(OUT, ",\"fragment\":77,\"icmp_error\":true"), REPLY_USAGE, 0, 0},
+		{ASKED(OUT, ",\"from_uplink\":true,\"from_tunnel\":\"acme-lgw-01\""), REPLY_USAGE, 0, 0},
+		{ASKED(OUT, ",\"from_tunnel\":\"nope\""), REPLY_NOT_FOUND, 0, 0},
+		{ASKED(OUT, ",\"hops\":256"), REPLY_USAGE, 0, 0},
+		{ASKED(OUT, ",\"size\":0"), REPLY_USAGE, 0, 0},
+		{ASKED(STRANGE, ""), REPLY_NOT_FOUND, 0, 0},
+		{ASKED(STRANGE, ",\"from_uplink\":true"), 0, EXPLAIN_UPLINK, EXPLAIN_PACKET},
+	};
+
+	world_open();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		memset(&world.asked, 0, sizeof(world.asked));
+		CU_ASSERT_EQUAL(code_of(exchange(rows[i].request)), rows[i].code);
+		CU_ASSERT_EQUAL(world.asked.direction, rows[i].seen);
+		CU_ASSERT_EQUAL(world.asked.kind, rows[i].kind);
+	}
+	exchange(rows[1].request);
+	CU_ASSERT_EQUAL(world.asked.hops, 3);
+	CU_ASSERT_EQUAL(world.asked.length, 1500);
+	CU_ASSERT_EQUAL(ntohs(world.asked.key.source_port), 4000);
+	exchange(rows[2].request);
+	CU_ASSERT_EQUAL(world.asked.fragment_id, 77);
+	CU_ASSERT_EQUAL(world.asked.key.source_port, 0);
+	exchange(
+		rows[3].request); /* about a response, so it is a request; here it surfaces from the inside all the same */
+	CU_ASSERT_EQUAL(ntohs(world.asked.key.source_port), 53);
+	world_close();
+}
+
+/* An ICMP error about a response comes in by a tunnel; about a request it leaves. */
+static void an_error_goes_back_to_the_source(void)
+{
+	world_open();
+	CU_ASSERT_EQUAL(code_of(exchange(ASKED(OUT, ",\"icmp_error\":true"))), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "{\"direction\":\"request\",\"seen_at\":\"tunnel\",\"kind\":"
+					     "\"icmp_error\",\"zone\":0,\"protocol\":\"udp\",\"source\":"
+					     "\"100.64.1.5\",\"source_port\":4000"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(reply, "\"tunnel\":\"acme-lgw-01\",\"provider\":\"acme\",\"admitted\":true"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"response\":null"));
+	CU_ASSERT_EQUAL(code_of(exchange(ASKED("\"source\":\"100.64.1.5\",\"destination\":\"192.0.2.1\"",
+				",\"icmp_error\":true"))),
+		0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"direction\":\"response\",\"seen_at\":\"home0\""));
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"requests\":null"));
+	world_close();
+}
+
+/* One tunnel alone is asked, even of another provider; nothing is admitted, nothing answers. */
+static void the_tunnel_may_be_said(void)
+{
+	world_open();
+	CU_ASSERT_EQUAL(code_of(exchange(ASKED(STRANGE, ",\"from_tunnel\":\"acme-lgw-02\""))), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"requests\":[{\"tunnel\":\"acme-lgw-02\","));
+	CU_ASSERT_PTR_NULL(strstr(reply, "acme-lgw-01"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"response\":null"));
 	world_close();
 }
 
@@ -747,6 +828,9 @@ UNIT_TESTS("ctl", {"a flow is shown as the design says", a_flow_is_shown_as_the_
 	{"the status says what is degraded", the_status_says_what_is_degraded},
 	{"tunnels and sessions are listed", tunnels_and_sessions_are_listed},
 	{"an explanation names everything", an_explanation_names_everything},
+	{"a question says what the packet is", a_question_says_what_the_packet_is},
+	{"an error goes back to the source", an_error_goes_back_to_the_source},
+	{"the tunnel may be said", the_tunnel_may_be_said},
 	{"the configuration comes as text", the_configuration_comes_as_text},
 	{"the daemon exits behind the reply of a stop", the_daemon_exits_behind_the_reply_of_a_stop},
 	{"a stop that fails leaves the daemon", a_stop_that_fails_leaves_the_daemon},

@@ -26,9 +26,49 @@ scenario_events_tell_causes() {
 	mend
 	on edge-gw-01 ip link del acme-lgw-02
 	expect_told tunnel acme-lgw-02 not_usable "link gone"
+	# shellcheck disable=SC2153 # topology.sh has it
 	steer 1 1 4 to "${LOOPBACK[4]}"
 	inject device spoof 1 "${LOOPBACK[4]}" 203.0.113.99
 	expect_told drops source_not_provider began "not in the provider's prefixes"
 	gateway_stop 1
 	expect_told gateway "" stopping "gateway stop"
+}
+
+explained() { # EDGE JQ_FILTER ARGUMENT…: a field of flow explain's answer
+	gwctl "edge-gw-0$1" -j flow explain "${@:3}" | jq -r "$2"
+}
+
+at() { # ADDRESS PORT
+	case $1 in
+	*:*) echo "[$1]:$2" ;;
+	*) echo "$1:$2" ;;
+	esac
+}
+
+# What gwctl says will become of a packet is what becomes of it, as the witnesses in the provider's network and the counters
+# see it. Every reason, in every program: tests/bpf, where each row asks first.
+scenario_explain_foretells() { # FAMILY
+	local family=$1 address loopback=${LOOPBACK[$1]} before
+	local -A stranger=([4]=203.0.113.99 [6]=2001:db8:ffff::1)
+	address=$(device_address "$family" 39)
+	steer 1 2 "$family" from "$address"
+	expect "before, the response" home_provider "$(explained 1 .response.reason udp "$(at "$loopback" 17)" "$(at "$address" 4390)")"
+	expect "UDP is answered by" edge-gw-01 "$(ask "$address" "$family" name 4390)"
+	expect "the flow's response" "home_flow acme-lgw-02" \
+		"$(explained 1 '"\(.response.reason) \(.response.tunnel)"' udp "$(at "$loopback" 17)" "$(at "$address" 4390)")"
+	expect "another port's response" "home_device acme-lgw-02" \
+		"$(explained 1 '"\(.response.reason) \(.response.tunnel)"' udp "$(at "$loopback" 17)" "$(at "$address" 1)")"
+	expect "an error about the request" "home_flow acme-lgw-02" \
+		"$(explained 1 '"\(.response.reason) \(.response.tunnel)"' udp "$(at "$address" 4390)" "$(at "$loopback" 17)" --icmp-error)"
+	expect_home "$address" 1 2
+	expect "a spoofed request" source_not_provider \
+		"$(explained 1 '.requests[].reason' udp "${stranger[$family]}" "$loopback" --from-tunnel acme-lgw-01)"
+	steer 1 1 "$family" to "$loopback"
+	before=$(counter 1 source_not_provider)
+	inject device spoof 1 "$loopback" "${stranger[$family]}"
+	within 8 counter_grew 1 source_not_provider "$before" || fail "the spoofed request was not dropped for that"
+}
+
+counter_grew() { # EDGE REASON BEFORE
+	[ "$(counter "$1" "$2")" -gt "$3" ]
 }
