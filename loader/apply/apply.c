@@ -292,7 +292,7 @@ static int run_steps(struct apply *apply, const struct plan *plan, struct memory
 		undo(apply, plan, memories, i);
 		return error_set(error, result, "%s: %s", text, cause.text);
 	}
-	return 0;
+	return bpf_settle(apply->pin_dir, error);
 }
 
 int apply_run(struct apply *apply, const struct plan *plan, void (*say)(void *to, const char *words),

@@ -2,14 +2,16 @@
 /*
  * The data plane as seen from user space: load, pin, fill, attach, ask.
  *
- * Whatever is made is pinned under the pin directory, so nothing hangs on this process: maps by their names
- * (bpf/abi.h), programs in `programs/`, TCX links in `links/`. Everything below finds what it needs there again, also
- * after a crash or in the next gwd.
+ * Whatever is made is pinned under the pin directory, so nothing hangs on this process: maps (by their names in bpf/abi.h)
+ * and programs in `current/`, TCX links in `links/`. Everything below finds what it needs there again, also after a crash
+ * or in the next gwd.
  *
- *	bpf.c         maps and programs: load, pin, remove, open
- *	bpf_attach.c  programs to interfaces: TCX, clsact, XDP
- *	bpf_fill.c    the model into the maps
- *	bpf_ask.c     usable bits, explain, reasons
+ *	bpf.c             maps and programs: load, pin, remove, open
+ *	bpf_generation.c  one generation of programs after the other, under traffic
+ *	bpf_carry.c       what was learned, from one generation's maps to the next one's
+ *	bpf_attach.c      programs to interfaces: TCX, clsact, XDP
+ *	bpf_fill.c        the model into the maps
+ *	bpf_ask.c         usable bits, explain, reasons
  */
 #ifndef APPLY_BPF_H
 #define APPLY_BPF_H
@@ -31,7 +33,14 @@ void bpf_pins_here(const char *pin_dir);
 
 /* ---- Maps and programs (ITEM_OBJECT) --------------------------------------------------------------------------- */
 
+/*
+ * Loads what this gwd was built with beside what is there, shares its maps or fills new ones from them, and makes it the
+ * current generation: attachments go by it from now on, and those made before are replaced one by one by bpf_attach(). An
+ * item that names a generation which still is there is switched back to.
+ */
 int bpf_load(const char *pin_dir, const struct item *item, struct error *error);
+/* All attachments are replaced: what the old generation still learned is carried over, and it goes. */
+int bpf_settle(const char *pin_dir, struct error *error);
 int bpf_remove(const char *pin_dir, struct error *error);
 /* Adds the item when anything is pinned. */
 int bpf_observe(const char *pin_dir, struct items *items, struct error *error);
@@ -40,6 +49,7 @@ int bpf_map_open(const char *pin_dir, const char *map, uint32_t *entries, struct
 
 /* ---- Attaching (ITEM_ATTACHMENT) ------------------------------------------------------------------------------- */
 
+/* Replaces in one step what is attached there by us already. */
 int bpf_attach(const char *pin_dir, const struct item *item, struct error *error);
 int bpf_detach(const char *pin_dir, const struct item *item, struct error *error);
 /* Adds what is attached to the interface, of our programs. */

@@ -15,8 +15,9 @@
 #include <xdp/libxdp.h>
 
 #include "apply/bpf.h"
-#include "apply/bpf_pins.h"
+#include "apply/bpf_generation.h"
 #include "base/cleanup.h"
+#include "base/privilege.h"
 #include "bpf/uplink_xdp.skel.h"
 
 /* libbpf 1.1 and its headers do not know TCX yet: the kernel's numbers. */
@@ -39,22 +40,15 @@ static int require_index(const char *interface, struct error *error)
 	return index ? index : error_set(error, -ENODEV, "there is no interface %s", interface);
 }
 
-/* ---- TCX ---------------------------------------------------------------------------------------------------------- */
-
-static int tcx_attach(
-	const char *pin_dir, enum program program, int index, int descriptor, struct error *error)
+/* Of a generation; 0: of the current one. */
+static struct pin pin_of(const char *pin_dir, enum program program, uint64_t generation)
 {
-	struct pin pin = pin_link(pin_dir, program_name(program), index);
-	_cleanup_close_ int link =
-		bpf_link_create(descriptor, index, is_egress(program) ? TCX_EGRESS : TCX_INGRESS, NULL);
-
-	if (link < 0)
-		return error_errno(error, -errno, "TCX");
-	unlink(pin.path); /* of an interface that had this index and is gone */
-	if (bpf_obj_pin(link, pin.path) < 0)
-		return error_errno(error, -errno, "pinning %s", pin.path);
-	return 0;
+	if (generation && generation_exists(pin_dir, generation))
+		return pin_in(generation_directory(pin_dir, generation).path, program_name(program));
+	return pin_program(pin_dir, program_name(program));
 }
+
+/* ---- TCX ---------------------------------------------------------------------------------------------------------- */
 
 /* -ENOENT when there is no link, or its interface is gone. */
 static int tcx_open(const char *pin_dir, enum program program, int index)
@@ -70,6 +64,33 @@ static int tcx_open(const char *pin_dir, enum program program, int index)
 	if (information.type != LINK_TYPE_TCX || (int)information.xdp.ifindex != index)
 		return -ENOENT;
 	return TAKE_FD(link);
+}
+
+static int tcx_create(
+	const char *pin_dir, enum program program, int index, int descriptor, struct error *error)
+{
+	struct pin pin = pin_link(pin_dir, program_name(program), index);
+	_cleanup_close_ int link =
+		bpf_link_create(descriptor, index, is_egress(program) ? TCX_EGRESS : TCX_INGRESS, NULL);
+
+	if (link < 0)
+		return error_errno(error, -errno, "TCX");
+	unlink(pin.path); /* of an interface that had this index and is gone */
+	if (bpf_obj_pin(link, pin.path) < 0)
+		return error_errno(error, -errno, "pinning %s", pin.path);
+	return 0;
+}
+
+static int tcx_attach(
+	const char *pin_dir, enum program program, int index, int descriptor, struct error *error)
+{
+	_cleanup_close_ int link = tcx_open(pin_dir, program, index);
+
+	if (link < 0)
+		return tcx_create(pin_dir, program, index, descriptor, error);
+	if (bpf_link_update(link, descriptor, NULL) < 0)
+		return error_errno(error, -errno, "TCX");
+	return 0;
 }
 
 static int tcx_detach(const char *pin_dir, enum program program, int index, struct error *error)
@@ -92,9 +113,8 @@ static struct bpf_tc_hook tc_hook(enum program program, int index)
 		.attach_point = is_egress(program) ? BPF_TC_EGRESS : BPF_TC_INGRESS};
 }
 
-static bool is_program(uint32_t id, enum program program)
+static bool is_program(int descriptor, enum program program)
 {
-	_cleanup_close_ int descriptor = bpf_prog_get_fd_by_id(id);
 	struct bpf_prog_info information = {0};
 	uint32_t size = sizeof(information);
 
@@ -103,12 +123,22 @@ static bool is_program(uint32_t id, enum program program)
 	       strncmp(information.name, program_name(program), sizeof(information.name)) == 0;
 }
 
-static bool clsact_is_attached(enum program program, int index)
+/* A descriptor of our program there, which the caller closes; negative: there is none. */
+static int clsact_program(enum program program, int index)
 {
 	struct bpf_tc_hook hook = tc_hook(program, index);
 	LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+	_cleanup_close_ int descriptor =
+		bpf_tc_query(&hook, &options) == 0 ? bpf_prog_get_fd_by_id(options.prog_id) : -ENOENT;
 
-	return bpf_tc_query(&hook, &options) == 0 && is_program(options.prog_id, program);
+	return is_program(descriptor, program) ? TAKE_FD(descriptor) : -ENOENT;
+}
+
+static bool clsact_is_attached(enum program program, int index)
+{
+	_cleanup_close_ int descriptor = clsact_program(program, index);
+
+	return descriptor >= 0;
 }
 
 static int count_filter(const struct nlmsghdr *header, void *context)
@@ -189,30 +219,6 @@ static void close_multiprog(struct xdp_multiprog **multiprog)
 		xdp_multiprog__close(*multiprog);
 }
 
-/* The very maps that the TC programs use, in the sizes they have. */
-static int share_maps(struct bpf_object *object, const char *pin_dir)
-{
-	struct bpf_map *map;
-
-	bpf_object__for_each_map(map, object)
-	{
-		_cleanup_close_ int descriptor = -1;
-		int result;
-
-		if (bpf_map__is_internal(map))
-			continue;
-		descriptor = bpf_map_open(pin_dir, bpf_map__name(map), NULL, NULL);
-		if (descriptor < 0)
-			return descriptor;
-		result = bpf_map__set_pin_path(map, NULL); /* pinned it is already */
-		if (result == 0)
-			result = bpf_map__reuse_fd(map, descriptor);
-		if (result < 0)
-			return result;
-	}
-	return 0;
-}
-
 static int xdp_attach_mode(const char *pin_dir, int index, enum xdp_attach_mode mode, struct error *error)
 {
 	_cleanup_(close_skeleton) struct uplink_xdp_bpf *skeleton = uplink_xdp_bpf__open();
@@ -222,7 +228,7 @@ static int xdp_attach_mode(const char *pin_dir, int index, enum xdp_attach_mode 
 
 	if (!skeleton)
 		return bpf_words_error(error, -errno, "opening the XDP program");
-	result = share_maps(skeleton->obj, pin_dir);
+	result = generation_share_maps(skeleton->obj, pin_in(pin_dir, CURRENT).path);
 	if (result < 0)
 		return bpf_words_error(error, result, "sharing the maps with the XDP program");
 	options.obj = skeleton->obj;
@@ -234,7 +240,25 @@ static int xdp_attach_mode(const char *pin_dir, int index, enum xdp_attach_mode 
 	return result < 0 ? bpf_words_error(error, result, "XDP") : 0;
 }
 
-static int xdp_attach(const char *pin_dir, const char *interface, int index, struct error *error)
+/* Ours among those on the interface; NULL: not there. It lives as long as `multiprog`. */
+static struct xdp_program *xdp_find(const struct xdp_multiprog *multiprog)
+{
+	const char *name = program_name(PROGRAM_UPLINK_XDP);
+	struct xdp_program *program = NULL;
+
+	if (libxdp_get_error(multiprog))
+		return NULL;
+	if (xdp_multiprog__is_legacy(multiprog)) {
+		program = xdp_multiprog__main_prog(multiprog);
+		return program && strcmp(xdp_program__name(program), name) == 0 ? program : NULL;
+	}
+	while ((program = xdp_multiprog__next_prog(program, multiprog)))
+		if (strcmp(xdp_program__name(program), name) == 0)
+			return program;
+	return NULL;
+}
+
+static int xdp_make(const char *pin_dir, const char *interface, int index, struct error *error)
 {
 	static const enum xdp_attach_mode modes[] = {XDP_MODE_NATIVE, XDP_MODE_SKB};
 	int result = -EOPNOTSUPP;
@@ -255,22 +279,45 @@ static int xdp_attach(const char *pin_dir, const char *interface, int index, str
 	return result;
 }
 
-/* Ours among those on the interface; NULL: not there. It lives as long as `multiprog`. */
-static struct xdp_program *xdp_find(const struct xdp_multiprog *multiprog)
+/* Alone on the hook: one system call. */
+static int xdp_replace_alone(const char *pin_dir, int index, uint64_t generation,
+	const struct xdp_multiprog *multiprog, struct error *error)
 {
-	const char *name = program_name(PROGRAM_UPLINK_XDP);
-	struct xdp_program *program = NULL;
+	struct pin pin = pin_of(pin_dir, PROGRAM_UPLINK_XDP, generation);
+	_cleanup_close_ int new = pin_open(&pin, error);
+	bool native = xdp_multiprog__attach_mode(multiprog) != XDP_MODE_SKB;
+	LIBBPF_OPTS(bpf_xdp_attach_opts, options,
+		.old_prog_fd = xdp_program__fd(xdp_multiprog__main_prog(multiprog)));
+	int result;
 
-	if (libxdp_get_error(multiprog))
-		return NULL;
-	if (xdp_multiprog__is_legacy(multiprog)) {
-		program = xdp_multiprog__main_prog(multiprog);
-		return program && strcmp(xdp_program__name(program), name) == 0 ? program : NULL;
-	}
-	while ((program = xdp_multiprog__next_prog(program, multiprog)))
-		if (strcmp(xdp_program__name(program), name) == 0)
-			return program;
-	return NULL;
+	if (new < 0)
+		return new;
+	result = bpf_xdp_attach(
+		index, new, XDP_FLAGS_REPLACE | (native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE), &options);
+	return result < 0 ? bpf_words_error(error, result, "XDP") : 0;
+}
+
+/* By libxdp's dispatcher: for a moment a packet meets both, which harms as little as two gateways in a row. */
+static int xdp_replace_beside(const char *pin_dir, const char *interface, int index,
+	const struct xdp_multiprog *multiprog, struct error *error)
+{
+	struct xdp_program *old = xdp_find(multiprog);
+	int result = xdp_make(pin_dir, interface, index, error);
+
+	if (result == 0)
+		result = xdp_program__detach(old, index, xdp_multiprog__attach_mode(multiprog), 0);
+	return result < 0 ? bpf_words_error(error, result, "XDP") : 0;
+}
+
+static int xdp_attach(const char *pin_dir, const struct item *item, int index, struct error *error)
+{
+	_cleanup_(close_multiprog) struct xdp_multiprog *multiprog = xdp_multiprog__get_from_ifindex(index);
+
+	if (!xdp_find(multiprog))
+		return xdp_make(pin_dir, item->interface, index, error);
+	if (xdp_multiprog__is_legacy(multiprog))
+		return xdp_replace_alone(pin_dir, index, item->attachment.generation, multiprog, error);
+	return xdp_replace_beside(pin_dir, item->interface, index, multiprog, error);
 }
 
 static int xdp_detach(int index, struct error *error)
@@ -293,6 +340,7 @@ static const struct xdp_mode_name {
 
 const char *bpf_xdp_mode(const char *interface)
 {
+	_cleanup_privilege_ bool raised = privilege_raise();
 	_cleanup_(close_multiprog) struct xdp_multiprog *multiprog =
 		xdp_multiprog__get_from_ifindex(if_nametoindex(interface));
 
@@ -305,22 +353,33 @@ const char *bpf_xdp_mode(const char *interface)
 
 /* ---- One way in --------------------------------------------------------------------------------------------------- */
 
+/* ATTACH_AUTO: not attached. */
+static enum attach_mode attached_mode(const char *pin_dir, enum program program, int index)
+{
+	_cleanup_close_ int link = tcx_open(pin_dir, program, index);
+
+	if (link >= 0)
+		return ATTACH_TCX;
+	return clsact_is_attached(program, index) ? ATTACH_CLSACT : ATTACH_AUTO;
+}
+
 static int tc_attach(const char *pin_dir, const struct item *item, int index, struct error *error)
 {
 	enum program program = item->attachment.program;
-	struct pin pin = pin_program(pin_dir, program_name(program));
+	enum attach_mode mode = item->attachment.mode;
+	struct pin pin = pin_of(pin_dir, program, item->attachment.generation);
 	_cleanup_close_ int descriptor = pin_open(&pin, error);
 	int result;
 
 	if (descriptor < 0)
 		return descriptor;
-	if (item->attachment.mode == ATTACH_CLSACT)
+	if (mode == ATTACH_CLSACT || attached_mode(pin_dir, program, index) == ATTACH_CLSACT)
 		return clsact_attach(program, index, descriptor, error);
 	result = tcx_attach(pin_dir, program, index, descriptor, error);
 	if (result != -EINVAL)
 		return result;
 	/* A kernel that does not know the attach type. */
-	if (item->attachment.mode == ATTACH_TCX)
+	if (mode == ATTACH_TCX)
 		return error_set(
 			error, -EOPNOTSUPP, "this kernel has no TCX (6.6 and later do); try: attach: auto");
 	return clsact_attach(program, index, descriptor, error);
@@ -328,18 +387,20 @@ static int tc_attach(const char *pin_dir, const struct item *item, int index, st
 
 int bpf_attach(const char *pin_dir, const struct item *item, struct error *error)
 {
+	_cleanup_privilege_ bool raised = privilege_raise();
 	int index = require_index(item->interface, error);
 
 	if (index < 0)
 		return index;
 	bpf_words_keep();
 	if (item->attachment.program == PROGRAM_UPLINK_XDP)
-		return xdp_attach(pin_dir, item->interface, index, error);
+		return xdp_attach(pin_dir, item, index, error);
 	return tc_attach(pin_dir, item, index, error);
 }
 
 int bpf_detach(const char *pin_dir, const struct item *item, struct error *error)
 {
+	_cleanup_privilege_ bool raised = privilege_raise();
 	int index = if_nametoindex(item->interface);
 	enum program program = item->attachment.program;
 
@@ -353,18 +414,65 @@ int bpf_detach(const char *pin_dir, const struct item *item, struct error *error
 	return tcx_detach(pin_dir, program, index, error);
 }
 
-/* ATTACH_AUTO: not attached. */
-static enum attach_mode attached_mode(const char *pin_dir, enum program program, int index)
+static int program_by_id(uint32_t id)
+{
+	int descriptor = id ? bpf_prog_get_fd_by_id(id) : -1;
+
+	return descriptor < 0 ? -ENOENT : descriptor;
+}
+
+static int tcx_program(const char *pin_dir, enum program program, int index)
 {
 	_cleanup_close_ int link = tcx_open(pin_dir, program, index);
+	struct bpf_link_info information = {0};
+	uint32_t size = sizeof(information);
 
-	if (link >= 0)
-		return ATTACH_TCX;
-	return clsact_is_attached(program, index) ? ATTACH_CLSACT : ATTACH_AUTO;
+	if (link < 0 || bpf_obj_get_info_by_fd(link, &information, &size) < 0)
+		return -ENOENT;
+	return program_by_id(information.prog_id);
+}
+
+static void observe_generation(const char *pin_dir, struct item *item, int descriptor)
+{
+	const char *name = program_name(item->attachment.program);
+
+	item->attachment.generation = descriptor < 0 ? 0 : generation_of_program(pin_dir, name, descriptor);
+	item->attachment.outdated =
+		!item->attachment.generation || item->attachment.generation != generation_current(pin_dir);
+}
+
+static int observe_tc(const char *pin_dir, int index, struct item *item, struct items *items)
+{
+	enum program program = item->attachment.program;
+	_cleanup_close_ int descriptor = -1;
+
+	item->attachment.mode = attached_mode(pin_dir, program, index);
+	if (item->attachment.mode == ATTACH_AUTO)
+		return 0;
+	if (item->attachment.mode == ATTACH_TCX)
+		descriptor = tcx_program(pin_dir, program, index);
+	else
+		descriptor = clsact_program(program, index);
+	observe_generation(pin_dir, item, descriptor);
+	return items_add(items, item);
+}
+
+static int observe_xdp(const char *pin_dir, int index, struct item *item, struct items *items)
+{
+	_cleanup_(close_multiprog) struct xdp_multiprog *multiprog = xdp_multiprog__get_from_ifindex(index);
+	const struct xdp_program *found = xdp_find(multiprog);
+	_cleanup_close_ int descriptor = found ? program_by_id(xdp_program__id(found)) : -ENOENT;
+
+	if (!found)
+		return 0;
+	item->attachment.mode = ATTACH_AUTO;
+	observe_generation(pin_dir, item, descriptor);
+	return items_add(items, item);
 }
 
 int bpf_observe_attachments(const char *pin_dir, const char *interface, struct items *items)
 {
+	_cleanup_privilege_ bool raised = privilege_raise();
 	int index = if_nametoindex(interface), result = 0;
 	struct item item = {.kind = ITEM_ATTACHMENT};
 
@@ -372,13 +480,8 @@ int bpf_observe_attachments(const char *pin_dir, const char *interface, struct i
 	snprintf(item.interface, sizeof(item.interface), "%s", interface);
 	for (enum program program = 0; program < PROGRAM_UPLINK_XDP && result == 0; program++) {
 		item.attachment.program = program;
-		item.attachment.mode = attached_mode(pin_dir, program, index);
-		if (item.attachment.mode != ATTACH_AUTO)
-			result = items_add(items, &item);
+		result = observe_tc(pin_dir, index, &item, items);
 	}
 	item.attachment.program = PROGRAM_UPLINK_XDP;
-	item.attachment.mode = ATTACH_AUTO;
-	if (result == 0 && strcmp(bpf_xdp_mode(interface), "none") != 0)
-		result = items_add(items, &item);
-	return result;
+	return result == 0 ? observe_xdp(pin_dir, index, &item, items) : result;
 }

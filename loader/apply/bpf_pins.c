@@ -3,11 +3,10 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
-#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +16,6 @@
 
 #include "apply/bpf.h"
 #include "base/cleanup.h"
-#include "bpf/gateway.skel.h"
-#include "bpf/uplink_xdp.skel.h"
 
 /* A path that is too long becomes none, which every user of it refuses. */
 static struct pin __attribute__((format(printf, 2, 3))) pin_at(const char *directory, const char *format, ...)
@@ -36,38 +33,19 @@ static struct pin __attribute__((format(printf, 2, 3))) pin_at(const char *direc
 	return pin;
 }
 
+struct pin pin_in(const char *directory, const char *name)
+{
+	return pin_at(directory, "%s", name);
+}
+
 struct pin pin_map(const char *pin_dir, const char *map)
 {
-	return pin_at(pin_dir, "%s", map);
-}
-
-static uint64_t digest(void)
-{
-	crypto_generichash_state state;
-	size_t gateway_size, uplink_size;
-	const void *gateway = gateway_bpf__elf_bytes(&gateway_size);
-	const void *uplink = uplink_xdp_bpf__elf_bytes(&uplink_size);
-	uint64_t result;
-
-	crypto_generichash_init(&state, NULL, 0, sizeof(result));
-	crypto_generichash_update(&state, gateway, gateway_size);
-	crypto_generichash_update(&state, uplink, uplink_size);
-	crypto_generichash_final(&state, (unsigned char *)&result, sizeof(result));
-	return result;
-}
-
-struct pin pin_programs(const char *pin_dir)
-{
-	static uint64_t known;
-
-	if (!known)
-		known = digest();
-	return pin_at(pin_dir, "programs-%016" PRIx64, known);
+	return pin_at(pin_dir, CURRENT "/%s", map);
 }
 
 struct pin pin_program(const char *pin_dir, const char *program)
 {
-	return pin_at(pin_programs(pin_dir).path, "%s", program);
+	return pin_at(pin_dir, CURRENT "/%s", program);
 }
 
 struct pin pin_link(const char *pin_dir, const char *program, unsigned index)
@@ -80,6 +58,37 @@ int pin_open(const struct pin *pin, struct error *error)
 	int descriptor = bpf_obj_get(pin->path);
 
 	return descriptor < 0 ? error_errno(error, -errno, "%s", pin->path) : descriptor;
+}
+
+int make_directory(const char *path, struct error *error)
+{
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return error_errno(error, -errno, "making %s", path);
+	return 0;
+}
+
+int remove_directory(const char *path, struct error *error)
+{
+	DIR *directory = opendir(path);
+	struct dirent *entry;
+	int result = 0;
+
+	if (!directory)
+		return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", path);
+	while (result == 0 && (entry = readdir(directory))) {
+		struct pin inner = pin_in(path, entry->d_name);
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (entry->d_type == DT_DIR)
+			result = remove_directory(inner.path, error);
+		else if (unlink(inner.path) < 0)
+			result = error_errno(error, -errno, "removing %s", inner.path);
+	}
+	closedir(directory);
+	if (result == 0 && rmdir(path) < 0)
+		result = error_errno(error, -errno, "removing %s", path);
+	return result;
 }
 
 /*

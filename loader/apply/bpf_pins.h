@@ -7,20 +7,22 @@
 
 #define PIN_PATH_SIZE   256
 #define LINKS_DIRECTORY "links"
+#define CURRENT         "current" /* a symbolic link to the directory of the current generation */
 
 struct pin {
 	char path[PIN_PATH_SIZE];
 };
 
+struct pin pin_in(const char *directory, const char *name);
+/* Of the current generation (apply/bpf_generation.h). */
 struct pin pin_map(const char *pin_dir, const char *map);
-/*
- * Programs are pinned in a directory that bears the digest of those this gwd was built with: what an older one left is
- * not taken for ours.
- */
-struct pin pin_programs(const char *pin_dir);
 struct pin pin_program(const char *pin_dir, const char *program);
 /* By index: an interface's name may hold a dot, which bpffs does not take. */
 struct pin pin_link(const char *pin_dir, const char *program, unsigned index);
+
+int make_directory(const char *path, struct error *error);
+/* With all that is in it. One that is not there is removed already. */
+int remove_directory(const char *path, struct error *error);
 
 /* Where its dispatcher works, libxdp makes its directory beside ours once a process, and misses it ever after. */
 void bpf_pins_ready(void);

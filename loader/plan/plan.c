@@ -19,7 +19,9 @@ static const struct {
 	[ITEM_WIREGUARD] = {.in_place = true, .property = true},
 	[ITEM_MTU] = {.in_place = true, .property = true},
 	[ITEM_UP] = {.in_place = true, .property = true},
+	[ITEM_OBJECT] = {.in_place = true},
 	[ITEM_ENTRIES] = {.in_place = true, .property = true},
+	[ITEM_ATTACHMENT] = {.in_place = true}, /* but for its mode: must_go() */
 	[ITEM_NEIGHBOUR] = {.in_place = true},
 	[ITEM_ROUTE] = {.in_place = true},
 };
@@ -112,6 +114,11 @@ static bool wireguards_equal(const struct item_wireguard *observed, const struct
 	       strcmp(observed->peer_public_key, wanted->peer_public_key) == 0;
 }
 
+static bool mode_fits(const struct item *observed, const struct item *wanted)
+{
+	return wanted->attachment.mode == ATTACH_AUTO || observed->attachment.mode == wanted->attachment.mode;
+}
+
 /* The thing is there (same_thing() holds): has it the wanted value? */
 static bool value_fits(const struct item *observed, const struct item *wanted)
 {
@@ -125,11 +132,10 @@ static bool value_fits(const struct item *observed, const struct item *wanted)
 	case ITEM_ENTRIES:
 		return observed->model == wanted->model;
 	case ITEM_OBJECT:
-		return observed->object.flows == wanted->object.flows &&
+		return !observed->object.outdated && observed->object.flows == wanted->object.flows &&
 		       observed->object.devices == wanted->object.devices;
 	case ITEM_ATTACHMENT:
-		return wanted->attachment.mode == ATTACH_AUTO ||
-		       observed->attachment.mode == wanted->attachment.mode;
+		return !observed->attachment.outdated && mode_fits(observed, wanted);
 	case ITEM_NEIGHBOUR:
 		return memcmp(observed->neighbour.mac, wanted->neighbour.mac,
 			       sizeof(wanted->neighbour.mac)) == 0;
@@ -163,7 +169,7 @@ static int add_step(
 	return 0;
 }
 
-/* Programs hold the maps they were loaded with: when those are replaced, or nobody knows them any more, so are they. */
+/* New maps have to be filled, and what is attached then is replaced, in place, by what uses them. */
 static bool programs_are_replaced(const struct items *observed, const struct items *wanted)
 {
 	static const struct item object = {.kind = ITEM_OBJECT};
@@ -172,27 +178,26 @@ static bool programs_are_replaced(const struct items *observed, const struct ite
 	return new && (!old || !value_fits(old, new));
 }
 
-static bool must_go(const struct item *observed, const struct items *wanted, bool replaced)
+static bool must_go(const struct item *observed, const struct items *wanted)
 {
 	const struct item *match = find(wanted, observed);
 
 	if (observed->foreign || kinds[observed->kind].property)
 		return false;
-	if (observed->kind == ITEM_ATTACHMENT && replaced)
-		return true;
+	if (match && observed->kind == ITEM_ATTACHMENT)
+		return !mode_fits(observed, match);
 	return !match || (!kinds[observed->kind].in_place && !value_fits(observed, match));
 }
 
 /* What is in the way goes first, in the reverse order of making. */
-static int plan_removals(
-	const struct items *observed, const struct items *wanted, bool replaced, struct plan *plan)
+static int plan_removals(const struct items *observed, const struct items *wanted, struct plan *plan)
 {
 	for (int kind = ITEM_KINDS - 1; kind >= 0; kind--)
 		for (size_t i = observed->count; i-- > 0;) {
 			const struct item *item = &observed->items[i];
 			int result = 0;
 
-			if (item->kind == (enum item_kind)kind && must_go(item, wanted, replaced))
+			if (item->kind == (enum item_kind)kind && must_go(item, wanted))
 				result = add_step(plan, STEP_REMOVE, item, NULL);
 			if (result < 0)
 				return result;
@@ -208,9 +213,9 @@ static int plan_additions(
 		const struct item *old = find(observed, item);
 		int result = 0;
 
-		if (!old || must_go(old, wanted, replaced) || (replaced && item->kind == ITEM_ENTRIES))
+		if (!old || must_go(old, wanted) || (replaced && item->kind == ITEM_ENTRIES))
 			result = add_step(plan, STEP_ADD, item, NULL);
-		else if (!value_fits(old, item))
+		else if (!value_fits(old, item) || (replaced && item->kind == ITEM_ATTACHMENT))
 			result = add_step(plan, STEP_CHANGE, item, old);
 		if (result < 0)
 			return result;
@@ -229,7 +234,7 @@ int plan_make(const struct items *observed, const struct model *model, struct pl
 	if (result < 0)
 		return result;
 	replaced = programs_are_replaced(observed, &wanted);
-	result = plan_removals(observed, &wanted, replaced, plan);
+	result = plan_removals(observed, &wanted, plan);
 	if (result == 0)
 		result = plan_additions(observed, &wanted, replaced, plan);
 	if (result < 0)

@@ -84,13 +84,18 @@ struct item {
 		uint32_t mtu;
 		struct prefix address;
 		struct {
-			uint32_t flows, devices; /* lines; observed 0: not of this build, or half made */
+			uint32_t flows, devices; /* lines; observed 0: half made */
+			/* Observed, so that what is replaced can be switched back to: */
+			bool outdated;       /* of another build, or damaged */
+			uint64_t generation; /* apply's number of it */
 		} object;
 		const struct model *model; /* entries: whose */
 		struct {
 			enum program program;
 			enum attach_mode
-				mode; /* observed: ATTACH_TCX or ATTACH_CLSACT; XDP: always ATTACH_AUTO */
+				mode;  /* observed: ATTACH_TCX or ATTACH_CLSACT; XDP: always ATTACH_AUTO */
+			bool outdated; /* observed: not a program of the current generation */
+			uint64_t generation; /* observed: of which it is; 0: of none that is known */
 		} attachment;
 		struct {
 			struct address address;

@@ -23,6 +23,7 @@
 #include "apply/private.h"
 #include "base/cleanup.h"
 #include "bpf/abi.h"
+#include "flow/flow.h"
 
 #define WORK     "/run/homeward-test" /* on a tmpfs of our own */
 #define PINS     WORK "/bpf/homeward"
@@ -298,12 +299,12 @@ static void maps_say_what_the_model_says(void)
 	CU_ASSERT(map >= 0);
 	CU_ASSERT_EQUAL(entries, 4096);
 	close(map);
-	CU_ASSERT(says("bpftool map dump pinned " PINS "/settings", "\"mtu\": 1400"));
-	CU_ASSERT(says("bpftool map dump pinned " PINS "/interfaces", "\"value\": 102"));
+	CU_ASSERT(says("bpftool map dump pinned " PINS "/current/settings", "\"mtu\": 1400"));
+	CU_ASSERT(says("bpftool map dump pinned " PINS "/current/interfaces", "\"value\": 102"));
 	CU_ASSERT_EQUAL(bpf_reasons(PINS, totals, &error), 0);
 	CU_ASSERT_EQUAL(bpf_usable_set(PINS, 1, 101, true, &error), 0);
-	CU_ASSERT(says(
-		"bpftool map lookup pinned " PINS "/usable key 1 0 0 0", "137438953472")); /* bit 101 % 64 */
+	CU_ASSERT(says("bpftool map lookup pinned " PINS "/current/usable key 1 0 0 0",
+		"137438953472")); /* bit 101 % 64 */
 	CU_ASSERT_EQUAL(bpf_usable_set(PINS, 1, 101, false, &error), 0);
 }
 
@@ -316,9 +317,9 @@ static void a_tunnel_less(void)
 	CU_ASSERT_EQUAL(reach(&model, &error), 0);
 	CU_ASSERT(says("ip link show hwt-two 2>&1", "does not exist"));
 	CU_ASSERT(says("ls /run/wireguard | grep -c hwt-two; wg show interfaces", "0\nhwt-one\n"));
-	CU_ASSERT(says("bpftool map dump pinned " PINS "/interfaces | grep -c key", "1\n"));
-	CU_ASSERT(says("bpftool map lookup pinned " PINS "/tunnels key 102 0 0 0", "\"ifindex\": 0"));
-	CU_ASSERT(says("bpftool map dump pinned " PINS "/prefixes | grep -c key",
+	CU_ASSERT(says("bpftool map dump pinned " PINS "/current/interfaces | grep -c key", "1\n"));
+	CU_ASSERT(says("bpftool map lookup pinned " PINS "/current/tunnels key 102 0 0 0", "\"ifindex\": 0"));
+	CU_ASSERT(says("bpftool map dump pinned " PINS "/current/prefixes | grep -c key",
 		"9\n")); /* 2 + 2 x 2 + 2, and the uplink's network */
 	model.tunnel_count = 2;
 	CU_ASSERT_EQUAL(reach(&model, &error), 0);
@@ -344,8 +345,8 @@ static char *state(void)
 	_cleanup_free_ char *maps = command_output(
 		"cd " PINS
 		"; find . | sed 's/-[0-9]*$//' | sort; for m in prefixes locals providers settings; do"
-		" bpftool -j map dump pinned $m | jq -c '.[].formatted' | sort; done;"
-		"for t in 101 102 103; do bpftool -j map lookup pinned tunnels key $t 0 0 0 |"
+		" bpftool -j map dump pinned current/$m | jq -c '.[].formatted' | sort; done;"
+		"for t in 101 102 103; do bpftool -j map lookup pinned current/tunnels key $t 0 0 0 |"
 		" jq -c '.formatted.value | {provider, zone, there: (.ifindex != 0)}'; done");
 	char *both;
 
@@ -527,6 +528,79 @@ static void status_is_filled(void)
 	CU_ASSERT_EQUAL(tunnel_rows[0].handshake_age_ms, UINT64_MAX);
 	CU_ASSERT_STRING_NOT_EQUAL(status.attach, "none");
 	CU_ASSERT_STRING_NOT_EQUAL(status.xdp, "none");
+}
+
+#define HASH 0x1234567890a5f7ULL
+
+static struct line *line_of(struct flow_table *table)
+{
+	struct error error = {0};
+	uint32_t count = 0;
+	int map = bpf_map_open(PINS, MAP_FLOWS, &count, &error);
+
+	CU_ASSERT_EQUAL_FATAL(flow_table_open(map, -1, count, table, &error), 0);
+	close(map);
+	return &table->lines[HASH & (count - 1)];
+}
+
+static const struct line flow = {.tag = TAG(HASH, LINE_ESTABLISHED),
+	.key = {.source_port = 7, .protocol = 6},
+	.home = HOME(1, 101, 1, 1),
+	.stamp = 5};
+
+static bool flow_is_there(uint32_t lines)
+{
+	struct flow_table table;
+	const struct line *line = line_of(&table);
+	bool there = table.count == lines && memcmp(line, &flow, sizeof(flow)) == 0;
+
+	flow_table_close(&table);
+	return there;
+}
+
+/* Programs and tables are replaced beneath what is attached: the links stay, and so does every flow. */
+static void new_programs_take_over(void)
+{
+	_cleanup_(plan_free) struct plan plan = {0};
+	const char *links = "for l in " PINS
+			    "/links/*; do bpftool -j link show pinned $l | jq -c '[.id, .ifindex]'; done";
+	_cleanup_free_ char *links_before = command_output(links), *links_after = NULL;
+	struct flow_table table;
+	struct error error = {0};
+
+	*line_of(&table) = flow;
+	flow_table_close(&table);
+	model.tables.flows = 8192;
+	make_plan(&model, &plan);
+	plan.steps[plan.count - 1] =
+		(struct step){STEP_ADD, {.kind = ITEM_ADDRESS, .interface = "nosuch"}, {0}};
+	CU_ASSERT_EQUAL(apply_run(apply, &plan, NULL, NULL, &error), -ENODEV);
+	CU_ASSERT(flow_is_there(4096)); /* switched back */
+	model.tables.flows = 4096;
+	CU_ASSERT(nothing_to_do());
+	model.tables.flows = 8192;
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(flow_is_there(8192));
+	CU_ASSERT(nothing_to_do());
+	model.tables.flows = 4096;
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(flow_is_there(4096));
+	CU_ASSERT(nothing_to_do());
+	links_after = command_output(links);
+	CU_ASSERT_STRING_EQUAL(links_before, links_after);
+	CU_ASSERT(says("ls " PINS " | grep -c generation", "1\n"));
+}
+
+/* Pins that somebody damaged: the programs are loaded anew, the maps stay. */
+static void damaged_pins_are_healed(void)
+{
+	struct error error = {0};
+
+	CU_ASSERT_EQUAL(unlink(PINS "/current/uplink_ingress"), 0);
+	CU_ASSERT_FALSE(nothing_to_do());
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(nothing_to_do());
+	CU_ASSERT(flow_is_there(4096));
 }
 
 static void clsact_can_be_forced(void)
@@ -772,6 +846,8 @@ static const struct unit_test tests[] = {
 	{"a new key is taken over", a_new_key_is_taken_over},
 	{"explain is answered by the data plane", explain_answers},
 	{"the status is filled", status_is_filled},
+	{"new programs take over: links and flows stay", new_programs_take_over},
+	{"damaged pins are healed", damaged_pins_are_healed},
 	{"clsact can be forced, and replaces tcx", clsact_can_be_forced},
 	{"tables of another size bring new maps and programs", larger_tables_bring_new_programs},
 	{"a stop leaves the machine as it was", stop_leaves_nothing},
