@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/privilege.h"
 #include "conf/conf.h"
 #include "ctl/protocol.h"
 #include "daemon.h"
@@ -48,13 +49,14 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	privilege_no_core();
 	model = read_configuration(options.config);
 	if (!model)
 		return REPLY_INVALID;
 	if (options.check)
 		return options.print && conf_print(model, stdout) < 0 ? REPLY_DEGRADED : REPLY_FINE;
 	log_set_level(model->log);
-	if (daemon_run(model, options.run_dir, options.pin_dir, &error) < 0) {
+	if (privilege_limit(&error) < 0 || daemon_run(model, options.run_dir, options.pin_dir, &error) < 0) {
 		log_error("%s", error.text);
 		return REPLY_DEGRADED;
 	}

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/privilege.h"
 #include "base/scan.h"
 #include "bpf/abi.h"
 #include "cli/command.h"
@@ -208,6 +209,16 @@ static void put_options(void)
 	end_list();
 }
 
+static void put_capabilities(void)
+{
+	begin_list();
+	for (size_t i = 0; i < privilege_count; i++) {
+		printf(".It Dv %s\n", privileges[i].name);
+		put_line(privileges[i].words);
+	}
+	end_list();
+}
+
 /* ---- gateway.yaml ------------------------------------------------------------------------------------------------------- */
 
 /* " from 1 to 255", or whatever limits mean to the type; "": none. */
@@ -322,6 +333,7 @@ static const struct {
 	{"@reasons to send@\n", put_reasons_to_send},
 	{"@reasons to drop@\n", put_reasons_to_drop},
 	{"@options@\n", put_options},
+	{"@capabilities@\n", put_capabilities},
 	{"@settings@\n", put_settings},
 	{"@example@\n", put_example},
 };
