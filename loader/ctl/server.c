@@ -12,12 +12,13 @@
 #include "base/log.h"
 #include "ctl/client.h"
 
-#define CLIENTS_MAX 32
-#define STALE_MS    5000 /* who neither sends nor reads for this long makes room for others */
+#define CLIENTS_MAX 256
+#define STALE_MS    5000    /* who neither sends nor reads for this long makes room for others */
+#define PAUSE_US    1000000 /* before a client is accepted again, when one could not be */
 
 struct ctl {
 	sd_event *event;
-	sd_event_source *source;
+	sd_event_source *source, *pause;
 	int fd;
 	struct sockaddr_un name;
 	struct ctl_views views;
@@ -47,6 +48,26 @@ static bool make_room(struct client_list *clients)
 	return true;
 }
 
+static int resume(sd_event_source *timer, uint64_t usec, void *self)
+{
+	struct ctl *ctl = self;
+
+	(void)timer, (void)usec;
+	return sd_event_source_set_enabled(ctl->source, SD_EVENT_ON);
+}
+
+/*
+ * Without descriptors, or memory, nobody can be accepted, and who waits would wake us again at once: the daemon would do
+ * nothing but fail, and log that. So they wait a second.
+ */
+static void pause_accepting(struct ctl *ctl, int why)
+{
+	log_warning("control socket: cannot accept a client: %s; trying again in a second", strerror(why));
+	if (sd_event_source_set_time_relative(ctl->pause, PAUSE_US) >= 0 &&
+		sd_event_source_set_enabled(ctl->pause, SD_EVENT_ONESHOT) >= 0)
+		sd_event_source_set_enabled(ctl->source, SD_EVENT_OFF);
+}
+
 static int on_connection(sd_event_source *source, int listener, uint32_t events, void *self)
 {
 	struct ctl *ctl = self;
@@ -55,7 +76,8 @@ static int on_connection(sd_event_source *source, int listener, uint32_t events,
 
 	(void)source, (void)events;
 	if (fd < 0) {
-		log_warning("control socket: cannot accept a client: %s", strerror(errno));
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+			pause_accepting(ctl, errno);
 		return 0;
 	}
 	if (!make_room(&ctl->clients)) {
@@ -138,6 +160,11 @@ static int start(struct ctl *ctl, struct error *error)
 	if (r < 0)
 		return r;
 	r = sd_event_add_io(ctl->event, &ctl->source, ctl->fd, EPOLLIN, on_connection, ctl);
+	if (r >= 0) /* now: when it is needed there may be no descriptor for a timer either */
+		r = sd_event_add_time(
+			ctl->event, &ctl->pause, CLOCK_MONOTONIC, 0, PAUSE_US / 10, resume, ctl);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(ctl->pause, SD_EVENT_OFF);
 	if (r < 0)
 		return error_errno(error, r, "cannot watch the control socket");
 	ctl->views.events->heard = hear_event;
@@ -177,6 +204,7 @@ void ctl_close(struct ctl *ctl)
 		client_close(ctl->clients.first);
 	if (ctl->views.events->heard_by == ctl)
 		ctl->views.events->heard = NULL;
+	sd_event_source_disable_unref(ctl->pause);
 	sd_event_source_disable_unref(ctl->source);
 	if (ctl->fd >= 0) {
 		unlink(ctl->name.sun_path);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <jansson.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -695,9 +696,11 @@ static void a_step_is_bounded(void)
 	world_close();
 }
 
-static void many_clients_are_turned_away_in_words(void)
+#define CLIENTS_MAX 256 /* of server.c */
+
+static void too_many_clients_are_turned_away_in_words(void)
 {
-	int fds[40];
+	int fds[CLIENTS_MAX + 8];
 	int served = 0, refused = 0;
 
 	world_open();
@@ -713,9 +716,45 @@ static void many_clients_are_turned_away_in_words(void)
 		close(fds[i]);
 	}
 	serve();
-	CU_ASSERT_EQUAL(served, 32);
+	CU_ASSERT_EQUAL(served, CLIENTS_MAX);
 	CU_ASSERT_EQUAL(refused, 8);
 	CU_ASSERT_EQUAL(code_of(exchange("{\"method\":\"version\"}\n")), 0);
+	world_close();
+}
+
+/* So that the process may open no further descriptor. */
+static void allow_descriptors(bool yes)
+{
+	static struct rlimit before;
+	struct rlimit limit;
+
+	if (yes) {
+		CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &before), 0);
+		return;
+	}
+	CU_ASSERT_EQUAL(getrlimit(RLIMIT_NOFILE, &before), 0);
+	limit = before;
+	limit.rlim_cur = (rlim_t)fcntl(0, F_DUPFD, 0); /* the lowest that is free */
+	close((int)limit.rlim_cur);
+	CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void who_cannot_be_accepted_waits_without_keeping_the_daemon_busy(void)
+{
+	_cleanup_close_ int fd = -1;
+	int turns = 0;
+
+	world_open();
+	fd = connect_client();
+	allow_descriptors(false);
+	while (turns < 100 && sd_event_run(world.event, 100000) > 0)
+		turns++;
+	allow_descriptors(true);
+	CU_ASSERT(turns < 5);
+	while (turns++ < 100 && sd_event_run(world.event, 100000) >= 0)
+		;
+	say(fd, "{\"method\":\"version\"}\n", 21);
+	CU_ASSERT_EQUAL(code_of(hear(fd)), 0);
 	world_close();
 }
 
@@ -842,7 +881,9 @@ UNIT_TESTS("ctl", {"a flow is shown as the design says", a_flow_is_shown_as_the_
 	{"a half request is dropped with its client", a_half_request_is_dropped_with_its_client},
 	{"who never reads only waits for itself", who_never_reads_only_waits_for_itself},
 	{"a step is bounded", a_step_is_bounded},
-	{"many clients are turned away in words", many_clients_are_turned_away_in_words},
+	{"too many clients are turned away in words", too_many_clients_are_turned_away_in_words},
+	{"who cannot be accepted waits without keeping the daemon busy",
+		who_cannot_be_accepted_waits_without_keeping_the_daemon_busy},
 	{"changes are for root", changes_are_for_root},
 	{"the socket belongs to one daemon", the_socket_belongs_to_one_daemon},
 	{"what happened is told", what_happened_is_told},
