@@ -12,6 +12,17 @@ static void degraded(json_t *list, json_t *words)
 	json_array_append_new(list, words);
 }
 
+/* BGP up and BFD down lasts when the far end does no BFD, or only the multihop kind (FRR's `ttl-security` makes it so). */
+static const char *why_not_usable(const struct tunnel_status *is)
+{
+	if (is->bfd == SESSION_DOWN && is->bgp == SESSION_UP)
+		return ": BGP is up and BFD is down; does the neighbour do BFD, single-hop, without TTL "
+		       "security?";
+	if (is->bfd == SESSION_DOWN)
+		return is->bgp == SESSION_DOWN ? ", BFD is down, BGP is down" : ", BFD is down";
+	return is->bgp == SESSION_DOWN ? ", BGP is down" : "";
+}
+
 static void judge_tunnel(json_t *list, const struct tunnel_status *is)
 {
 	const char *name = is->tunnel->name;
@@ -19,9 +30,7 @@ static void judge_tunnel(json_t *list, const struct tunnel_status *is)
 	if (!is->ifindex)
 		degraded(list, json_sprintf("tunnel %s has no interface", name));
 	else if (!is->usable)
-		degraded(list, json_sprintf("tunnel %s is not usable%s%s", name,
-				       is->bfd == SESSION_DOWN ? ", BFD is down" : "",
-				       is->bgp == SESSION_DOWN ? ", BGP is down" : ""));
+		degraded(list, json_sprintf("tunnel %s is not usable%s", name, why_not_usable(is)));
 	else if (is->bgp == SESSION_UP && is->bfd == SESSION_DOWN)
 		degraded(list,
 			json_sprintf(

@@ -498,6 +498,60 @@ static void an_explanation_is_told_in_sentences(void)
 	stop_server();
 }
 
+static void rates_are_shown_while_watching(void)
+{
+	static const char *const names[] = {
+#define X(name, drop, words) #name,
+		REASONS(X)
+#undef X
+	};
+	json_t *document, *row;
+	size_t i;
+
+	world_make();
+	start_server();
+	CU_ASSERT_EQUAL(run("stats"), 0);
+	CU_ASSERT_PTR_NULL(strstr(output, "PER SECOND"));
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		CU_ASSERT_PTR_NOT_NULL(strstr(output, names[i]));
+	CU_ASSERT_EQUAL(run("stats --watch"), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "PER SECOND"));
+	CU_ASSERT_EQUAL(run("-j stats --watch"), 0);
+	document = json_loads(output, 0, NULL);
+	json_array_foreach (json_object_get(document, "reasons"), i, row) {
+		json_int_t rate = json_integer_value(json_object_get(row, "packets_per_second"));
+
+		CU_ASSERT_EQUAL(rate > 0, strcmp(text_of(row, "reason"), "home_flow") == 0);
+		CU_ASSERT(json_is_integer(json_object_get(row, "bytes_per_second")));
+	}
+	CU_ASSERT_EQUAL(i, REASON_COUNT);
+	json_decref(document);
+	stop_server();
+}
+
+static void events_are_told_a_line_each(void)
+{
+	struct event event = {.kind = EVENT_TUNNEL_NOT_USABLE,
+		.name = "acme-lgw-01",
+		.cause = "BFD down",
+		.monotonic_ms = 7};
+
+	world_make();
+	events_add(&world.events, &event);
+	events_add(&world.events, &event);
+	start_server();
+	CU_ASSERT_EQUAL(run("events --no-follow"), 0);
+	CU_ASSERT_STRING_EQUAL(output,
+		"TIME                      OBJECT    NAME              EVENT        CAUSE\n"
+		"1970-01-01T00:00:00.000Z  tunnel    acme-lgw-01       not_usable   BFD down\n"
+		"1970-01-01T00:00:00.000Z  tunnel    acme-lgw-01       not_usable   BFD down\n");
+	CU_ASSERT_EQUAL(run("-j events --no-follow"), 0);
+	CU_ASSERT_PTR_EQUAL(strstr(output, "{\"schema\":1,\"number\":1,\"time\":"), output);
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "}\n{\"schema\":1,\"number\":2,"));
+	CU_ASSERT_EQUAL(run("events --timeout 200ms"), REPLY_TIMED_OUT); /* follows; nothing happens */
+	stop_server();
+}
+
 static void the_other_commands_answer(void)
 {
 	static const char *const lines[] = {"tunnel list", "tunnel get acme-lgw-01", "bgp list",
@@ -757,6 +811,8 @@ UNIT_TESTS("cli", {"usage errors are told", usage_errors_are_told},
 	{"a daemon that says nothing times out", a_daemon_that_says_nothing_times_out},
 	{"the status is one screen", the_status_is_one_screen},
 	{"an explanation is told in sentences", an_explanation_is_told_in_sentences},
+	{"rates are shown while watching", rates_are_shown_while_watching},
+	{"events are told a line each", events_are_told_a_line_each},
 	{"the other commands answer", the_other_commands_answer},
 	{"a dump is stable to the byte", a_dump_is_stable_to_the_byte},
 	{"dumps are compared", dumps_are_compared}, {"words are completed", words_are_completed},

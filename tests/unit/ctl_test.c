@@ -268,12 +268,13 @@ static void the_status_says_what_is_degraded(void)
 	world.status.bird_running = false;
 	world.status.attach = NULL;
 	CU_ASSERT_EQUAL(code_of(exchange("{\"method\":\"status\"}\n")), REPLY_DEGRADED);
-	CU_ASSERT_PTR_NOT_NULL(
-		strstr(reply, "\"degraded\":[\"tunnel acme-lgw-01 is not usable, BFD is down\","
-			      "\"tunnel acme-lgw-02 has no interface\","
-			      "\"loopback control is not announced\","
-			      "\"return_egress is not attached to home0, so no response goes home\","
-			      "\"BIRD is not running\"]"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply,
+		"\"degraded\":[\"tunnel acme-lgw-01 is not usable: BGP is up and BFD is down; does the "
+		"neighbour do BFD, single-hop, without TTL security?\","
+		"\"tunnel acme-lgw-02 has no interface\","
+		"\"loopback control is not announced\","
+		"\"return_egress is not attached to home0, so no response goes home\","
+		"\"BIRD is not running\"]"));
 	world_close();
 }
 
