@@ -143,15 +143,15 @@ $(B)/lab/%: tests/lab/tools/%.c
 lab-tools: $(LAB_TOOLS)
 tests: all $(UNIT_TESTS) $(GOLDEN_TOOLS) $(BPF_TESTS) $(FUZZ_TARGETS) $(LAB_TOOLS)
 
-.PHONY: packages check check-unit check-golden check-bpf check-lint check-fuzz check-lab
+.PHONY: packages check check-unit check-golden check-bpf check-lint check-fuzz check-install check-lab
 packages:
 	tests/packages packages.txt
 
 check: packages
 	$(MAKE) tests
-	tests/run unit golden bpf lint fuzz lab
+	tests/run unit golden bpf lint fuzz install lab
 
-check-unit check-golden check-bpf check-lint check-fuzz check-lab: check-%: tests
+check-unit check-golden check-bpf check-lint check-fuzz check-install check-lab: check-%: tests
 	tests/run $*
 
 # The targets of the tier `fuzz`, for as long as you like: make fuzz FUZZ_SECONDS=3600
@@ -176,6 +176,34 @@ lab-shell:
 
 lab-down:
 	tests/lab/lab down
+
+# ---- Installing ----------------------------------------------------------------------------------------------------------
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+SBINDIR = $(PREFIX)/sbin
+DOCDIR = $(PREFIX)/share/doc/homeward
+PACKAGE_VERSION := $(shell echo "0.$$(git rev-list --count HEAD 2>/dev/null || echo 0)+g$(VERSION)" | tr - .)
+
+.PHONY: install deb
+install: all
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(PREFIX)/share/man/man5 \
+		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -d -m 0700 $(DESTDIR)$(SYSCONFDIR)/homeward
+	install -m 0755 $(B)/gwd $(B)/gwctl $(DESTDIR)$(SBINDIR)/
+	install -m 0644 $(filter %.5,$(MANUAL_PAGES)) $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 0644 $(filter %.8,$(MANUAL_PAGES)) $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -m 0644 cli/gwctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/gwctl
+	install -m 0644 README.md docs/design.md docs/json.md $(DESTDIR)$(DOCDIR)/
+	install -m 0644 docs/examples/gateway.yaml $(DESTDIR)$(DOCDIR)/examples/
+	sed 's|@SBINDIR@|$(SBINDIR)|' packaging/homeward-gwd.service \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/homeward-gwd.service
+	chmod 0644 $(DESTDIR)$(PREFIX)/lib/systemd/system/homeward-gwd.service
+
+deb: all
+	rm -rf $(B)/deb
+	$(MAKE) --no-print-directory install DESTDIR=$(abspath $(B))/deb PREFIX=/usr >/dev/null
+	@packaging/deb $(abspath $(B))/deb $(PACKAGE_VERSION) $(B)/homeward.deb
 
 .PHONY: clean format
 clean:
