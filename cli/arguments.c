@@ -254,11 +254,12 @@ static int check_selector(const struct parse *parse, struct invocation *invocati
 	const struct command *command = invocation->command;
 	size_t before = command->verb ? 2 : 1, wanted = command_selector_count(command);
 	size_t given = parse->word_count - before;
+	bool optional = command->selector && command->selector[0] == '[';
 
 	if (given > wanted)
 		return error_set(
 			error, REPLY_USAGE, "“%s” is one word too many", parse->words[before + wanted]);
-	if (given < wanted)
+	if (given < wanted && !optional)
 		return error_set(error, REPLY_USAGE, "%s %s needs %s", command->object,
 			command->verb ? command->verb : "", command->selector);
 	memcpy(invocation->selector, parse->words + before, given * sizeof(parse->words[0]));

@@ -47,6 +47,8 @@ const struct command commands[] = {
 		"withdraws, then removes all that gwd made"},
 	{"events", NULL, NULL, ASKS | FLAGS_TABLE | FLAGS_FOLLOW, FOREVER, run_events,
 		"what happened, and why; goes on with what happens"},
+	{"doctor", NULL, "[FILE]", FLAGS_ALWAYS, 0, run_doctor,
+		"what in this machine would hurt a gateway, and what to do; needs no daemon"},
 	{"stats", NULL, NULL, SHOWS, PATIENCE, run_stats, "what became of packets, by reason"},
 	{"version", NULL, NULL, ASKS, PATIENCE, run_version, "of gwctl, and of the daemon if it answers"},
 };

@@ -9,7 +9,7 @@
  *	complete.c   completion for the shell
  *	view.c       rows into aligned text      report.c      JSON documents, and errors in words or JSON
  *	status.c flow.c explain.c device.c tunnel.c bgp.c map.c config.c gateway.c stats.c
- *	events.c    a noun each
+ *	events.c doctor.c    a noun each;   gwd.c   what is asked of the program gwd itself
  *
  * gwctl knows gwd by ctl/protocol.h only. Names of states, reasons and everything else come from gwd in JSON.
  */
@@ -60,10 +60,11 @@ enum flag_set {
 
 struct command {
 	const char *object;
-	const char *verb;     /* NULL: the object stands alone */
-	const char *selector; /* as the help shows it, a word an argument; NULL: none */
-	unsigned flags;       /* enum flag_set */
-	uint32_t timeout_ms;  /* how long gwd may say nothing */
+	const char *verb; /* NULL: the object stands alone */
+	const char *
+		selector; /* as the help shows it, a word an argument; in brackets: may be left out; NULL: none */
+	unsigned flags;                                  /* enum flag_set */
+	uint32_t timeout_ms;                             /* how long gwd may say nothing */
 	int (*run)(const struct invocation *invocation); /* answers an enum reply_code: the exit status */
 	const char *words;
 };

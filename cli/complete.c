@@ -26,6 +26,7 @@ static const struct kind {
 	{"STATE", .words = (const char *const[]){"half_open", "established", "closing", NULL}},
 	{"WHEN", .words = (const char *const[]){"auto", "always", "never", NULL}},
 	{"FILE", .file = true},
+	{"[FILE]", .file = true},
 	{"A", .file = true},
 	{"B", .file = true},
 	{"DIRECTORY", .file = true},

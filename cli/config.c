@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The configuration: gwd reads it, here as `gwd --check`, so that there is one opinion about what is valid. */
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/wait.h>
 
 #include "base/cleanup.h"
+#include "cli/gwd.h"
 #include "cli/nouns.h"
 #include "cli/report.h"
 
@@ -23,26 +23,6 @@ int run_config_show(const struct invocation *invocation)
 	return report(invocation, code, &error);
 }
 
-/* Beside gwctl, as it is built and installed; else wherever PATH says. */
-static void exec_gwd(const char *file)
-{
-	char path[PATH_MAX];
-	ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - sizeof("gwd"));
-	char *slash = NULL;
-
-	if (size > 0) {
-		path[size] = '\0';
-		slash = strrchr(path, '/');
-	}
-	if (slash) {
-		memcpy(slash + 1, "gwd", sizeof("gwd"));
-		execl(path, "gwd", "--check", file, (char *)NULL);
-	}
-	execlp("gwd", "gwd", "--check", file, (char *)NULL);
-	fprintf(stderr, "cannot run gwd, neither beside gwctl nor by PATH: %s\n", strerror(errno));
-	_exit(127);
-}
-
 /* Starts `gwd --check`; everything it says comes through *said. The child's id, or -1. */
 static pid_t start_check(const char *file, FILE **said)
 {
@@ -57,7 +37,7 @@ static pid_t start_check(const char *file, FILE **said)
 		dup2(pipes[1], STDERR_FILENO);
 		close(pipes[0]);
 		close(pipes[1]);
-		exec_gwd(file);
+		exec_gwd((char *[]){"gwd", "--check", (char *)file, NULL});
 	}
 	close(pipes[1]);
 	*said = fdopen(pipes[0], "r");

@@ -22,6 +22,7 @@ int run_map_diff(const struct invocation *invocation);
 int run_config_check(const struct invocation *invocation);
 int run_config_show(const struct invocation *invocation);
 int run_gateway_stop(const struct invocation *invocation);
+int run_doctor(const struct invocation *invocation);
 int run_events(const struct invocation *invocation);
 int run_stats(const struct invocation *invocation);
 int run_version(const struct invocation *invocation);

@@ -14,6 +14,10 @@ const struct option_row option_rows[] = {
 	{"pin-dir", "DIR", "BPF maps and links, on a bpffs (default /sys/fs/bpf/homeward)", 'p'},
 	{"check", "FILE", "say everything that is wrong with a configuration and exit: 0 valid, 6 not", 'k'},
 	{"print", NULL, "with --check: also print it in its canonical form", 'P'},
+	{"doctor", NULL,
+		"say what in this machine would hurt a gateway of FILE, and exit: 0, or 1 with a problem",
+		'd'},
+	{"json", NULL, "with --doctor: as JSON", 'j'},
 	{"help", NULL, "this text", 'h'},
 	{"version", NULL, "the version", 'V'},
 };
@@ -23,7 +27,8 @@ static void print_help(void)
 {
 	printf("gwd: the daemon of a Homeward gateway\n\nusage: gwd [-c FILE] [--run-dir DIR] [--pin-dir "
 	       "DIR]\n"
-	       "       gwd --check FILE [--print]\n\n");
+	       "       gwd --check FILE [--print]\n"
+	       "       gwd --doctor [--json] [FILE]\n\n");
 	for (size_t i = 0; i < option_count; i++)
 		printf("  -%c, --%-8s %-5s %s\n", option_rows[i].letter, option_rows[i].name,
 			option_rows[i].argument ? option_rows[i].argument : "", option_rows[i].words);
@@ -51,6 +56,12 @@ static int take_option(struct options *options, int letter)
 		return -1;
 	case 'P':
 		options->print = true;
+		return -1;
+	case 'd':
+		options->doctor = true;
+		return -1;
+	case 'j':
+		options->json = true;
 		return -1;
 	case 'h':
 		print_help();
@@ -83,11 +94,13 @@ int options_parse(int argc, char **argv, struct options *options)
 		if (status >= 0)
 			return status;
 	}
-	if (optind == argc && (options->check || !options->print))
+	if (options->doctor && optind + 1 == argc)
+		options->config = argv[optind++];
+	if (optind == argc && options->check >= options->print && options->doctor >= options->json)
 		return -1;
 	if (optind < argc)
 		fprintf(stderr, "gwd: unexpected argument \"%s\"; try: gwd --help\n", argv[optind]);
 	else
-		fprintf(stderr, "gwd: --print goes with --check FILE\n");
+		fprintf(stderr, "gwd: --print goes with --check FILE, --json with --doctor\n");
 	return REPLY_USAGE;
 }

@@ -8,7 +8,7 @@
 
 struct options {
 	const char *config, *run_dir, *pin_dir;
-	bool check, print;
+	bool check, print, doctor, json;
 };
 
 struct option_row {

@@ -219,7 +219,7 @@ static bool has_response(const struct question *question, bool admitted)
 int explain_step(struct request *request)
 {
 	const struct model *model = request->views->status->model;
-	struct question question;
+	struct question question = {0};
 	struct explanation answer = {0};
 	bool request_seen, admitted = false;
 	json_t *row, *requests = NULL;

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "doctor/doctor.h"
+
+#define KERNEL_MINIMUM 510 /* what the dispatcher of XDP programs needs */
+#define KERNEL_TCX     606
+#define CLOCK_ERROR_US 100000
+
+void found(struct diagnosis *diagnosis, enum finding_level level, const char *advice, const char *format, ...)
+{
+	struct finding *grown, *finding;
+	va_list arguments;
+
+	grown = realloc(diagnosis->findings, (diagnosis->finding_count + 1) * sizeof(*grown));
+	if (!grown)
+		return;
+	diagnosis->findings = grown;
+	finding = &grown[diagnosis->finding_count++];
+	*finding = (struct finding){.level = level};
+	snprintf(finding->advice, sizeof(finding->advice), "%s", advice);
+	va_start(arguments, format);
+	vsnprintf(finding->finding, sizeof(finding->finding), format, arguments);
+	va_end(arguments);
+}
+
+/* ---- The kernel -------------------------------------------------------------------------------------------------------- */
+
+static void judge_kernel(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
+{
+	bool tcx = facts->kernel_version >= KERNEL_TCX;
+
+	if (facts->kernel_version < KERNEL_MINIMUM)
+		found(diagnosis, FINDING_PROBLEM, "run Linux 6.1 (Debian 12) or newer",
+			"Linux %s is too old for the programs", facts->kernel);
+	else if (model->attach == ATTACH_TCX && !tcx)
+		found(diagnosis, FINDING_PROBLEM, "set attach: auto, or run Linux 6.6 or newer",
+			"Linux %s has no TCX, and the configuration says attach: tcx", facts->kernel);
+	else
+		found(diagnosis, FINDING_OK, "", "Linux %s, programs attach by %s", facts->kernel,
+			tcx && model->attach != ATTACH_CLSACT ? "TCX" : "clsact");
+}
+
+static void judge_bpf(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
+{
+	(void)model;
+	if (facts->bpf_trouble[0])
+		found(diagnosis, FINDING_PROBLEM,
+			"run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON", "%s",
+			facts->bpf_trouble);
+	else
+		found(diagnosis, FINDING_OK, "", "programs can be loaded");
+	if (!facts->btf)
+		found(diagnosis, FINDING_WARNING, "run a kernel with CONFIG_DEBUG_INFO_BTF",
+			"no /sys/kernel/btf/vmlinux: XDP programs of others cannot share an uplink with "
+			"ours");
+}
+
+static void judge_bpffs(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
+{
+	(void)model;
+	if (facts->bpffs)
+		found(diagnosis, FINDING_OK, "", "the pin directory is on a bpffs");
+	else
+		found(diagnosis, FINDING_PROBLEM, "mount -t bpf bpf /sys/fs/bpf",
+			"the pin directory is not on a bpffs");
+}
+
+static void judge_wireguard(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
+{
+	if (model->tunnel_count == 0)
+		found(diagnosis, FINDING_OK, "", "no tunnel is configured");
+	else if (facts->kernel_wireguard)
+		found(diagnosis, FINDING_OK, "", "the kernel has WireGuard");
+	else if (facts->wireguard_go[0] && facts->tun)
+		found(diagnosis, FINDING_WARNING, "modprobe wireguard, where the kernel has the module",
+			"the kernel has no WireGuard: %s does it, at a fraction of the speed",
+			facts->wireguard_go);
+	else if (facts->wireguard_go[0])
+		found(diagnosis, FINDING_PROBLEM, "modprobe tun",
+			"the kernel has no WireGuard, and wireguard-go has no /dev/net/tun");
+	else
+		found(diagnosis, FINDING_PROBLEM, "modprobe wireguard, or apt install wireguard-go",
+			"neither the kernel nor wireguard-go has WireGuard");
+}
+
+static void judge_dummy(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
+{
+	(void)model;
+	found(diagnosis, FINDING_OK, "", "home0 is a %s",
+		facts->kernel_dummy ? "dummy" : "veth pair's end, since no dummy module is to be seen");
+}
+
+/* ---- Programs ---------------------------------------------------------------------------------------------------------- */
+
+/* The first number triple of a text: "BIRD version 2.0.12" is 20012; 0: there is none. */
+static unsigned version_number(const char *text)
+{
+	unsigned major, minor, patch = 0;
+
+	text += strcspn(text, "0123456789");
+	if (sscanf(text, "%3u.%3u.%3u", &major, &minor, &patch) < 2)
+		return 0;
+	return major * 10000 + minor * 100 + patch;
+}
+
+static void judge_versions(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
+{
+	unsigned bird = version_number(facts->bird);
+	bool wanted = false;
+
+	for (size_t i = 0; i < model->tunnel_count; i++)
+		wanted |= model->tunnels[i].bgp.enabled;
+	if (!facts->bird[0])
+		found(diagnosis, wanted ? FINDING_PROBLEM : FINDING_OK, wanted ? "apt install bird2" : "",
+			"BIRD is not to be found%s", wanted ? ": no loopback would be announced" : "");
+	else if (bird < 20012 || bird >= 30000)
+		found(diagnosis, FINDING_WARNING, "use BIRD 2.0.12 or a later 2",
+			"%s is not what the gateway was tested with", facts->bird);
+	else
+		found(diagnosis, FINDING_OK, "", "%s", facts->bird);
+	found(diagnosis, FINDING_OK, "", "libbpf %s%s%s",
+		facts->libbpf[0] ? facts->libbpf : "of unknown version", facts->wireguard_go[0] ? ", " : "",
+		facts->wireguard_go);
+}
+
+/* ---- Time -------------------------------------------------------------------------------------------------------------- */
+
+static void judge_clock(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
+{
+	static const char advice[] = "let chrony or systemd-timesyncd keep the clock";
+
+	(void)model;
+	if (facts->clock_synchronised == UNKNOWN)
+		found(diagnosis, FINDING_OK, "", "whether the clock is kept is not to be seen");
+	else if (!facts->clock_synchronised)
+		found(diagnosis, FINDING_WARNING, advice,
+			"nobody keeps the clock: logs and events of the gateways cannot be laid side by "
+			"side");
+	else if (facts->clock_error_us > CLOCK_ERROR_US)
+		found(diagnosis, FINDING_WARNING, advice, "the clock may be wrong by %lld ms",
+			(long long)facts->clock_error_us / 1000);
+	else
+		found(diagnosis, FINDING_OK, "", "the clock is kept");
+}
+
+/* The tunnel whose BFD gives up first. */
+static const struct tunnel *quickest(const struct model *model, uint32_t *detection_ms)
+{
+	const struct tunnel *quickest = NULL;
+
+	for (size_t i = 0; i < model->tunnel_count; i++) {
+		const struct bgp *bgp = &model->tunnels[i].bgp;
+		uint32_t ms = bgp->bfd.interval_ms * bgp->bfd.multiplier;
+
+		if (!bgp->enabled || !bgp->bfd.enabled || (quickest && ms >= *detection_ms))
+			continue;
+		quickest = &model->tunnels[i];
+		*detection_ms = ms;
+	}
+	return quickest;
+}
+
+/* BFD forgives all but one of its packets; a process that sleeps as long as that loses a path that is fine. */
+static void judge_timers(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
+{
+	static const char advice[] =
+		"give the machine processors of its own, or make bfd.interval longer (20 ms × 5, 50 ms × 3)";
+	long long late_us = (long long)facts->late_us;
+	uint32_t detection_ms = 0;
+	const struct tunnel *tunnel = quickest(model, &detection_ms);
+	long long spare_us = tunnel ? 1000LL * (detection_ms - tunnel->bgp.bfd.interval_ms) : 0;
+
+	if (!tunnel || late_us * 4 < spare_us)
+		found(diagnosis, FINDING_OK, "", "timers are late by at most %lld.%03lld ms", late_us / 1000,
+			late_us % 1000);
+	else
+		found(diagnosis, late_us < spare_us ? FINDING_WARNING : FINDING_PROBLEM, advice,
+			"timers are late by up to %lld ms, and the BFD of tunnel %s gives up after %u ms",
+			late_us / 1000, tunnel->name, detection_ms);
+}
+
+/* ---- All of them ------------------------------------------------------------------------------------------------------- */
+
+const struct check doctor_checks[] = {
+	{"kernel", judge_kernel},
+	{"bpf", judge_bpf},
+	{"bpffs", judge_bpffs},
+	{"wireguard", judge_wireguard},
+	{"home0", judge_dummy},
+	{"versions", judge_versions},
+	{"uplinks", judge_uplinks},
+	{"mtu", judge_mtus},
+	{"rp_filter", judge_rp_filter},
+	{"neighbours", judge_neighbours},
+	{"listeners", judge_listeners},
+	{"clock", judge_clock},
+	{"timers", judge_timers},
+};
+const size_t doctor_check_count = ARRAY_SIZE(doctor_checks);
+
+int doctor_judge(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
+{
+	size_t before = 0;
+
+	*diagnosis = (struct diagnosis){0};
+	for (size_t i = 0; i < doctor_check_count; i++) {
+		doctor_checks[i].judge(model, facts, diagnosis);
+		if (diagnosis->finding_count ==
+			before) /* every check has found something, even that all is well */
+			return -ENOMEM;
+		for (; before < diagnosis->finding_count; before++)
+			diagnosis->findings[before].check = doctor_checks[i].name;
+	}
+	return list_passages(model, diagnosis);
+}
+
+enum finding_level diagnosis_worst(const struct diagnosis *diagnosis)
+{
+	enum finding_level worst = FINDING_OK;
+
+	for (size_t i = 0; i < diagnosis->finding_count; i++)
+		if (diagnosis->findings[i].level > worst)
+			worst = diagnosis->findings[i].level;
+	return worst;
+}
+
+void diagnosis_free(struct diagnosis *diagnosis)
+{
+	free(diagnosis->findings);
+	free(diagnosis->passages);
+	*diagnosis = (struct diagnosis){0};
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "doctor/doctor.h"
+
+#define RELAY_PORT         6081
+#define BGP_PORT           179
+#define BFD_PORT           3784
+#define WIREGUARD_V4       60 /* IPv4 20, UDP 8, WireGuard 32 */
+#define WIREGUARD_V6       80
+#define NEIGHBOURS_CROWDED 80 /* percent */
+
+/* ---- Uplinks ----------------------------------------------------------------------------------------------------------- */
+
+/* Some drivers do native XDP only with a free queue a processor, or half of their queues (ena, virtio_net, mlx). */
+static void judge_queues(
+	const struct uplink_facts *uplink, const struct facts *facts, struct diagnosis *diagnosis)
+{
+	bool needs_half = strcmp(uplink->driver, "ena") == 0;
+	bool needs_one_each = strcmp(uplink->driver, "virtio_net") == 0;
+
+	if (needs_half && uplink->queues * 2 > uplink->queues_max && uplink->queues_max > 1)
+		found(diagnosis, FINDING_WARNING,
+			"ethtool -L with combined at most half of the maximum: else XDP is generic",
+			"uplink %s: driver %s uses %d of %d queues, and native XDP needs half of them for "
+			"itself",
+			uplink->name, uplink->driver, uplink->queues, uplink->queues_max);
+	else if (needs_one_each && uplink->queues_max < 2 * facts->processors)
+		found(diagnosis, FINDING_WARNING,
+			"give the virtual machine twice as many queues as processors",
+			"uplink %s: driver %s has %d queues for %d processors: XDP is generic, or slow",
+			uplink->name, uplink->driver, uplink->queues_max, facts->processors);
+}
+
+static void judge_uplink(
+	const struct uplink_facts *uplink, const struct facts *facts, struct diagnosis *diagnosis)
+{
+	size_t before = diagnosis->finding_count;
+	bool generic = strcmp(uplink->xdp_mode, "generic") == 0;
+
+	if (!uplink->exists) {
+		found(diagnosis, FINDING_PROBLEM, "name an interface that is there, or make it",
+			"uplink %s: there is no such interface", uplink->name);
+		return;
+	}
+	if (uplink->queues > 0)
+		judge_queues(uplink, facts, diagnosis);
+	if (uplink->queues > 0 && uplink->queues < facts->processors && uplink->queues < uplink->queues_max)
+		found(diagnosis, FINDING_WARNING, "ethtool -L with combined as many as there are processors",
+			"uplink %s: %d queues in use, %d possible, %d processors", uplink->name,
+			uplink->queues, uplink->queues_max, facts->processors);
+	if (generic)
+		found(diagnosis, FINDING_WARNING,
+			"look at the driver's queues and MTU; gwd tries native at each start",
+			"uplink %s: XDP runs in generic mode, behind the making of a socket buffer",
+			uplink->name);
+	if (diagnosis->finding_count == before)
+		found(diagnosis, FINDING_OK, "", "uplink %s: driver %s, XDP %s", uplink->name,
+			uplink->driver[0] ? uplink->driver : "unknown",
+			uplink->xdp_mode[0] ? uplink->xdp_mode : "unknown");
+}
+
+void judge_uplinks(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
+{
+	for (size_t i = 0; i < model->uplink_count; i++)
+		judge_uplink(&facts->uplinks[i], facts, diagnosis);
+	if (model->uplink_count == 0)
+		found(diagnosis, FINDING_OK, "", "no uplink is configured");
+}
+
+/* ---- MTU --------------------------------------------------------------------------------------------------------------- */
+
+/* Alone nothing is relayed. */
+static void judge_uplink_mtu(const struct model *model, const struct uplink_facts *uplink, int relay_overhead,
+	struct diagnosis *diagnosis)
+{
+	int needed = model->array.mtu + (model->array.member_count > 1 ? relay_overhead : 0);
+
+	if (uplink->exists && uplink->mtu < needed)
+		found(diagnosis, FINDING_PROBLEM, "make the uplink's MTU larger, or array.mtu smaller",
+			"uplink %s has an MTU of %d, and relayed packets of the array have %d", uplink->name,
+			uplink->mtu, needed);
+}
+
+static void judge_path_mtu(
+	const struct model *model, const struct tunnel *tunnel, int path_mtu, struct diagnosis *diagnosis)
+{
+	bool v4 = address_is_v4(&tunnel->wireguard.endpoint_address);
+	int needed = model->array.mtu + (v4 ? WIREGUARD_V4 : WIREGUARD_V6);
+
+	if (path_mtu != UNKNOWN && path_mtu < needed)
+		found(diagnosis, FINDING_WARNING, "make array.mtu smaller on all gateways",
+			"tunnel %s: the path to its far end carries %d bytes, a full packet of the array "
+			"needs %d: "
+			"it is sent in fragments",
+			tunnel->name, path_mtu, needed);
+}
+
+void judge_mtus(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
+{
+	size_t before = diagnosis->finding_count;
+
+	for (size_t i = 0; i < model->uplink_count; i++)
+		judge_uplink_mtu(model, &facts->uplinks[i], facts->relay_overhead, diagnosis);
+	for (size_t i = 0; i < model->tunnel_count; i++)
+		judge_path_mtu(model, &model->tunnels[i], facts->tunnels[i].path_mtu, diagnosis);
+	if (diagnosis->finding_count == before)
+		found(diagnosis, FINDING_OK, "", "array.mtu %u fits, as far as is to be seen",
+			model->array.mtu);
+}
+
+/* ---- rp_filter, neighbours ----------------------------------------------------------------------------------------------- */
+
+/* The kernel goes by the larger of the two. Strict (1): the way back of a device's address is home0, not its tunnel. */
+void judge_rp_filter(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
+{
+	size_t before = diagnosis->finding_count;
+
+	for (size_t i = 0; i < model->tunnel_count; i++) {
+		int own = facts->tunnels[i].rp_filter;
+		int is = own == UNKNOWN ? facts->rp_default : own;
+
+		if ((is > facts->rp_all ? is : facts->rp_all) == 1)
+			found(diagnosis, FINDING_PROBLEM,
+				"sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0, "
+				"and "
+				"the interface's own; Homeward checks sources itself",
+				"tunnel %s: strict rp_filter (all %d, %s %d) drops the requests of its "
+				"devices",
+				model->tunnels[i].name, facts->rp_all, own == UNKNOWN ? "default" : "its own",
+				is);
+	}
+	if (diagnosis->finding_count == before)
+		found(diagnosis, FINDING_OK, "", "rp_filter lets requests in");
+}
+
+void judge_neighbours(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
+{
+	static const char *const families[] = {"ipv4", "ipv6"};
+	size_t before = diagnosis->finding_count;
+	char advice[128];
+
+	(void)model;
+	for (int i = 0; i < 2; i++) {
+		int used = facts->neighbours[i], most = facts->neighbours_max[i];
+
+		if (used == UNKNOWN || most <= 0 || used * 100LL < most * (long long)NEIGHBOURS_CROWDED)
+			continue;
+		snprintf(advice, sizeof(advice),
+			"sysctl -w net.%s.neigh.default.gc_thresh3=%d (and gc_thresh2)", families[i],
+			most * 4);
+		found(diagnosis, FINDING_WARNING, advice,
+			"the %s neighbour table has %d of at most %d entries; full, nobody new is reached",
+			families[i], used, most);
+	}
+	if (diagnosis->finding_count == before)
+		found(diagnosis, FINDING_OK, "", "the neighbour tables have room");
+}
+
+/* ---- Who listens --------------------------------------------------------------------------------------------------------- */
+
+static bool is_ours(const struct model *model, const struct listener *listener)
+{
+	for (size_t i = 0; i < model->tunnel_count; i++)
+		if (listener->udp && listener->port == model->tunnels[i].wireguard.listen_port)
+			return true;
+	return strcmp(listener->program, "bird") == 0 || strcmp(listener->program, "wireguard-go") == 0;
+}
+
+static void judge_listener(const struct listener *listener, struct diagnosis *diagnosis)
+{
+	char who[64];
+
+	snprintf(who, sizeof(who), listener->pid ? "%s (pid %d)" : "somebody", listener->program,
+		listener->pid);
+	if (listener->udp)
+		found(diagnosis, FINDING_WARNING,
+			"bind it to the loopback's address, or to those it shall serve",
+			"%s listens on udp/%u of every address: asked at a loopback, it may answer from "
+			"another "
+			"address, which no device takes",
+			who, listener->port);
+	else
+		found(diagnosis, FINDING_WARNING,
+			"bind it to the addresses it shall serve, or guard it by a firewall",
+			"%s listens on tcp/%u of every address, loopbacks too: devices reach it", who,
+			listener->port);
+}
+
+void judge_listeners(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
+{
+	size_t before = diagnosis->finding_count;
+
+	for (size_t i = 0; i < facts->listener_count; i++)
+		if (!is_ours(model, &facts->listeners[i]))
+			judge_listener(&facts->listeners[i], diagnosis);
+	if (diagnosis->finding_count == before)
+		found(diagnosis, FINDING_OK, "", "no service listens on every address");
+}
+
+/* ---- What a firewall must let pass ----------------------------------------------------------------------------------------- */
+
+static int add_passage(struct diagnosis *diagnosis, const char *protocol, uint16_t port,
+	const char *interface, const char *what)
+{
+	struct passage *grown =
+		realloc(diagnosis->passages, (diagnosis->passage_count + 1) * sizeof(*diagnosis->passages));
+
+	if (!grown)
+		return -ENOMEM;
+	diagnosis->passages = grown;
+	grown += diagnosis->passage_count++;
+	*grown = (struct passage){.protocol = protocol, .port = port, .what = what};
+	snprintf(grown->interface, sizeof(grown->interface), "%s", interface);
+	return 0;
+}
+
+static int add_tunnel(const struct tunnel *tunnel, struct diagnosis *diagnosis)
+{
+	int r = add_passage(diagnosis, "udp", tunnel->wireguard.listen_port, "", "WireGuard");
+
+	if (r == 0 && tunnel->bgp.enabled)
+		r = add_passage(diagnosis, "tcp", BGP_PORT, tunnel->name, "BGP, in either direction");
+	if (r == 0 && tunnel->bgp.enabled && tunnel->bgp.bfd.enabled)
+		r = add_passage(diagnosis, "udp", BFD_PORT, tunnel->name, "BFD, in either direction");
+	return r;
+}
+
+int list_passages(const struct model *model, struct diagnosis *diagnosis)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < model->tunnel_count && r == 0; i++)
+		r = add_tunnel(&model->tunnels[i], diagnosis);
+	for (size_t i = 0; i < model->uplink_count && model->array.member_count > 1 && r == 0; i++)
+		r = add_passage(
+			diagnosis, "udp", RELAY_PORT, model->uplinks[i], "relays between the gateways");
+	return r;
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Uplinks, tunnels, and the paths to the tunnels' far ends. */
+#include <arpa/inet.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "doctor/doctor.h"
+
+static int ask_ethtool(int fd, const char *name, void *question)
+{
+	struct ifreq request = {.ifr_data = question};
+
+	memcpy(request.ifr_name, name, strnlen(name, IF_NAMESIZE - 1));
+	return ioctl(fd, SIOCETHTOOL, &request);
+}
+
+static void probe_driver(int fd, struct uplink_facts *uplink)
+{
+	struct ethtool_drvinfo driver = {.cmd = ETHTOOL_GDRVINFO};
+	struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
+
+	if (ask_ethtool(fd, uplink->name, &driver) == 0)
+		snprintf(uplink->driver, sizeof(uplink->driver), "%.31s", driver.driver);
+	uplink->queues = uplink->queues_max = UNKNOWN;
+	if (ask_ethtool(fd, uplink->name, &channels) < 0)
+		return;
+	uplink->queues = (int)(channels.combined_count + channels.rx_count);
+	uplink->queues_max = (int)(channels.max_combined ? channels.max_combined : channels.max_rx);
+}
+
+static void probe_uplink(int fd, const char *name, struct uplink_facts *uplink)
+{
+	struct ifreq request = {0};
+
+	snprintf(uplink->name, sizeof(uplink->name), "%s", name);
+	memcpy(request.ifr_name, uplink->name, sizeof(request.ifr_name));
+	uplink->exists = ioctl(fd, SIOCGIFMTU, &request) == 0;
+	if (!uplink->exists)
+		return;
+	uplink->mtu = request.ifr_mtu;
+	uplink->rp_filter = probe_number("/proc/sys/net/ipv4/conf/%s/rp_filter", name);
+	probe_driver(fd, uplink);
+}
+
+static socklen_t socket_address(const struct address *address, uint16_t port, struct sockaddr_storage *to)
+{
+	size_t size;
+	const uint8_t *wire = address_wire(address, &size);
+
+	*to = (struct sockaddr_storage){.ss_family = (sa_family_t)address_family(address)};
+	if (to->ss_family == AF_INET) {
+		memcpy(&((struct sockaddr_in *)to)->sin_addr, wire, size);
+		((struct sockaddr_in *)to)->sin_port = htons(port);
+		return sizeof(struct sockaddr_in);
+	}
+	memcpy(&((struct sockaddr_in6 *)to)->sin6_addr, wire, size);
+	((struct sockaddr_in6 *)to)->sin6_port = htons(port);
+	return sizeof(struct sockaddr_in6);
+}
+
+/* A connected UDP socket knows its path's MTU, and has sent nothing. */
+static int probe_path_mtu(const struct wireguard *wireguard)
+{
+	struct sockaddr_storage address;
+	socklen_t size = socket_address(&wireguard->endpoint_address, wireguard->endpoint_port, &address);
+	bool v4 = address.ss_family == AF_INET;
+	_cleanup_close_ int fd = socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t mtu_size = sizeof(int);
+	int mtu;
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, size) < 0)
+		return UNKNOWN;
+	if (getsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU : IPV6_MTU, &mtu, &mtu_size) < 0)
+		return UNKNOWN;
+	return mtu;
+}
+
+static void probe_tunnel(const struct tunnel *tunnel, struct tunnel_facts *facts)
+{
+	facts->rp_filter = probe_number("/proc/sys/net/ipv4/conf/%s/rp_filter", tunnel->name);
+	facts->path_mtu = tunnel->wireguard.has_endpoint ? probe_path_mtu(&tunnel->wireguard) : UNKNOWN;
+}
+
+void probe_links(const struct model *model, struct facts *facts)
+{
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	for (size_t i = 0; i < model->uplink_count; i++)
+		probe_uplink(fd, model->uplinks[i], &facts->uplinks[i]);
+	for (size_t i = 0; i < model->tunnel_count; i++)
+		probe_tunnel(&model->tunnels[i], &facts->tunnels[i]);
+}

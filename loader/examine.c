@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+/* gwd --doctor: the doctor's facts, and those that only apply can see. */
+#include "examine.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "apply/bpf.h"
+#include "base/cleanup.h"
+#include "ctl/protocol.h"
+#include "doctor/doctor.h"
+
+static void add_facts(const struct model *model, struct facts *facts)
+{
+	const struct member *self = model_member_by_number(model, model->number);
+	struct error error = {0};
+
+	if (bpf_probe(&error) < 0)
+		snprintf(facts->bpf_trouble, sizeof(facts->bpf_trouble), "%s", error.text);
+	snprintf(facts->libbpf, sizeof(facts->libbpf), "%s", libbpf_version_string());
+	facts->relay_overhead = self ? (int)bpf_relay_overhead(address_family(&self->address)) : 0;
+	for (size_t i = 0; i < model->uplink_count; i++)
+		snprintf(facts->uplinks[i].xdp_mode, sizeof(facts->uplinks[i].xdp_mode), "%s",
+			bpf_xdp_mode(model->uplinks[i]));
+}
+
+int examine(const struct model *model, const char *pin_dir, bool json)
+{
+	_cleanup_(facts_free) struct facts facts = {0};
+	_cleanup_(diagnosis_free) struct diagnosis diagnosis = {0};
+	int r = doctor_probe(model, pin_dir, &facts);
+
+	if (r == 0) {
+		add_facts(model, &facts);
+		r = doctor_judge(model, &facts, &diagnosis);
+	}
+	if (r < 0) {
+		fprintf(stderr, "gwd: --doctor: %s\n", strerror(-r));
+		return REPLY_DEGRADED;
+	}
+	if (json)
+		diagnosis_print_json(&diagnosis, stdout);
+	else
+		diagnosis_print(&diagnosis, stdout);
+	return diagnosis_worst(&diagnosis) == FINDING_PROBLEM ? REPLY_DEGRADED : REPLY_FINE;
+}

@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The doctor: a machine without fault, then one fault a row; and what probing sees of this one. */
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <jansson.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "doctor/doctor.h"
+
+static struct member members[2];
+static struct tunnel tunnels[1];
+static struct model model;
+static struct uplink_facts uplinks[1];
+static struct tunnel_facts tunnel_facts[1];
+static struct listener listeners[1];
+static struct facts facts;
+
+static void make_world(void)
+{
+	static char *names[] = {"eth0"};
+
+	address_parse("10.0.0.11", &members[0].address);
+	address_parse("10.0.0.12", &members[1].address);
+	members[0].number = 1;
+	members[1].number = 2;
+	tunnels[0] = (struct tunnel){.name = "acme-lgw-01",
+		.wireguard = {.listen_port = 51820, .has_endpoint = true, .endpoint_port = 51820},
+		.bgp = {.enabled = true, .bfd = {true, 50, 3}}};
+	address_parse("203.0.113.1", &tunnels[0].wireguard.endpoint_address);
+	model = (struct model){.gateway = "edge-gw-01",
+		.number = 1,
+		.array = {.mtu = 1400, .members = members, .member_count = 2},
+		.uplinks = names,
+		.uplink_count = 1,
+		.tunnels = tunnels,
+		.tunnel_count = 1};
+	uplinks[0] = (struct uplink_facts){.name = "eth0",
+		.exists = true,
+		.mtu = 1500,
+		.driver = "ixgbe",
+		.queues = 4,
+		.queues_max = 64,
+		.xdp_mode = "native"};
+	tunnel_facts[0] = (struct tunnel_facts){.rp_filter = 0, .path_mtu = 1500};
+	listeners[0] = (struct listener){.udp = true, .port = 3784, .pid = 7, .program = "bird"};
+	facts = (struct facts){.kernel = "6.1.0",
+		.kernel_version = 601,
+		.btf = true,
+		.bpffs = true,
+		.kernel_wireguard = true,
+		.kernel_dummy = true,
+		.relay_overhead = 52,
+		.libbpf = "1.1",
+		.bird = "BIRD version 2.0.12",
+		.processors = 4,
+		.clock_synchronised = 1,
+		.late_us = 80,
+		.neighbours = {10, 10},
+		.neighbours_max = {1024, 1024},
+		.uplinks = uplinks,
+		.tunnels = tunnel_facts,
+		.listeners = listeners,
+		.listener_count = 1};
+}
+
+static void a_machine_without_fault_is_told_to_be(void)
+{
+	_cleanup_(diagnosis_free) struct diagnosis diagnosis;
+
+	make_world();
+	CU_ASSERT_EQUAL(doctor_judge(&model, &facts, &diagnosis), 0);
+	CU_ASSERT_EQUAL(diagnosis_worst(&diagnosis), FINDING_OK);
+	for (size_t i = 0; i < diagnosis.finding_count; i++) {
+		if (diagnosis.findings[i].level != FINDING_OK)
+			printf("%s: %s\n", diagnosis.findings[i].check, diagnosis.findings[i].finding);
+		CU_ASSERT_STRING_EQUAL(diagnosis.findings[i].advice, "");
+		CU_ASSERT(strlen(diagnosis.findings[i].finding) > 0);
+	}
+}
+
+static void old_kernel(void)
+{
+	facts.kernel_version = 504;
+}
+static void no_tcx(void)
+{
+	model.attach = ATTACH_TCX;
+}
+static void no_bpf(void)
+{
+	strcpy(facts.bpf_trouble, "this kernel loads no BPF programs");
+}
+static void no_btf(void)
+{
+	facts.btf = false;
+}
+static void no_bpffs(void)
+{
+	facts.bpffs = false;
+}
+static void no_wireguard(void)
+{
+	facts.kernel_wireguard = false;
+}
+static void only_go(void)
+{
+	facts.kernel_wireguard = false;
+	facts.tun = true;
+	strcpy(facts.wireguard_go, "wireguard-go v0");
+}
+static void go_without_tun(void)
+{
+	only_go();
+	facts.tun = false;
+}
+static void no_bird(void)
+{
+	facts.bird[0] = '\0';
+}
+static void old_bird(void)
+{
+	strcpy(facts.bird, "BIRD version 1.6.8");
+}
+static void bird_3(void)
+{
+	strcpy(facts.bird, "BIRD version 3.0.1");
+}
+static void no_uplink(void)
+{
+	uplinks[0].exists = false;
+}
+static void generic_xdp(void)
+{
+	strcpy(uplinks[0].xdp_mode, "generic");
+}
+static void few_queues(void)
+{
+	uplinks[0].queues = 1;
+}
+static void ena_queues(void)
+{
+	strcpy(uplinks[0].driver, "ena");
+	uplinks[0].queues = uplinks[0].queues_max = 8;
+}
+static void virtio_queues(void)
+{
+	strcpy(uplinks[0].driver, "virtio_net");
+	uplinks[0].queues = uplinks[0].queues_max = 4;
+}
+static void small_uplink(void)
+{
+	uplinks[0].mtu = 1451;
+}
+static void small_path(void)
+{
+	tunnel_facts[0].path_mtu = 1459;
+}
+static void strict_for_all(void)
+{
+	facts.rp_all = 1;
+}
+static void strict_for_one(void)
+{
+	tunnel_facts[0].rp_filter = 1;
+}
+static void strict_by_default(void)
+{
+	tunnel_facts[0].rp_filter = UNKNOWN;
+	facts.rp_default = 1;
+}
+static void crowded(void)
+{
+	facts.neighbours[1] = 1000;
+}
+static void udp_listener(void)
+{
+	strcpy(listeners[0].program, "snmpd");
+}
+static void tcp_listener(void)
+{
+	listeners[0] = (struct listener){.port = 22, .pid = 9, .program = "sshd"};
+}
+static void nobodys_listener(void)
+{
+	listeners[0] = (struct listener){.udp = true, .port = 111};
+}
+static void free_clock(void)
+{
+	facts.clock_synchronised = 0;
+}
+static void wrong_clock(void)
+{
+	facts.clock_error_us = 2000000;
+}
+static void late_timers(void)
+{
+	facts.late_us = 40000;
+}
+static void very_late_timers(void)
+{
+	facts.late_us = 120000;
+}
+
+static const struct fault {
+	void (*make)(void);
+	enum finding_level level;
+	const char *check, *words, *advice;
+} faults[] = {
+	{old_kernel, FINDING_PROBLEM, "kernel", "too old", "6.1"},
+	{no_tcx, FINDING_PROBLEM, "kernel", "no TCX", "attach: auto"},
+	{no_bpf, FINDING_PROBLEM, "bpf", "loads no BPF programs", "root"},
+	{no_btf, FINDING_WARNING, "bpf", "btf", "CONFIG_DEBUG_INFO_BTF"},
+	{no_bpffs, FINDING_PROBLEM, "bpffs", "not on a bpffs", "mount -t bpf"},
+	{no_wireguard, FINDING_PROBLEM, "wireguard", "neither", "apt install wireguard-go"},
+	{only_go, FINDING_WARNING, "wireguard", "wireguard-go v0 does it", "modprobe wireguard"},
+	{go_without_tun, FINDING_PROBLEM, "wireguard", "/dev/net/tun", "modprobe tun"},
+	{no_bird, FINDING_PROBLEM, "versions", "not to be found", "apt install bird2"},
+	{old_bird, FINDING_WARNING, "versions", "1.6.8", "2.0.12"},
+	{bird_3, FINDING_WARNING, "versions", "3.0.1", "2.0.12"},
+	{no_uplink, FINDING_PROBLEM, "uplinks", "no such interface", "name an interface"},
+	{generic_xdp, FINDING_WARNING, "uplinks", "generic", "queues"},
+	{few_queues, FINDING_WARNING, "uplinks", "1 queues in use", "ethtool -L"},
+	{ena_queues, FINDING_WARNING, "uplinks", "8 of 8 queues", "half"},
+	{virtio_queues, FINDING_WARNING, "uplinks", "4 queues for 4 processors", "twice as many"},
+	{small_uplink, FINDING_PROBLEM, "mtu", "1451, and relayed packets of the array have 1452",
+		"array.mtu"},
+	{small_path, FINDING_WARNING, "mtu", "carries 1459 bytes, a full packet of the array needs 1460",
+		"array.mtu"},
+	{strict_for_all, FINDING_PROBLEM, "rp_filter", "all 1, its own 0", "sysctl"},
+	{strict_for_one, FINDING_PROBLEM, "rp_filter", "all 0, its own 1", "sysctl"},
+	{strict_by_default, FINDING_PROBLEM, "rp_filter", "default 1", "sysctl"},
+	{crowded, FINDING_WARNING, "neighbours", "ipv6 neighbour table has 1000 of at most 1024",
+		"gc_thresh3=4096"},
+	{udp_listener, FINDING_WARNING, "listeners", "snmpd (pid 7) listens on udp/3784", "bind it"},
+	{tcp_listener, FINDING_WARNING, "listeners", "sshd (pid 9) listens on tcp/22", "firewall"},
+	{nobodys_listener, FINDING_WARNING, "listeners", "somebody listens on udp/111", "bind it"},
+	{free_clock, FINDING_WARNING, "clock", "nobody keeps the clock", "chrony"},
+	{wrong_clock, FINDING_WARNING, "clock", "wrong by 2000 ms", "chrony"},
+	{late_timers, FINDING_WARNING, "timers", "late by up to 40 ms", "bfd.interval"},
+	{very_late_timers, FINDING_PROBLEM, "timers", "acme-lgw-01 gives up after 150 ms", "bfd.interval"},
+};
+
+static bool tells(const struct diagnosis *diagnosis, const struct fault *fault)
+{
+	for (size_t i = 0; i < diagnosis->finding_count; i++) {
+		const struct finding *finding = &diagnosis->findings[i];
+
+		if (finding->level == fault->level && strcmp(finding->check, fault->check) == 0 &&
+			strstr(finding->finding, fault->words) && strstr(finding->advice, fault->advice))
+			return true;
+	}
+	return false;
+}
+
+/* Each fault alone is told once, at its level, with what to do, and nothing else is. */
+static void each_fault_is_told_with_what_to_do(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+		_cleanup_(diagnosis_free) struct diagnosis diagnosis;
+		size_t told = 0;
+
+		make_world();
+		faults[i].make();
+		CU_ASSERT_EQUAL(doctor_judge(&model, &facts, &diagnosis), 0);
+		for (size_t k = 0; k < diagnosis.finding_count; k++)
+			told += diagnosis.findings[k].level != FINDING_OK;
+		if (told != 1 || !tells(&diagnosis, &faults[i]))
+			diagnosis_print(&diagnosis, stdout);
+		CU_ASSERT_EQUAL(told, 1);
+		CU_ASSERT(tells(&diagnosis, &faults[i]));
+		CU_ASSERT_EQUAL(diagnosis_worst(&diagnosis), faults[i].level);
+	}
+}
+
+static void every_check_has_a_fault(void)
+{
+	for (size_t i = 0; i < doctor_check_count; i++) {
+		bool known = strcmp(doctor_checks[i].name, "home0") == 0; /* either device will do */
+
+		for (size_t k = 0; k < ARRAY_SIZE(faults); k++)
+			known |= strcmp(faults[k].check, doctor_checks[i].name) == 0;
+		CU_ASSERT(known);
+	}
+}
+
+static void what_is_unknown_is_no_fault(void)
+{
+	_cleanup_(diagnosis_free) struct diagnosis diagnosis;
+
+	make_world();
+	uplinks[0].queues = uplinks[0].queues_max = UNKNOWN;
+	uplinks[0].xdp_mode[0] = uplinks[0].driver[0] = '\0';
+	tunnel_facts[0] = (struct tunnel_facts){UNKNOWN, UNKNOWN};
+	facts.rp_all = facts.rp_default = UNKNOWN;
+	facts.neighbours[0] = facts.neighbours_max[1] = UNKNOWN;
+	facts.clock_synchronised = UNKNOWN;
+	CU_ASSERT_EQUAL(doctor_judge(&model, &facts, &diagnosis), 0);
+	CU_ASSERT_EQUAL(diagnosis_worst(&diagnosis), FINDING_OK);
+}
+
+static void alone_nothing_is_relayed(void)
+{
+	_cleanup_(diagnosis_free) struct diagnosis diagnosis;
+
+	make_world();
+	model.array.member_count = 1;
+	uplinks[0].mtu = 1400;
+	CU_ASSERT_EQUAL(doctor_judge(&model, &facts, &diagnosis), 0);
+	CU_ASSERT_EQUAL(diagnosis_worst(&diagnosis), FINDING_OK);
+	CU_ASSERT_EQUAL(diagnosis.passage_count, 3);
+}
+
+static void the_firewall_s_list_is_complete(void)
+{
+	_cleanup_(diagnosis_free) struct diagnosis diagnosis;
+	static const struct {
+		const char *protocol, *interface;
+		uint16_t port;
+	} wanted[] = {{"udp", "", 51820}, {"tcp", "acme-lgw-01", 179}, {"udp", "acme-lgw-01", 3784},
+		{"udp", "eth0", 6081}};
+
+	make_world();
+	CU_ASSERT_EQUAL(doctor_judge(&model, &facts, &diagnosis), 0);
+	CU_ASSERT_EQUAL_FATAL(diagnosis.passage_count, ARRAY_SIZE(wanted));
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+		CU_ASSERT_STRING_EQUAL(diagnosis.passages[i].protocol, wanted[i].protocol);
+		CU_ASSERT_STRING_EQUAL(diagnosis.passages[i].interface, wanted[i].interface);
+		CU_ASSERT_EQUAL(diagnosis.passages[i].port, wanted[i].port);
+	}
+}
+
+static void findings_are_told_as_json(void)
+{
+	_cleanup_(diagnosis_free) struct diagnosis diagnosis;
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+	json_t *document;
+
+	make_world();
+	no_bpffs();
+	doctor_judge(&model, &facts, &diagnosis);
+	diagnosis_print_json(&diagnosis, stream);
+	fclose(stream);
+	document = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(document);
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(document, "schema")), 1);
+	CU_ASSERT_EQUAL(json_array_size(json_object_get(document, "findings")), diagnosis.finding_count);
+	CU_ASSERT_EQUAL(json_array_size(json_object_get(document, "firewall")), diagnosis.passage_count);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "{\"check\":\"bpffs\",\"level\":\"problem\",\"finding\":"));
+	json_decref(document);
+}
+
+/* ---- Probing, on this machine ------------------------------------------------------------------------------------------ */
+
+static const struct listener *listener_of(const struct facts *seen, bool udp, uint16_t port)
+{
+	for (size_t i = 0; i < seen->listener_count; i++)
+		if (seen->listeners[i].udp == udp && seen->listeners[i].port == port)
+			return &seen->listeners[i];
+	return NULL;
+}
+
+/* A socket of ours; *port says where. */
+static int listen_at(int type, int family, const char *address, uint16_t *port)
+{
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+	struct sockaddr_in v4 = {.sin_family = AF_INET};
+	struct sockaddr *name = family == AF_INET ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
+	socklen_t size = family == AF_INET ? sizeof(v4) : sizeof(v6);
+	int fd = socket(family, type, 0);
+
+	inet_pton(family, address, family == AF_INET ? (void *)&v4.sin_addr : (void *)&v6.sin6_addr);
+	CU_ASSERT_EQUAL(bind(fd, name, size), 0);
+	if (type == SOCK_STREAM)
+		listen(fd, 1);
+	getsockname(fd, name, &size);
+	*port = ntohs(family == AF_INET ? v4.sin_port : v6.sin6_port);
+	return fd;
+}
+
+static void who_listens_on_every_address_is_named(void)
+{
+	static const struct {
+		int type, family;
+		const char *address;
+		bool told;
+	} rows[] = {{SOCK_DGRAM, AF_INET, "0.0.0.0", true}, {SOCK_DGRAM, AF_INET6, "::", true},
+		{SOCK_STREAM, AF_INET, "0.0.0.0", true}, {SOCK_STREAM, AF_INET6, "::", true},
+		{SOCK_DGRAM, AF_INET, "127.0.0.1", false}, {SOCK_STREAM, AF_INET6, "::1", false}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_(facts_free) struct facts seen = {0};
+		uint16_t port;
+		_cleanup_close_ int fd = listen_at(rows[i].type, rows[i].family, rows[i].address, &port);
+		const struct listener *listener;
+
+		CU_ASSERT_EQUAL(probe_listeners(&seen), 0);
+		listener = listener_of(&seen, rows[i].type == SOCK_DGRAM, port);
+		CU_ASSERT_EQUAL(listener != NULL, rows[i].told);
+		if (!listener)
+			continue;
+		CU_ASSERT_EQUAL(listener->pid, getpid());
+		CU_ASSERT_STRING_EQUAL(listener->program, "doctor_test");
+	}
+}
+
+/* lo is everywhere; nothing of the machine is asserted that another may not have. */
+static void this_machine_is_seen(void)
+{
+	static char *names[] = {"lo", "no-such-0"};
+	_cleanup_(facts_free) struct facts seen;
+	_cleanup_(diagnosis_free) struct diagnosis diagnosis;
+
+	make_world();
+	address_parse("127.0.0.1", &tunnels[0].wireguard.endpoint_address);
+	model.uplinks = names;
+	model.uplink_count = 2;
+	CU_ASSERT_EQUAL(doctor_probe(&model, "/proc", &seen), 0);
+	CU_ASSERT(seen.kernel_version >= 500);
+	CU_ASSERT(seen.processors > 0);
+	CU_ASSERT_FALSE(seen.bpffs);
+	CU_ASSERT(seen.uplinks[0].exists && seen.uplinks[0].mtu > 1000);
+	CU_ASSERT_FALSE(seen.uplinks[1].exists);
+	CU_ASSERT(seen.tunnels[0].path_mtu > 1000);
+	CU_ASSERT_EQUAL(seen.tunnels[0].rp_filter, UNKNOWN);
+	CU_ASSERT(seen.late_us > 0);
+	CU_ASSERT(seen.neighbours_max[0] > 0);
+	CU_ASSERT_EQUAL(doctor_judge(&model, &seen, &diagnosis), 0);
+	CU_ASSERT_EQUAL(diagnosis_worst(&diagnosis), FINDING_PROBLEM);
+}
+
+UNIT_TESTS("doctor", {"a machine without fault is told to be", a_machine_without_fault_is_told_to_be},
+	{"each fault is told with what to do", each_fault_is_told_with_what_to_do},
+	{"every check has a fault", every_check_has_a_fault},
+	{"what is unknown is no fault", what_is_unknown_is_no_fault},
+	{"alone nothing is relayed", alone_nothing_is_relayed},
+	{"the firewall's list is complete", the_firewall_s_list_is_complete},
+	{"findings are told as JSON", findings_are_told_as_json},
+	{"who listens on every address is named", who_listens_on_every_address_is_named},
+	{"this machine is seen", this_machine_is_seen})
