@@ -143,15 +143,15 @@ $(B)/lab/%: tests/lab/tools/%.c
 lab-tools: $(LAB_TOOLS)
 tests: all $(UNIT_TESTS) $(GOLDEN_TOOLS) $(BPF_TESTS) $(FUZZ_TARGETS) $(LAB_TOOLS)
 
-.PHONY: packages check check-unit check-golden check-bpf check-lint check-fuzz check-install check-lab
+.PHONY: packages check check-unit check-golden check-bpf check-lint check-fuzz check-harden check-install check-lab
 packages:
 	tests/packages packages.txt
 
 check: packages
 	$(MAKE) tests
-	tests/run unit golden bpf lint fuzz install lab
+	tests/run unit golden bpf lint fuzz harden install lab
 
-check-unit check-golden check-bpf check-lint check-fuzz check-install check-lab: check-%: tests
+check-unit check-golden check-bpf check-lint check-fuzz check-harden check-install check-lab: check-%: tests
 	tests/run $*
 
 # The targets of the tier `fuzz`, for as long as you like: make fuzz FUZZ_SECONDS=3600

@@ -236,7 +236,7 @@ static void write_routes(FILE *stream, const struct loopback *loopback, const st
 
 	for (size_t i = 0; i < loopback->address_count; i++)
 		if (address_family(&loopback->addresses[i]) == family->family)
-			fprintf(stream, "\troute %s/%u blackhole;\n",
+			fprintf(stream, "\troute %s/%u via \"" GUARD_INTERFACE "\";\n",
 				address_format(&loopback->addresses[i], text), family->bits);
 }
 

@@ -158,6 +158,8 @@ static int heal_now(sd_event_source *source, uint64_t usec, void *userdata)
 	daemon->heal_at_ms = UINT64_MAX;
 	r = daemon_heal(daemon, &error);
 	if (r == 0)
+		r = guards_heal(daemon, &error);
+	if (r == 0)
 		r = heal_bird(daemon, &error);
 	tell_heal(daemon, r, &error);
 	if (r < 0)
@@ -290,7 +292,13 @@ static int start(struct daemon *daemon, struct error *error)
 	r = ctl_open(daemon->event, daemon->run_dir, &views, &hooks, &daemon->ctl, error);
 	if (r < 0)
 		return r;
-	return bird_is_wanted(daemon->model) ? watch_bird_start(daemon, error) : 0;
+	r = guards_start(daemon, error);
+	if (r < 0)
+		return r;
+	r = bird_is_wanted(daemon->model) ? watch_bird_start(daemon, error) : 0;
+	if (r < 0)
+		return r;
+	return guards_arm(daemon, error);
 }
 
 /* ---- Stop ------------------------------------------------------------------------------------------------------------ */
@@ -345,6 +353,7 @@ int daemon_stop(
 	if (bird_is_wanted(daemon->model)) {
 		say(to, "ending BIRD");
 		end_bird(daemon);
+		guards_end(daemon);
 	}
 	say(to, "removing programs, rules, tunnels and maps");
 	return plan_and_apply(daemon, NULL, error);

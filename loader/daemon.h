@@ -5,6 +5,7 @@
  *	daemon.c   its life: lock, start, the event loop, heal, stop
  *	watch.c    what happens around it: markers, links, BIRD, children → health → usable bits and status
  *	adopt.c    what an earlier daemon left that is not an item of a plan: usable bits, processes
+ *	guards.c   the guard as a child: started, armed, replaced, ended
  *	hooks.c    what gwctl asks of it
  *	tell.c     what happened, for the log and for `gwctl events`
  *
@@ -78,7 +79,19 @@ int daemon_stop(
 /* Before anything is heard: the tunnels that were usable when an earlier daemon went are usable still. */
 int adopt_bits(struct daemon *daemon, struct error *error);
 
-#define BIRD_CHILD "bird"
+#define BIRD_CHILD  "bird"
+#define GUARD_CHILD "guard"
+
+/* A guard runs, ours or the one that was there: before BIRD announces. It is armed when all is well. */
+int guards_start(struct daemon *daemon, struct error *error);
+/* Again whenever the configuration's `guard` may have changed. */
+int guards_arm(struct daemon *daemon, struct error *error);
+/* It ended, and with it the announcement: another one at once, unless they end one after the other. */
+void guards_lost(struct daemon *daemon, uint32_t wait_ms);
+/* When there is none though there should be, and it is due: start and arm. */
+int guards_heal(struct daemon *daemon, struct error *error);
+/* After BIRD: nothing is announced any more. */
+void guards_end(struct daemon *daemon);
 
 /* Starts to listen: signals, children, timers, markers. */
 int watch_open(struct daemon *daemon, struct error *error);

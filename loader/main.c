@@ -9,11 +9,13 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/scan.h"
 #include "base/privilege.h"
 #include "conf/conf.h"
 #include "ctl/protocol.h"
 #include "daemon.h"
 #include "examine.h"
+#include "guard/guard.h"
 #include "model.h"
 #include "options.h"
 
@@ -37,6 +39,20 @@ static struct model *read_configuration(const char *path)
 	return model;
 }
 
+/* gwd's own child, started by nobody else: no option of the table. */
+static int be_guard(int argc, char **argv)
+{
+	struct error error;
+	uint32_t patience_ms;
+
+	if (argc != 5 || scan_u32(argv[4], 0, UINT32_MAX, &patience_ms) < 0)
+		return REPLY_USAGE;
+	if (guard_run(argv[2], argv[3], patience_ms, &error) == 0)
+		return REPLY_FINE;
+	log_error("%s", error.text);
+	return REPLY_DEGRADED;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options = {
@@ -46,8 +62,11 @@ int main(int argc, char **argv)
 	};
 	_cleanup_(model_free_pointer) struct model *model = NULL;
 	struct error error;
-	int status = options_parse(argc, argv, &options);
+	int status;
 
+	if (argc > 1 && strcmp(argv[1], GUARD_OPTION) == 0)
+		return be_guard(argc, argv);
+	status = options_parse(argc, argv, &options);
 	if (status >= 0)
 		return status;
 	privilege_no_core();

@@ -19,6 +19,7 @@
 #include "base/log.h"
 
 #define TUNNEL_NAME_MAX 15 /* IFNAMSIZ - 1: a tunnel's interface bears its name */
+#define GUARD_INTERFACE "hwguard0" /* BIRD's routes to the loopbacks lead there: guard/guard.h */
 
 struct member {
 	char *name;
@@ -116,6 +117,7 @@ struct model {
 	enum attach_mode attach;
 	struct tables tables;
 	bool counters;
+	uint32_t guard_ms; /* for how long the loopbacks stay announced without a gwd */
 	enum log_level log;
 	char *control_group; /* NULL: root's */
 };

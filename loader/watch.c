@@ -287,11 +287,12 @@ static int hear_children(sd_event_source *source, int fd, uint32_t events, void 
 	(void)fd;
 	(void)events;
 	while (children_next_end(apply_children(daemon->apply), &end)) {
-		tell(daemon, EVENT_CHILD_ENDED, end.name,
-			"pid %d %s; not started again before %u ms are over", end.pid, end.cause,
-			end.wait_ms);
+		tell(daemon, EVENT_CHILD_ENDED, end.name, "pid %d %s; to be started again in %u ms", end.pid,
+			end.cause, end.wait_ms);
 		if (strcmp(end.name, BIRD_CHILD) == 0)
 			lose_bird(daemon, "its process ended");
+		if (strcmp(end.name, GUARD_CHILD) == 0)
+			guards_lost(daemon, end.wait_ms);
 		daemon_heal_in(daemon, end.wait_ms);
 	}
 	return 0;

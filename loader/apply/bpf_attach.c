@@ -7,11 +7,13 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <string.h>
+#include <unistd.h>
 #include <xdp/libxdp.h>
 
 #include "apply/bpf.h"
@@ -219,6 +221,40 @@ static void close_multiprog(struct xdp_multiprog **multiprog)
 		xdp_multiprog__close(*multiprog);
 }
 
+/* Whether the descriptor is one of this program. */
+static bool is_of_id(int descriptor, uint32_t id)
+{
+	struct bpf_prog_info information = {0};
+	uint32_t size = sizeof(information);
+
+	return bpf_obj_get_info_by_fd(descriptor, &information, &size) == 0 && information.id == id;
+}
+
+/*
+ * libxdp 1.3.1 keeps a duplicate of the program's descriptor and forgets the first one, which is the lowest that was
+ * free before: we ask at each status, and a daemon lives long. Later versions close it themselves.
+ */
+static void close_forgotten(int lowest, const struct xdp_multiprog *multiprog)
+{
+	const struct xdp_program *program =
+		libxdp_get_error(multiprog) ? NULL : xdp_multiprog__main_prog(multiprog);
+
+	if (program && lowest != xdp_program__fd(program) && is_of_id(lowest, xdp_program__id(program)))
+		close(lowest);
+}
+
+static struct xdp_multiprog *open_multiprog(int index)
+{
+	int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct xdp_multiprog *multiprog;
+
+	if (lowest >= 0)
+		close(lowest);
+	multiprog = xdp_multiprog__get_from_ifindex(index);
+	close_forgotten(lowest, multiprog);
+	return multiprog;
+}
+
 static int xdp_attach_mode(const char *pin_dir, int index, enum xdp_attach_mode mode, struct error *error)
 {
 	_cleanup_(close_skeleton) struct uplink_xdp_bpf *skeleton = uplink_xdp_bpf__open();
@@ -311,7 +347,7 @@ static int xdp_replace_beside(const char *pin_dir, const char *interface, int in
 
 static int xdp_attach(const char *pin_dir, const struct item *item, int index, struct error *error)
 {
-	_cleanup_(close_multiprog) struct xdp_multiprog *multiprog = xdp_multiprog__get_from_ifindex(index);
+	_cleanup_(close_multiprog) struct xdp_multiprog *multiprog = open_multiprog(index);
 
 	if (!xdp_find(multiprog))
 		return xdp_make(pin_dir, item->interface, index, error);
@@ -322,7 +358,7 @@ static int xdp_attach(const char *pin_dir, const struct item *item, int index, s
 
 static int xdp_detach(int index, struct error *error)
 {
-	_cleanup_(close_multiprog) struct xdp_multiprog *multiprog = xdp_multiprog__get_from_ifindex(index);
+	_cleanup_(close_multiprog) struct xdp_multiprog *multiprog = open_multiprog(index);
 	struct xdp_program *program = xdp_find(multiprog);
 	int result;
 
@@ -342,7 +378,7 @@ const char *bpf_xdp_mode(const char *interface)
 {
 	_cleanup_privilege_ bool raised = privilege_raise();
 	_cleanup_(close_multiprog) struct xdp_multiprog *multiprog =
-		xdp_multiprog__get_from_ifindex(if_nametoindex(interface));
+		open_multiprog(if_nametoindex(interface));
 
 	if (xdp_find(multiprog))
 		for (size_t i = 0; i < ARRAY_SIZE(xdp_modes); i++)
@@ -459,7 +495,7 @@ static int observe_tc(const char *pin_dir, int index, struct item *item, struct 
 
 static int observe_xdp(const char *pin_dir, int index, struct item *item, struct items *items)
 {
-	_cleanup_(close_multiprog) struct xdp_multiprog *multiprog = xdp_multiprog__get_from_ifindex(index);
+	_cleanup_(close_multiprog) struct xdp_multiprog *multiprog = open_multiprog(index);
 	const struct xdp_program *found = xdp_find(multiprog);
 	_cleanup_close_ int descriptor = found ? program_by_id(xdp_program__id(found)) : -ENOENT;
 

@@ -210,6 +210,8 @@ static const struct setting top_settings[] = {
 	SECTION(struct model, "tables", tables, tables, OPTIONAL = "the sizes and times of the tables"),
 	ONE(struct model, "counters", counters, flag, DEFAULT = "yes",
 		OPTIONAL = "count packets and bytes of every flow"),
+	ONE(struct model, "guard", guard_ms, duration, DEFAULT = "30s", LIMITS(1 * SECOND, DAY),
+		OPTIONAL = "how long the loopbacks stay announced while no gwd runs"),
 	ONE(struct model, "log", log, choice, DEFAULT = "info", .choices = log_levels,
 		OPTIONAL = "the least important messages that are logged"),
 	SAME("control", control, OPTIONAL = "who may use the control socket"),

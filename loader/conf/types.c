@@ -60,7 +60,7 @@ const struct type type_name = {read_name, show_text, "a name"};
 /* `all` and `default` are no interfaces but the kernel's settings for all of them (/proc/sys/net/ipv4/conf). */
 static int read_interface(const struct scalar *scalar, void *field)
 {
-	static const char *const taken[] = {"lo", "home0", "all", "default"};
+	static const char *const taken[] = {"lo", "home0", "hwguard0", "all", "default"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
 		if (strcmp(scalar->text, taken[i]) == 0)

@@ -25,6 +25,7 @@
 
 #include "bird/client.h"
 #include "bird/daemon.h"
+#include "guard/guard.h"
 #include "bird_model.h"
 
 static const char peer_config[] =
@@ -58,7 +59,7 @@ static struct machine {
 	struct bird_model m;
 	struct bird_daemon daemon;
 	struct bird_client *client;
-	pid_t peer_namespace, peer_bird, bird;
+	pid_t peer_namespace, peer_bird, bird, guard;
 	bool established[2]; /* of 101 and 102 */
 	char words[2][48];
 	unsigned configured; /* how often */
@@ -335,6 +336,21 @@ static void start_bird(void)
 		CU_FAIL_FATAL(error.text);
 }
 
+/* The real one: it dies with this test, and the interface with it. */
+static void start_guard(void)
+{
+	struct error error;
+
+	here.guard = fork();
+	if (here.guard == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		guard_run(GUARD_INTERFACE, "guard.sock", 3600000, &error);
+		_exit(1);
+	}
+	for (int i = 0; i < 300 && guard_find("guard.sock") != here.guard; i++)
+		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+}
+
 static void make_all(void)
 {
 	struct error error;
@@ -351,6 +367,7 @@ static void make_all(void)
 	make_peer_namespace();
 	make_link("acme-lgw.01", 1);
 	make_link("acme-lgw-02", 2);
+	start_guard();
 	write_text("peer.conf", peer_config);
 	write_text("secret.conf", "");
 	start_peer_bird();
@@ -398,6 +415,15 @@ static void nothing_enters_our_kernel_but_markers(void)
 	imported = output(false, "birdc -s %s show route protocol hw_bgp_101", here.daemon.socket);
 	CU_ASSERT_PTR_NOT_NULL(strstr(imported, "100.64.0.0/10"));
 	CU_ASSERT_PTR_NULL(strstr(imported, "198.51.100.0/24"));
+}
+
+/* Whatever gwd has asked for: without the guard's interface nothing is announced. */
+static void a_guard_that_lets_go_withdraws(void)
+{
+	end(&here.guard);
+	CU_ASSERT(until(peer_sees_nothing, 3000));
+	start_guard();
+	CU_ASSERT(until(peer_sees_all, 3000));
 }
 
 static void withdrawing_is_verified_and_seen(void)
@@ -548,12 +574,14 @@ static void a_deaf_bird_is_noticed(void)
 
 static void remove_all(void)
 {
-	static const char *const files[] = {"peer.conf", "peer.ctl", "peer.log", "secret.conf", "secret"};
+	static const char *const files[] = {
+		"peer.conf", "peer.ctl", "peer.log", "secret.conf", "secret", "guard.sock"};
 
 	bird_client_close(here.client);
 	end(&here.bird);
 	end(&here.peer_bird);
 	end(&here.peer_namespace);
+	end(&here.guard);
 	bird_daemon_remove(&here.daemon);
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
 		unlink(files[i]);
@@ -563,6 +591,7 @@ static void remove_all(void)
 UNIT_TESTS("bird daemon", {"sessions come up, by v4 and by v6", sessions_come_up},
 	{"the loopbacks are announced and nothing else", the_loopbacks_are_announced_and_nothing_else},
 	{"nothing enters our kernel but markers", nothing_enters_our_kernel_but_markers},
+	{"a guard that lets go withdraws", a_guard_that_lets_go_withdraws},
 	{"withdrawing is verified and seen", withdrawing_is_verified_and_seen},
 	{"a burst is coalesced", a_burst_is_coalesced},
 	{"a refused file changes nothing", a_refused_file_changes_nothing},

@@ -373,7 +373,7 @@ static void near_keys_are_found(void)
 	static const struct {
 		const char *written, *meant;
 	} rows[] = {{"gatway", "gateway"}, {"Gateway", "gateway"}, {"TUNNEL", "tunnels"},
-		{"mss-clamp", "mss_clamp"}, {"lgo", NULL}, {"guard", NULL}, {"", NULL}, {"ipsec", NULL},
+		{"mss-clamp", "mss_clamp"}, {"lgo", NULL}, {"gard", "guard"}, {"", NULL}, {"ipsec", NULL},
 		{"a_key_that_is_longer_than_any_that_there_is", NULL}};
 	const struct setting *near;
 
