@@ -154,16 +154,21 @@ static void probe_lateness(struct facts *facts)
 /* ---- Sysctls ----------------------------------------------------------------------------------------------------------- */
 
 /* The second line of these files begins with the number of entries, in hex. */
+static int second_line_number(FILE *file)
+{
+	char line[4096];
+	unsigned number;
+
+	if (!fgets(line, sizeof(line), file) || fscanf(file, "%x", &number) != 1)
+		return UNKNOWN;
+	return (int)number;
+}
+
 static int neighbour_entries(const char *path)
 {
-	_cleanup_fclose_ FILE *file = NULL;
-	char line[4096];
-	unsigned entries;
+	_cleanup_fclose_ FILE *file = fopen(path, "re");
 
-	file = fopen(path, "re");
-	if (!file || !fgets(line, sizeof(line), file) || fscanf(file, "%x", &entries) != 1)
-		return UNKNOWN;
-	return (int)entries;
+	return file ? second_line_number(file) : UNKNOWN;
 }
 
 static void probe_sysctls(struct facts *facts)

@@ -61,16 +61,14 @@ static int add_listener(struct search *search, bool udp, unsigned port, unsigned
 }
 
 /* A line: "  12: 00000000:0044 00000000:0000 07 …:… …:… … uid timeout inode …", in network order as hex words. */
-static int read_sockets(struct search *search, const char *path, bool udp)
+static int read_lines(struct search *search, FILE *file, bool udp)
 {
-	_cleanup_fclose_ FILE *file = NULL;
 	char line[512], local[64];
 	unsigned port, state;
 	unsigned long inode;
 	int r = 0;
 
-	file = fopen(path, "re");
-	while (r == 0 && file && fgets(line, sizeof(line), file)) {
+	while (r == 0 && fgets(line, sizeof(line), file)) {
 		if (sscanf(line, " %*u: %63[0-9A-F]:%x %*[0-9A-F]:%*x %x %*x:%*x %*x:%*x %*x %*u %*u %lu",
 			    local, &port, &state, &inode) != 4)
 			continue;
@@ -79,6 +77,13 @@ static int read_sockets(struct search *search, const char *path, bool udp)
 			r = add_listener(search, udp, port, inode);
 	}
 	return r;
+}
+
+static int read_sockets(struct search *search, const char *path, bool udp)
+{
+	_cleanup_fclose_ FILE *file = fopen(path, "re");
+
+	return file ? read_lines(search, file, udp) : 0;
 }
 
 static void read_program(int pid, char *program, size_t size)
