@@ -81,9 +81,14 @@ static int read_lines(struct search *search, FILE *file, bool udp)
 
 static int read_sockets(struct search *search, const char *path, bool udp)
 {
-	_cleanup_fclose_ FILE *file = fopen(path, "re");
+	FILE *file = fopen(path, "re");
+	int r;
 
-	return file ? read_lines(search, file, udp) : 0;
+	if (!file)
+		return 0;
+	r = read_lines(search, file, udp);
+	fclose(file);
+	return r;
 }
 
 static void read_program(int pid, char *program, size_t size)
