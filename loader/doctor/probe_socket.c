@@ -81,26 +81,26 @@ static int read_lines(struct search *search, FILE *file, bool udp)
 
 static int read_sockets(struct search *search, const char *path, bool udp)
 {
-	FILE *file = fopen(path, "re");
-	int r;
+	_cleanup_fclose_ FILE *file = fopen(path, "re");
 
-	if (!file)
-		return 0;
-	r = read_lines(search, file, udp);
-	fclose(file);
-	return r;
+	return file ? read_lines(search, file, udp) : 0;
+}
+
+static void read_line(const char *path, char *text, size_t size)
+{
+	_cleanup_fclose_ FILE *file = fopen(path, "re");
+
+	if (!file || !fgets(text, (int)size, file))
+		text[0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
 }
 
 static void read_program(int pid, char *program, size_t size)
 {
-	_cleanup_fclose_ FILE *file = NULL;
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	file = fopen(path, "re");
-	if (!file || !fgets(program, (int)size, file))
-		program[0] = '\0';
-	program[strcspn(program, "\n")] = '\0';
+	read_line(path, program, size);
 }
 
 static void name_holder(struct search *search, unsigned long inode, int pid)
