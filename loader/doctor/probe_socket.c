@@ -86,21 +86,19 @@ static int read_sockets(struct search *search, const char *path, bool udp)
 	return file ? read_lines(search, file, udp) : 0;
 }
 
-static void read_line(const char *path, char *text, size_t size)
-{
-	_cleanup_fclose_ FILE *file = fopen(path, "re");
-
-	if (!file || !fgets(text, (int)size, file))
-		text[0] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-}
-
 static void read_program(int pid, char *program, size_t size)
 {
 	char path[64];
+	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	read_line(path, program, size);
+	program[0] = '\0';
+	file = fopen(path, "re");
+	if (!file)
+		return;
+	if (fgets(program, (int)size, file))
+		program[strcspn(program, "\n")] = '\0';
+	fclose(file);
 }
 
 static void name_holder(struct search *search, unsigned long inode, int pid)
