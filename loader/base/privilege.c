@@ -84,7 +84,7 @@ static void limit_children(void)
 
 int privilege_limit(struct error *error)
 {
-	struct sets sets;
+	struct sets sets = {0};
 	int r = get_sets(&sets);
 
 	if (r < 0)
@@ -113,7 +113,7 @@ void privilege_no_core(void)
 
 bool privilege_raise(void)
 {
-	struct sets sets;
+	struct sets sets = {0};
 
 	if (get_sets(&sets) < 0 || sets.effective & BIT(CAP_SYS_ADMIN) ||
 		!(sets.permitted & BIT(CAP_SYS_ADMIN)))
@@ -124,7 +124,7 @@ bool privilege_raise(void)
 
 void privilege_lower(const bool *raised)
 {
-	struct sets sets;
+	struct sets sets = {0};
 
 	if (!*raised || get_sets(&sets) < 0)
 		return;
