@@ -34,32 +34,37 @@ static void judge_queues(
 			uplink->name, uplink->driver, uplink->queues_max, facts->processors);
 }
 
+static void judge_xdp(const struct uplink_facts *uplink, struct diagnosis *diagnosis)
+{
+	if (strcmp(uplink->xdp_mode, "generic") == 0)
+		found(diagnosis, FINDING_WARNING,
+			"look at the driver's queues and MTU; gwd tries native at each start",
+			"uplink %s: XDP runs in generic mode, behind the making of a socket buffer",
+			uplink->name);
+	else
+		found(diagnosis, FINDING_OK, "", "uplink %s: driver %s, XDP %s", uplink->name,
+			uplink->driver[0] ? uplink->driver : "unknown",
+			uplink->xdp_mode[0] ? uplink->xdp_mode : "unknown");
+}
+
 static void judge_uplink(
 	const struct uplink_facts *uplink, const struct facts *facts, struct diagnosis *diagnosis)
 {
-	size_t before = diagnosis->finding_count;
-	bool generic = strcmp(uplink->xdp_mode, "generic") == 0;
+	bool virtual = strcmp(uplink->driver, "veth") == 0; /* whose queues are the other end's processor's */
 
 	if (!uplink->exists) {
 		found(diagnosis, FINDING_PROBLEM, "name an interface that is there, or make it",
 			"uplink %s: there is no such interface", uplink->name);
 		return;
 	}
-	if (uplink->queues > 0)
-		judge_queues(uplink, facts, diagnosis);
-	if (uplink->queues > 0 && uplink->queues < facts->processors && uplink->queues < uplink->queues_max)
+	judge_xdp(uplink, diagnosis);
+	if (virtual || uplink->queues <= 0)
+		return;
+	judge_queues(uplink, facts, diagnosis);
+	if (uplink->queues < facts->processors && uplink->queues < uplink->queues_max)
 		found(diagnosis, FINDING_WARNING, "ethtool -L with combined as many as there are processors",
 			"uplink %s: %d queues in use, %d possible, %d processors", uplink->name,
 			uplink->queues, uplink->queues_max, facts->processors);
-	if (generic)
-		found(diagnosis, FINDING_WARNING,
-			"look at the driver's queues and MTU; gwd tries native at each start",
-			"uplink %s: XDP runs in generic mode, behind the making of a socket buffer",
-			uplink->name);
-	if (diagnosis->finding_count == before)
-		found(diagnosis, FINDING_OK, "", "uplink %s: driver %s, XDP %s", uplink->name,
-			uplink->driver[0] ? uplink->driver : "unknown",
-			uplink->xdp_mode[0] ? uplink->xdp_mode : "unknown");
 }
 
 void judge_uplinks(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)

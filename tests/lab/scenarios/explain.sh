@@ -72,3 +72,25 @@ scenario_explain_foretells() { # FAMILY
 counter_grew() { # EDGE REASON BEFORE
 	[ "$(counter "$1" "$2")" -gt "$3" ]
 }
+
+# ---- The doctor ----------------------------------------------------------------------------------------------------------
+
+examined() { # JQ_FILTER: of what the doctor says of edge-gw-01, problems (status 1) or not
+	{ on edge-gw-01 "$GWCTL" -j doctor /run/lab/gateway.yaml || true; } | jq -r "$1"
+}
+
+# On a gateway that runs: no problem, and nothing is changed by asking. Then a fault is made, told, and mended.
+scenario_doctor_looks_and_touches_nothing() {
+	local before
+	before=$(snapshot edge-gw-01)
+	expect "problems" "" "$(examined '.findings[] | select(.level == "problem") | "\(.check): \(.finding)"')"
+	expect "how the uplink's XDP runs" "$(gwctl edge-gw-01 -j status | jq -r .gateway.xdp)" \
+		"$(examined '.findings[] | select(.check == "uplinks") | .finding' | grep -o -m 1 'native\|generic')"
+	expect "the tunnels' ports" "51811 51812" "$(examined '[.firewall[] | select(.for == "WireGuard") | .port] | join(" ")')"
+	expect_unchanged edge-gw-01 "$before"
+	on edge-gw-01 sh -c 'echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter; echo 1 >/proc/sys/net/ipv4/conf/acme-lgw-01/rp_filter'
+	trap 'on edge-gw-01 sh -c "echo 0 >/proc/sys/net/ipv4/conf/acme-lgw-01/rp_filter"' EXIT
+	examined '.findings[] | select(.check == "rp_filter" and .level == "problem") | .finding' | grep -q "tunnel acme-lgw-01: strict"
+	on edge-gw-01 "$GWCTL" doctor /run/lab/gateway.yaml && fail "the doctor says that all is well"
+	return 0
+}
