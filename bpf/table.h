@@ -31,7 +31,8 @@
  *    too late is caught by the exit check (home.h).
  *  - A window without a line to claim gives up a half-open line, else takes a closing one out of service,
  *    the longest idle first. An established line is never given up: the new flow goes without an entry, and
- *    that is counted.
+ *    that is counted. One exception has the width of an insert: a flow that comes back to its own expired
+ *    line, in the same state, just when another is claiming that line, loses it; its next packet gets one.
  *
  * To read: tag, key, home, and the tag again; a finding is true of one moment. The tag's hash is compared
  * before the 40 bytes of the key, so a search touches one cache line as a rule. A home's index is a

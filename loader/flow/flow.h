@@ -9,7 +9,9 @@
  * tag stood still is a true picture of one moment; a claimed one is being written and is skipped.
  *  - Writing is compare-and-swap of one word. User space makes one kind of change only: a line that is in
  * service becomes dead. First the time goes into the home word, then the state into the tag: whoever sees
- * "dead" also sees since when. When either swap fails somebody used the line meanwhile, and it lives on.
+ * "dead" also sees since when. When either swap fails somebody used the line meanwhile, and it lives on. A line
+ * that has expired, and its grace too, is dead already and only its state is put right: with a new time it would
+ * be alive once more until the second swap, beside the line that its flow has got since.
  *  - A line never becomes free again. Free means "never used", which is where a search may stop; a dead line
  * is claimed anew by the BPF side after its grace (DEAD_GRACE_MS), so that nobody writes through an old
  * finding.
@@ -91,11 +93,13 @@ bool flow_next(const struct flow_table *table, uint32_t *index, uint32_t end,
 
 /* Takes one line out of service, if it still is what `seen` shows, but for being used. */
 bool flow_kill(struct flow_table *table, uint32_t index, const struct line *seen, uint32_t now_ms);
+/* Says of a line that has been as good as dead for longer than its grace that it is dead. Its time stays. */
+bool flow_bury(struct flow_table *table, uint32_t index, const struct line *seen);
 
 /* Each takes [*index, *index + slice), moves *index, and answers how many lines it took out of service. */
 uint32_t flow_flush(struct flow_table *table, uint32_t *index, uint32_t slice,
 	const struct flow_filter *filter, uint32_t now_ms);
-/* Takes out what is idle for longer than its lifetime (bpf/abi.h). */
+/* Takes out what is idle for longer than its lifetime (bpf/abi.h) and its grace. */
 uint32_t flow_sweep(struct flow_table *table, uint32_t *index, uint32_t slice,
 	const struct settings *settings, uint32_t now_ms);
 

@@ -138,3 +138,11 @@ bool flow_kill(struct flow_table *table, uint32_t index, const struct line *seen
 	       __atomic_compare_exchange_n(&line->tag, &tag, TAG(TAG_HASH(tag), LINE_DEAD), false,
 		       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
+
+bool flow_bury(struct flow_table *table, uint32_t index, const struct line *seen)
+{
+	__u64 tag = seen->tag;
+
+	return __atomic_compare_exchange_n(&table->lines[index].tag, &tag, TAG(TAG_HASH(tag), LINE_DEAD),
+		false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}

@@ -82,15 +82,22 @@ uint32_t flow_flush(struct flow_table *table, uint32_t *index, uint32_t slice,
 	return killed;
 }
 
+/* Dead since so long that nobody writes through an old finding any more. */
+static bool is_over(const struct settings *lifetimes, const struct line *line, uint32_t now_ms)
+{
+	return flow_idle_ms(line, now_ms) >
+	       line_lifetime_ms(lifetimes, TAG_STATE(line->tag), line->key.protocol) + DEAD_GRACE_MS;
+}
+
 uint32_t flow_sweep(struct flow_table *table, uint32_t *index, uint32_t slice,
 	const struct settings *settings, uint32_t now_ms)
 {
 	static const struct flow_filter any;
-	uint32_t end = end_of_slice(table, *index, slice), killed = 0;
+	uint32_t end = end_of_slice(table, *index, slice), buried = 0;
 	struct line line;
 
 	while (flow_next(table, index, end, &any, &line))
-		if (expired(settings, &line, now_ms))
-			killed += flow_kill(table, *index - 1, &line, now_ms);
-	return killed;
+		if (is_over(settings, &line, now_ms))
+			buried += flow_bury(table, *index - 1, &line);
+	return buried;
 }

@@ -150,13 +150,15 @@ static void the_sweep_takes_the_expired_only(void)
 		uint32_t now = nows[i], index = 0;
 
 		open_table();
-		table.lines[0] = line_of("100.64.1.5", IPPROTO_TCP, LINE_ESTABLISHED, now - 1001);
-		table.lines[1] = line_of("100.64.1.5", IPPROTO_TCP, LINE_ESTABLISHED, now - 1000);
+		table.lines[0] =
+			line_of("100.64.1.5", IPPROTO_TCP, LINE_ESTABLISHED, now - 1001 - DEAD_GRACE_MS);
+		table.lines[1] =
+			line_of("100.64.1.5", IPPROTO_TCP, LINE_ESTABLISHED, now - 1000 - DEAD_GRACE_MS);
 		table.lines[2] = line_of("100.64.1.5", IPPROTO_TCP, LINE_ESTABLISHED, now + 4);
 		table.lines[3] = line_of("100.64.1.5", IPPROTO_TCP, LINE_DEAD, now - 9999);
 		CU_ASSERT_EQUAL(flow_sweep(&table, &index, LINES, &settings, now), 1);
 		CU_ASSERT_EQUAL(table.lines[0].tag, TAG(77, LINE_DEAD));
-		CU_ASSERT_EQUAL(HOME_SEEN(table.lines[0].home), now);
+		CU_ASSERT_EQUAL(HOME_SEEN(table.lines[0].home), now - 1001 - DEAD_GRACE_MS);
 		CU_ASSERT_EQUAL(HOME_TUNNEL(table.lines[0].home), 101);
 		CU_ASSERT_EQUAL(TAG_STATE(table.lines[1].tag), LINE_ESTABLISHED);
 		CU_ASSERT_EQUAL(TAG_STATE(table.lines[2].tag), LINE_ESTABLISHED);
