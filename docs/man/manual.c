@@ -20,6 +20,7 @@
 #include "cli/command.h"
 #include "conf/settings.h"
 #include "conf/types.h"
+#include "ctl/events.h"
 #include "ctl/protocol.h"
 #include "options.h"
 
@@ -192,6 +193,19 @@ static void put_reasons_to_drop(void)
 	put_reasons(true);
 }
 
+static void put_events(void)
+{
+	begin_list();
+	for (size_t i = 0; i < EVENT_KINDS; i++) {
+		printf(".It Li ");
+		put(event_kinds[i].object);
+		putchar(' ');
+		put_line(event_kinds[i].event);
+		put_line(event_kinds[i].words);
+	}
+	end_list();
+}
+
 /* ---- gwd -------------------------------------------------------------------------------------------------------------- */
 
 static void put_options(void)
@@ -332,6 +346,7 @@ static const struct {
 	{"@exit@\n", put_exit},
 	{"@reasons to send@\n", put_reasons_to_send},
 	{"@reasons to drop@\n", put_reasons_to_drop},
+	{"@events@\n", put_events},
 	{"@options@\n", put_options},
 	{"@capabilities@\n", put_capabilities},
 	{"@settings@\n", put_settings},
