@@ -26,9 +26,7 @@ bool bird_is_wanted(const struct model *model)
 	return false;
 }
 
-/* ---- Names
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Names ------------------------------------------------------------------------------------------------------ */
 
 /* The first `bird` of PATH or of where distributions put it: a daemon's PATH often lacks the sbin folders. */
 static int find_program(char *program)
@@ -74,9 +72,7 @@ int bird_daemon_init(struct bird_daemon *daemon, const char *run_dir, struct err
 	return 0;
 }
 
-/* ---- Files
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Files ------------------------------------------------------------------------------------------------------ */
 
 static int write_all(int file, const char *text, size_t size)
 {
@@ -164,10 +160,9 @@ static int remove_password(int folder, const char *name, void *context)
 	return is_password_file(name) ? remove_file(folder, name, context) : 0;
 }
 
-/* ---- Passwords
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Passwords -------------------------------------------------------------------------------------------------- */
 
-/* The first line of a file that only its owner may read. */
+/* All of a file that only its owner may read, but for a newline at its end: bird_render_password() judges the rest. */
 static int read_secret(const char *path, char *secret, size_t size, struct error *error)
 {
 	_cleanup_close_ int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -205,8 +200,7 @@ static int write_password(int folder, const struct tunnel *tunnel, struct error 
 	return write_rendered(folder, bird_password_file(tunnel->number, name), 0600, text, error);
 }
 
-/* ---- Stage, check, install
- * --------------------------------------------------------------------------------------------- */
+/* ---- Stage, check, install -------------------------------------------------------------------------------------- */
 
 static int stage_files(const struct bird_daemon *daemon, int stage, const struct model *model,
 	const bool *announced, struct error *error)

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * BIRD as a process: its files, and how it is started. main spawns and supervises it; bird/client.h talks
- *with it.
+ * with it.
  *
  *	RUN/bird/bird.conf  node.conf  tunnels.conf  announce.conf     0640
  *	RUN/bird/password-NUMBER.conf                                  0600
  *	RUN/bird/bird.log  bird.log.1                                  BIRD's own log, 1 MiB each at most
  *	RUN/bird/bird.ctl                                              its control socket
- *	RUN/bird/new/                                                  files that are being checked, or that
- *BIRD refused
+ *	RUN/bird/new/                                                  files being checked, or refused by BIRD
  *
  * A new configuration is written beside the old one and shown to `bird -p`; only what BIRD accepts replaces
- *the old files, one rename each. A running BIRD reads them when it is told to: bird_client_configure().
+ * the old files, one rename each. A running BIRD reads them when it is told to: bird_client_configure().
  */
 #ifndef BIRD_DAEMON_H
 #define BIRD_DAEMON_H

@@ -173,7 +173,7 @@ struct fragment_entry {
 	__u32 reserved;
 };
 
-/* ---- Reasons: what happened to a packet. The one list: counters, explain, stats, JSON and docs come from it. ------- */
+/* ---- Reasons: what happened to a packet. The one list: counters, explain, stats, JSON and docs come from it. ----- */
 
 /*       name, drop?, words                                                                                          */
 #define REASONS(X)                                                                                          \
@@ -216,7 +216,7 @@ struct reason_count {
 	__u64 packets, bytes;
 };
 
-/* ---- Explaining: the question and answer of the program `explain`, by BPF_PROG_TEST_RUN ------------------------------ */
+/* ---- Explaining: the question and answer of the program `explain`, by BPF_PROG_TEST_RUN -------------------------- */
 
 /* Where the packet is seen: it comes in by a tunnel, leaves through home0, surfaces at an uplink. */
 enum explain_direction { EXPLAIN_REQUEST = 1, EXPLAIN_RESPONSE = 2, EXPLAIN_UPLINK = 3 };
@@ -245,7 +245,7 @@ struct explanation {
 	__u32 length;        /* in: of the IP packet; 0: small enough */
 };
 
-/* ---- Maps: pinned under the pin directory by these names ------------------------------------------------------------- */
+/* ---- Maps: pinned under the pin directory by these names --------------------------------------------------------- */
 
 #define MAP_FLOWS         "flows_1"   /* ARRAY of struct line, BPF_F_MMAPABLE */
 #define MAP_DEVICES       "devices_1" /* the same */

@@ -136,7 +136,7 @@ static __always_inline bool expired(const struct table *table, __u64 tag, __u64 
 	return idle_ms(home, table_now(table)) > line_lifetime_ms(table->settings, TAG_STATE(tag), protocol);
 }
 
-/* ---- Finding ------------------------------------------------------------------------------------------------------ */
+/* ---- Finding ----------------------------------------------------------------------------------------------------- */
 
 static __always_inline bool table_find(
 	const struct table *table, const struct line_key *key, __u64 hash, struct finding *found)
@@ -162,7 +162,7 @@ static __always_inline bool table_find(
 	return false;
 }
 
-/* ---- Inserting ---------------------------------------------------------------------------------------------------- */
+/* ---- Inserting --------------------------------------------------------------------------------------------------- */
 
 /* How readily a line gives its place to another flow. Dead before free: searches stay short. */
 enum rank { RANK_NEVER, RANK_CLOSING, RANK_HALF_OPEN, RANK_FREE, RANK_DEAD };
@@ -279,7 +279,7 @@ static __always_inline enum inserted table_insert(
 	return INSERTED;
 }
 
-/* ---- Changing a line in service ----------------------------------------------------------------------------------- */
+/* ---- Changing a line in service ---------------------------------------------------------------------------------- */
 
 /* Notes that the line was used, and by which way; the owner stays. */
 static __always_inline void line_touch(

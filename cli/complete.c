@@ -62,7 +62,7 @@ static void offer(const struct line *line, const char *prefix, const char *word)
 		fprintf(line->stream, "%s\n", whole);
 }
 
-/* ---- Names ---------------------------------------------------------------------------------------------------------- */
+/* ---- Names ------------------------------------------------------------------------------------------------------- */
 
 struct names {
 	const struct kind *kind;
@@ -132,7 +132,7 @@ static int offer_selector(const struct line *line, const struct command *command
 	return kind ? offer_names(line, kind, strcspn(kind, " ")) : 0;
 }
 
-/* ---- Words and flags ------------------------------------------------------------------------------------------------ */
+/* ---- Words and flags --------------------------------------------------------------------------------------------- */
 
 static bool is_first(size_t index)
 {
@@ -181,7 +181,7 @@ static int offer_word(const struct line *line)
 	return 0;
 }
 
-/* ---- Before the last word --------------------------------------------------------------------------------------------- */
+/* ---- Before the last word ---------------------------------------------------------------------------------------- */
 
 static void read_flag(struct line *line, const char *argument)
 {

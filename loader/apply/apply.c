@@ -15,7 +15,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-/* ---- Life --------------------------------------------------------------------------------------------------------- */
+/* ---- Life -------------------------------------------------------------------------------------------------------- */
 
 int apply_open(const char *pin_dir, struct apply **apply, struct error *error)
 {
@@ -58,7 +58,7 @@ const char *apply_pin_dir(const struct apply *apply)
 	return apply->pin_dir;
 }
 
-/* ---- Effects: what each kind of item does ------------------------------------------------------------------------- */
+/* ---- Effects: what each kind of item does ------------------------------------------------------------------------ */
 
 typedef int effect(struct apply *apply, const struct item *item, struct error *error);
 
@@ -187,7 +187,7 @@ static const struct {
 	[ITEM_RULE] = {add_rule, remove_rule},
 };
 
-/* ---- Running ------------------------------------------------------------------------------------------------------ */
+/* ---- Running ----------------------------------------------------------------------------------------------------- */
 
 static int perform(struct apply *apply, effect *act, const struct item *item, struct error *error)
 {

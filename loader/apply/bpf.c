@@ -15,7 +15,7 @@
 #include "bpf/gateway.skel.h"
 #include "bpf/uplink_xdp.skel.h"
 
-/* ---- Loading ------------------------------------------------------------------------------------------------------ */
+/* ---- Loading ----------------------------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *map;
@@ -209,7 +209,7 @@ int bpf_remove(const char *pin_dir, struct error *error)
 	return remove_directory(pin_dir, error);
 }
 
-/* ---- Looking ------------------------------------------------------------------------------------------------------ */
+/* ---- Looking ----------------------------------------------------------------------------------------------------- */
 
 int bpf_map_open(const char *pin_dir, const char *map, uint32_t *entries, struct error *error)
 {

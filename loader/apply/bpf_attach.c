@@ -50,7 +50,7 @@ static struct pin pin_of(const char *pin_dir, enum program program, uint64_t gen
 	return pin_program(pin_dir, program_name(program));
 }
 
-/* ---- TCX ---------------------------------------------------------------------------------------------------------- */
+/* ---- TCX --------------------------------------------------------------------------------------------------------- */
 
 /* -ENOENT when there is no link, or its interface is gone. */
 static int tcx_open(const char *pin_dir, enum program program, int index)
@@ -106,7 +106,7 @@ static int tcx_detach(const char *pin_dir, enum program program, int index, stru
 	return 0;
 }
 
-/* ---- clsact ------------------------------------------------------------------------------------------------------- */
+/* ---- clsact ------------------------------------------------------------------------------------------------------ */
 
 static struct bpf_tc_hook tc_hook(enum program program, int index)
 {
@@ -202,7 +202,7 @@ static int clsact_detach(enum program program, int index, struct error *error)
 	return 0;
 }
 
-/* ---- XDP ---------------------------------------------------------------------------------------------------------- */
+/* ---- XDP --------------------------------------------------------------------------------------------------------- */
 
 static void close_skeleton(struct uplink_xdp_bpf **skeleton)
 {
@@ -387,7 +387,7 @@ const char *bpf_xdp_mode(const char *interface)
 	return "none";
 }
 
-/* ---- One way in --------------------------------------------------------------------------------------------------- */
+/* ---- One way in -------------------------------------------------------------------------------------------------- */
 
 /* ATTACH_AUTO: not attached. */
 static enum attach_mode attached_mode(const char *pin_dir, enum program program, int index)

@@ -32,7 +32,7 @@ static int open_map(const char *directory, const char *name, struct bpf_map_info
 	return get_information(map, information) ? TAKE_FD(map) : -ENOENT;
 }
 
-/* ---- Tables ------------------------------------------------------------------------------------------------------- */
+/* ---- Tables ------------------------------------------------------------------------------------------------------ */
 
 struct table {
 	struct line *lines;
@@ -214,7 +214,7 @@ int carry_tables(const char *from, const char *to, struct error *error)
 	return 0;
 }
 
-/* ---- Other maps ----------------------------------------------------------------------------------------------------- */
+/* ---- Other maps -------------------------------------------------------------------------------------------------- */
 
 static bool is_table(const char *name)
 {

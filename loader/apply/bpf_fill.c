@@ -61,7 +61,7 @@ static const struct table empty_tables[TABLES] = {
 	[TABLE_SETTINGS] = {MAP_SETTINGS, sizeof(uint32_t), sizeof(struct settings), .is_array = true},
 };
 
-/* ---- Tables in memory ----------------------------------------------------------------------------------------------- */
+/* ---- Tables in memory -------------------------------------------------------------------------------------------- */
 
 static void table_add(struct table *table, const void *key, const void *value)
 {
@@ -111,7 +111,7 @@ static bool table_has(const struct table *table, const void *key)
 	       bsearch(wanted, table->entries, table->count, sizeof(*table->entries), compare_keys);
 }
 
-/* ---- What is wanted --------------------------------------------------------------------------------------------------- */
+/* ---- What is wanted ---------------------------------------------------------------------------------------------- */
 
 static void add_prefix(
 	struct filling *filling, uint16_t space, uint16_t which, const struct prefix *prefix, uint16_t holder)
@@ -237,7 +237,7 @@ static int write_down(struct filling *filling, struct netlink *netlink, struct e
 	return result;
 }
 
-/* ---- Against the maps --------------------------------------------------------------------------------------------------- */
+/* ---- Against the maps -------------------------------------------------------------------------------------------- */
 
 struct comparison {
 	bool write;

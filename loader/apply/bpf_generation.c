@@ -20,7 +20,7 @@
 #define SET_ASIDE   1 /* no digest, for all that is likely */
 #define MAPS_MAX    64
 
-/* ---- Numbers and names -------------------------------------------------------------------------------------------- */
+/* ---- Numbers and names ------------------------------------------------------------------------------------------- */
 
 uint64_t generation_of_build(uint32_t flows, uint32_t devices)
 {
@@ -97,7 +97,7 @@ int generation_set_aside(const char *pin_dir, struct error *error)
 	return generation_switch(pin_dir, SET_ASIDE, error);
 }
 
-/* ---- Which program is of which generation ------------------------------------------------------------------------- */
+/* ---- Which program is of which generation ------------------------------------------------------------------------ */
 
 /* What a program does and on which maps: the kernel's tag is a hash of the instructions, without the maps in them. */
 struct identity {
@@ -179,7 +179,7 @@ uint64_t generation_of_program(const char *pin_dir, const char *program, int des
 	return search.found;
 }
 
-/* ---- Maps, and the end ----------------------------------------------------------------------------------------------- */
+/* ---- Maps, and the end ------------------------------------------------------------------------------------------- */
 
 int generation_share_maps(struct bpf_object *object, const char *directory)
 {

@@ -43,7 +43,7 @@ int generations_settle(const char *pin_dir, struct error *error);
 /* Makes an object that is not loaded yet use the maps of a generation's directory. */
 int generation_share_maps(struct bpf_object *object, const char *directory);
 
-/* ---- Carrying over (bpf_carry.c) ----------------------------------------------------------------------------------- */
+/* ---- Carrying over (bpf_carry.c) --------------------------------------------------------------------------------- */
 
 /* Fills each map of one directory from its namesake in another, where they are not the same map. */
 int carry_maps(const char *from, const char *to, struct error *error);

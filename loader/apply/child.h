@@ -37,7 +37,7 @@ int child_adopt(struct children *children, const char *name, pid_t pid, struct e
 /* 0 when none of that name runs. */
 pid_t child_pid(const struct children *children, const char *name);
 
-/* ---- Ends --------------------------------------------------------------------------------------------------------- */
+/* ---- Ends -------------------------------------------------------------------------------------------------------- */
 
 struct child_end {
 	char name[CHILD_NAME_SIZE];
@@ -58,7 +58,7 @@ const char *children_waiting(const struct children *children, size_t *index);
 /* How many ms until the first of them is due; UINT64_MAX: none waits. */
 uint64_t children_wait_ms(const struct children *children);
 
-/* ---- Any process -------------------------------------------------------------------------------------------------- */
+/* ---- Any process ------------------------------------------------------------------------------------------------- */
 
 /*
  * Ends any process by pid, ours or not: SIGTERM, after `patience_ms` SIGKILL, and waits until it is gone. A child that is

@@ -11,8 +11,7 @@
 #include "apply/sysctl.h"
 #include "base/cleanup.h"
 
-/* ---- Looking
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Looking ---------------------------------------------------------------------------------------------------- */
 
 struct link_reading {
 	link_callback callback;
@@ -88,8 +87,7 @@ int link_find(struct netlink *netlink, const char *name, struct link *link, stru
 	return result < 0 ? result : search.is_found ? 0 : -ENODEV;
 }
 
-/* ---- Making
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- Making ----------------------------------------------------------------------------------------------------- */
 
 static int require_index(const char *name, uint32_t *index, struct error *error)
 {
@@ -234,8 +232,7 @@ int link_set_up(struct netlink *netlink, const char *name, bool up, struct error
 	return netlink_request(netlink, &message, error);
 }
 
-/* ---- Addresses
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Addresses -------------------------------------------------------------------------------------------------- */
 
 static int change_address(struct netlink *netlink, uint16_t type, uint16_t flags, const char *name,
 	const struct prefix *prefix, struct error *error)

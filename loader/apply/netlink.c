@@ -54,8 +54,7 @@ int netlink_descriptor(const struct netlink *netlink)
 	return mnl_socket_get_fd(netlink->socket);
 }
 
-/* ---- Building
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Building --------------------------------------------------------------------------------------------------- */
 
 void message_start(
 	struct message *message, uint16_t type, uint16_t flags, const void *family_header, size_t size)
@@ -106,8 +105,7 @@ void message_nest_end(struct message *message, struct nlattr *nest)
 	mnl_attr_nest_end(&message->header, nest);
 }
 
-/* ---- Asking
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Asking ----------------------------------------------------------------------------------------------------- */
 
 struct reading {
 	message_callback callback;
@@ -219,8 +217,7 @@ int netlink_listen(struct netlink *netlink, message_callback callback, void *con
 	}
 }
 
-/* ---- Generic netlink
- * ------------------------------------------------------------------------------------------ */
+/* ---- Generic netlink -------------------------------------------------------------------------------------------- */
 
 static int keep_family(const struct nlmsghdr *header, void *context)
 {
@@ -242,8 +239,7 @@ int netlink_generic_family(struct netlink *netlink, const char *name, uint16_t *
 	return ask(netlink, &message, &reading, error);
 }
 
-/* ---- Reading attributes
- * ------------------------------------------------------------------------------------------ */
+/* ---- Reading attributes ----------------------------------------------------------------------------------------- */
 
 const void *message_payload(const struct nlmsghdr *header)
 {

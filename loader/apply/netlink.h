@@ -64,8 +64,7 @@ int netlink_listen(struct netlink *netlink, message_callback callback, void *con
 /* Looks a generic netlink family up. -ENOENT when the kernel has none of that name. */
 int netlink_generic_family(struct netlink *netlink, const char *name, uint16_t *family, struct error *error);
 
-/* ---- Reading attributes
- * -------------------------------------------------------------------------------------- */
+/* ---- Reading attributes ----------------------------------------------------------------------------------------- */
 
 #define ATTRIBUTES_MAX 80
 struct attributes {

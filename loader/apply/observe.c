@@ -33,7 +33,7 @@ static struct item item_on(enum item_kind kind, const char *interface)
 	return item;
 }
 
-/* ---- Interfaces --------------------------------------------------------------------------------------------------- */
+/* ---- Interfaces -------------------------------------------------------------------------------------------------- */
 
 /* The settings that a plan may want are those that wanted.c lists: ask it, for a link of ours. */
 static int observe_sysctls(struct observation *observation, const struct link *link)
@@ -115,7 +115,7 @@ int observe_interface(struct apply *apply, const char *name, struct items *items
 	return observe_ours(&observation, &link);
 }
 
-/* ---- Addresses ---------------------------------------------------------------------------------------------------- */
+/* ---- Addresses --------------------------------------------------------------------------------------------------- */
 
 /* Ours, or one that stands where we would put it: then it is left alone, now and at the end. */
 static int observe_address(uint32_t index, const struct prefix *prefix, bool ours, void *context)
@@ -128,7 +128,7 @@ static int observe_address(uint32_t index, const struct prefix *prefix, bool our
 	return items_add(observation->items, &item);
 }
 
-/* ---- All ---------------------------------------------------------------------------------------------------------- */
+/* ---- All --------------------------------------------------------------------------------------------------------- */
 
 static int observe_programs(struct observation *observation)
 {
@@ -169,7 +169,7 @@ int apply_observe(struct apply *apply, const struct model *model, struct items *
 	return result;
 }
 
-/* ---- Adopting ----------------------------------------------------------------------------------------------------- */
+/* ---- Adopting ---------------------------------------------------------------------------------------------------- */
 
 /* One that cannot be watched serves all the same; its end will be seen by its interface. */
 static int adopt_link(const struct link *link, void *context)
@@ -187,7 +187,7 @@ int apply_adopt(struct apply *apply, struct error *error)
 	return link_each(apply->netlink, adopt_link, apply->children, error);
 }
 
-/* ---- Status ------------------------------------------------------------------------------------------------------- */
+/* ---- Status ------------------------------------------------------------------------------------------------------ */
 
 static int refresh_tunnel(const struct link *link, void *context)
 {

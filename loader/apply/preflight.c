@@ -23,7 +23,7 @@
 
 typedef int check(struct apply *apply, const struct model *model, struct error *error);
 
-/* ---- The machine -------------------------------------------------------------------------------------------------- */
+/* ---- The machine ------------------------------------------------------------------------------------------------- */
 
 static int check_bpffs(struct apply *apply, const struct model *model, struct error *error)
 {
@@ -86,7 +86,7 @@ static int check_wireguard(struct apply *apply, const struct model *model, struc
 	return 0;
 }
 
-/* ---- Interfaces --------------------------------------------------------------------------------------------------- */
+/* ---- Interfaces -------------------------------------------------------------------------------------------------- */
 
 static int check_free(struct apply *apply, const char *name, struct error *error)
 {
@@ -146,7 +146,7 @@ static int check_uplinks(struct apply *apply, const struct model *model, struct 
 	return 0;
 }
 
-/* ---- Addresses and keys ------------------------------------------------------------------------------------------- */
+/* ---- Addresses and keys ------------------------------------------------------------------------------------------ */
 
 struct address_search {
 	const struct model *model;

@@ -26,8 +26,7 @@ static size_t family_size(int family)
 	return family == AF_INET ? 4 : 16;
 }
 
-/* ---- Rules
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Rules ------------------------------------------------------------------------------------------------------ */
 
 static int change_rule(
 	struct netlink *netlink, uint16_t type, uint16_t flags, const struct item *item, struct error *error)
@@ -84,8 +83,7 @@ static int observe_rule(const struct nlmsghdr *header, void *context)
 	return items_add(context, &item);
 }
 
-/* ---- Routes
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- Routes ----------------------------------------------------------------------------------------------------- */
 
 static int change_route(
 	struct netlink *netlink, uint16_t type, uint16_t flags, const struct item *item, struct error *error)
@@ -135,8 +133,7 @@ static int observe_route(const struct nlmsghdr *header, void *context)
 	return items_add(context, &item);
 }
 
-/* ---- Neighbours
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Neighbours ------------------------------------------------------------------------------------------------- */
 
 static int change_neighbour(
 	struct netlink *netlink, uint16_t type, uint16_t flags, const struct item *item, struct error *error)

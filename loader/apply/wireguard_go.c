@@ -28,7 +28,7 @@ static void sleep_step(void)
 	nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000L}, NULL);
 }
 
-/* ---- The process -------------------------------------------------------------------------------------------------- */
+/* ---- The process ------------------------------------------------------------------------------------------------- */
 
 static struct sockaddr_un socket_address(const char *name)
 {
@@ -151,7 +151,7 @@ static int adopt(struct children *children, const char *name, struct error *erro
 	return pid > 0 ? child_adopt(children, name, pid, error) : 0;
 }
 
-/* ---- UAPI ----------------------------------------------------------------------------------------------------------- */
+/* ---- UAPI -------------------------------------------------------------------------------------------------------- */
 
 /* Sends a request and reads the answer up to its empty line, ended by a zero. Both may hold keys: the caller wipes. */
 static int talk(const char *name, const char *request, char *answer, struct error *error)

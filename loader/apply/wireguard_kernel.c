@@ -41,7 +41,7 @@ static void start(struct message *message, uint16_t family, uint8_t command, con
 	message_put_text(message, WGDEVICE_A_IFNAME, name);
 }
 
-/* ---- Setting ------------------------------------------------------------------------------------------------------ */
+/* ---- Setting ----------------------------------------------------------------------------------------------------- */
 
 static void put_endpoint(struct message *message, const struct wireguard_settings *settings)
 {
@@ -112,7 +112,7 @@ static int set(const char *name, const struct wireguard_settings *settings, stru
 	return result;
 }
 
-/* ---- Getting ------------------------------------------------------------------------------------------------------ */
+/* ---- Getting ----------------------------------------------------------------------------------------------------- */
 
 static void read_endpoint(const struct attributes *attributes, struct wireguard_state *state)
 {

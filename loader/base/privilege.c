@@ -31,7 +31,7 @@ uint64_t privilege_kept(void)
 	return bits;
 }
 
-/* ---- The process's sets: two words each ----------------------------------------------------------------------------- */
+/* ---- The process's sets: two words each -------------------------------------------------------------------------- */
 
 struct sets {
 	uint64_t effective, permitted, inheritable;
@@ -62,7 +62,7 @@ static int set_sets(const struct sets *sets)
 	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
-/* ---- Limits --------------------------------------------------------------------------------------------------------- */
+/* ---- Limits ------------------------------------------------------------------------------------------------------ */
 
 static int require(uint64_t permitted, struct error *error)
 {
@@ -109,7 +109,7 @@ void privilege_no_core(void)
 	prctl(PR_SET_DUMPABLE, 0);
 }
 
-/* ---- For a moment ----------------------------------------------------------------------------------------------------- */
+/* ---- For a moment ------------------------------------------------------------------------------------------------ */
 
 bool privilege_raise(void)
 {

@@ -120,7 +120,7 @@ static void neighbors_are_on_the_link(struct review *review, const struct model 
 	}
 }
 
-/* ---- Address space: who may overlap with whom --------------------------------------------------------------------- */
+/* ---- Address space: who may overlap with whom -------------------------------------------------------------------- */
 
 enum holder { PROVIDER, INSIDE, LOOPBACK, LINK, HOLDERS };
 

@@ -3,11 +3,11 @@
  * The control socket: how gwctl asks gwd.
  *
  * ctl only looks: at the status (which leads to the model) and at the mapped tables. For what needs hands, or
- *a module it may not know, it calls main back through the hooks. One connection is a client (server.c): a
- *buffer of what came, a buffer of what is to go, and at most one request in work. A request is served in
- *steps (methods.c); a step writes rows until the buffer is full or its slice of a table is used up, and the
- *next one follows when the socket can take more. So a long list costs the daemon neither memory nor time at
- *one piece, and a client that never reads only waits for itself.
+ * a module it may not know, it calls main back through the hooks. One connection is a client (server.c): a
+ * buffer of what came, a buffer of what is to go, and at most one request in work. A request is served in
+ * steps (methods.c); a step writes rows until the buffer is full or its slice of a table is used up, and the
+ * next one follows when the socket can take more. So a long list costs the daemon neither memory nor time at
+ * one piece, and a client that never reads only waits for itself.
  *
  *	server.c   the socket, clients, buffers, who may connect
  *	request.c  a line of JSON into a method and checked arguments

@@ -35,7 +35,7 @@ static const char *seen_name(enum explain_direction seen)
 	return names[seen];
 }
 
-/* ---- The question ------------------------------------------------------------------------------------------------------ */
+/* ---- The question ------------------------------------------------------------------------------------------------ */
 
 static bool is_tunnel_address(const struct model *model, const struct address *address)
 {
@@ -106,7 +106,7 @@ static int read_question(struct request *request, struct question *question)
 	return r;
 }
 
-/* ---- The answers ------------------------------------------------------------------------------------------------------- */
+/* ---- The answers ------------------------------------------------------------------------------------------------- */
 
 static int ask(struct request *request, const struct question *question, enum explain_direction seen,
 	uint16_t tunnel, struct explanation *answer)

@@ -7,9 +7,9 @@
  * and gets lines back: any number of rows, each an object without "code", and a last line
  *	{"code": 0}    or    {"code": 3, "error": "no tunnel is called …"}
  * where the code is the exit status of gwctl. A code other than 0 may come after rows: `status` answers its
- *row and then 1 with what is degraded. Requests may be sent ahead; they are answered one after the other. A
- *request that is no such line is answered by code 2; one that is longer than REQUEST_SIZE_MAX ends the
- *connection, since where the next one begins is not known any more. docs/json.md describes the rows.
+ * row and then 1 with what is degraded. Requests may be sent ahead; they are answered one after the other. A
+ * request that is no such line is answered by code 2; one that is longer than REQUEST_SIZE_MAX ends the
+ * connection, since where the next one begins is not known any more. docs/json.md describes the rows.
  */
 #ifndef CTL_PROTOCOL_H
 #define CTL_PROTOCOL_H

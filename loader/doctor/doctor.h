@@ -26,7 +26,7 @@
 #include "base/error.h"
 #include "model.h"
 
-/* ---- Facts ------------------------------------------------------------------------------------------------------------- */
+/* ---- Facts ------------------------------------------------------------------------------------------------------- */
 
 #define UNKNOWN (-1)
 
@@ -81,7 +81,7 @@ int probe_listeners(struct facts *facts);
 /* The number in a file such as /proc/sys/…, or UNKNOWN. */
 int probe_number(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* ---- Findings ---------------------------------------------------------------------------------------------------------- */
+/* ---- Findings ---------------------------------------------------------------------------------------------------- */
 
 enum finding_level { FINDING_OK, FINDING_WARNING, FINDING_PROBLEM };
 
@@ -133,7 +133,7 @@ int list_passages(const struct model *model, struct diagnosis *diagnosis);
 void found(struct diagnosis *diagnosis, enum finding_level level, const char *advice, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* ---- Telling ----------------------------------------------------------------------------------------------------------- */
+/* ---- Telling ----------------------------------------------------------------------------------------------------- */
 
 const char *finding_level_name(enum finding_level level);
 void diagnosis_print(const struct diagnosis *diagnosis, FILE *stream);

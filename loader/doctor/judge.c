@@ -28,7 +28,7 @@ void found(struct diagnosis *diagnosis, enum finding_level level, const char *ad
 	va_end(arguments);
 }
 
-/* ---- The kernel -------------------------------------------------------------------------------------------------------- */
+/* ---- The kernel -------------------------------------------------------------------------------------------------- */
 
 static void judge_kernel(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
 {
@@ -95,7 +95,7 @@ static void judge_dummy(const struct model *model, const struct facts *facts, st
 		facts->kernel_dummy ? "dummy" : "veth pair's end, since no dummy module is to be seen");
 }
 
-/* ---- Programs ---------------------------------------------------------------------------------------------------------- */
+/* ---- Programs ---------------------------------------------------------------------------------------------------- */
 
 /* The first number triple of a text: "BIRD version 2.0.12" is 20012; 0: there is none. */
 static unsigned version_number(const char *text)
@@ -128,7 +128,7 @@ static void judge_versions(const struct model *model, const struct facts *facts,
 		facts->wireguard_go);
 }
 
-/* ---- Time -------------------------------------------------------------------------------------------------------------- */
+/* ---- Time -------------------------------------------------------------------------------------------------------- */
 
 static void judge_clock(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
 {
@@ -184,7 +184,7 @@ static void judge_timers(const struct model *model, const struct facts *facts, s
 			late_us / 1000, tunnel->name, detection_ms);
 }
 
-/* ---- All of them ------------------------------------------------------------------------------------------------------- */
+/* ---- All of them ------------------------------------------------------------------------------------------------- */
 
 const struct check doctor_checks[] = {
 	{"kernel", judge_kernel},

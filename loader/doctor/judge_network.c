@@ -12,7 +12,7 @@
 #define WIREGUARD_V6       80
 #define NEIGHBOURS_CROWDED 80 /* percent */
 
-/* ---- Uplinks ----------------------------------------------------------------------------------------------------------- */
+/* ---- Uplinks ----------------------------------------------------------------------------------------------------- */
 
 /* Some drivers do native XDP only with a free queue a processor, or half of their queues (ena, virtio_net, mlx). */
 static void judge_queues(
@@ -75,7 +75,7 @@ void judge_uplinks(const struct model *model, const struct facts *facts, struct 
 		found(diagnosis, FINDING_OK, "", "no uplink is configured");
 }
 
-/* ---- MTU --------------------------------------------------------------------------------------------------------------- */
+/* ---- MTU --------------------------------------------------------------------------------------------------------- */
 
 /* Alone nothing is relayed. */
 static void judge_uplink_mtu(const struct model *model, const struct uplink_facts *uplink, int relay_overhead,
@@ -116,7 +116,7 @@ void judge_mtus(const struct model *model, const struct facts *facts, struct dia
 			model->array.mtu);
 }
 
-/* ---- rp_filter, neighbours ----------------------------------------------------------------------------------------------- */
+/* ---- rp_filter, neighbours --------------------------------------------------------------------------------------- */
 
 /* The kernel goes by the larger of the two. Strict (1): the way back of a device's address is home0, not its tunnel. */
 void judge_rp_filter(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
@@ -164,7 +164,7 @@ void judge_neighbours(const struct model *model, const struct facts *facts, stru
 		found(diagnosis, FINDING_OK, "", "the neighbour tables have room");
 }
 
-/* ---- Who listens --------------------------------------------------------------------------------------------------------- */
+/* ---- Who listens ------------------------------------------------------------------------------------------------- */
 
 static bool is_ours(const struct model *model, const struct listener *listener)
 {
@@ -205,7 +205,7 @@ void judge_listeners(const struct model *model, const struct facts *facts, struc
 		found(diagnosis, FINDING_OK, "", "no service listens on every address");
 }
 
-/* ---- What a firewall must let pass ----------------------------------------------------------------------------------------- */
+/* ---- What a firewall must let pass ------------------------------------------------------------------------------- */
 
 static int add_passage(struct diagnosis *diagnosis, const char *protocol, uint16_t port,
 	const char *interface, const char *what)

@@ -35,7 +35,7 @@ int probe_number(const char *format, ...)
 	return file && fscanf(file, "%d", &number) == 1 ? number : UNKNOWN;
 }
 
-/* ---- The kernel -------------------------------------------------------------------------------------------------------- */
+/* ---- The kernel -------------------------------------------------------------------------------------------------- */
 
 static void probe_kernel(struct facts *facts)
 {
@@ -92,7 +92,7 @@ static bool on_bpffs(const char *pin_dir)
 	return status.f_type == BPF_FS_MAGIC;
 }
 
-/* ---- Programs ---------------------------------------------------------------------------------------------------------- */
+/* ---- Programs ---------------------------------------------------------------------------------------------------- */
 
 /* The first line of `program --version`, on whichever stream it says so; empty when there is no such program. */
 static void probe_version(const char *program, char *text, size_t size)
@@ -120,7 +120,7 @@ static void probe_version(const char *program, char *text, size_t size)
 		text[0] = '\0';
 }
 
-/* ---- Time -------------------------------------------------------------------------------------------------------------- */
+/* ---- Time -------------------------------------------------------------------------------------------------------- */
 
 static void probe_clock(struct facts *facts)
 {
@@ -151,7 +151,7 @@ static void probe_lateness(struct facts *facts)
 	}
 }
 
-/* ---- Sysctls ----------------------------------------------------------------------------------------------------------- */
+/* ---- Sysctls ----------------------------------------------------------------------------------------------------- */
 
 /* The second line of these files begins with the number of entries, in hex. */
 static int second_line_number(FILE *file)

@@ -37,7 +37,7 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* ---- The interface ---------------------------------------------------------------------------------------------------- */
+/* ---- The interface ----------------------------------------------------------------------------------------------- */
 
 /* Nothing is ever to be sent there, so it shall not speak by itself either. */
 static void be_silent(const char *interface)
@@ -79,7 +79,7 @@ static int hold(const char *interface, struct error *error)
 	return result < 0 ? error_errno(error, result, "the interface %s", interface) : TAKE_FD(tun);
 }
 
-/* ---- Who is in charge ------------------------------------------------------------------------------------------------- */
+/* ---- Who is in charge -------------------------------------------------------------------------------------------- */
 
 static int listen_at(const char *path, struct error *error)
 {

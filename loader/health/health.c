@@ -47,7 +47,7 @@ void health_free(struct health *health)
 	free(health);
 }
 
-/* ---- Rules ------------------------------------------------------------------------------------------------------------ */
+/* ---- Rules ------------------------------------------------------------------------------------------------------- */
 
 static bool needs(const struct tunnel *tunnel, enum health_need need)
 {
@@ -100,7 +100,7 @@ void health_adopt(struct health *health, uint16_t tunnel)
 	}
 }
 
-/* ---- Events ----------------------------------------------------------------------------------------------------------- */
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
 
 void health_report(
 	struct health *health, uint16_t tunnel, enum health_need need, bool fulfilled, uint64_t now_ms)
@@ -158,7 +158,7 @@ uint64_t health_deadline(const struct health *health)
 	return health->thaw_ms;
 }
 
-/* ---- Answers ---------------------------------------------------------------------------------------------------------- */
+/* ---- Answers ----------------------------------------------------------------------------------------------------- */
 
 const char *health_cause(const struct health_tunnel *tunnel)
 {

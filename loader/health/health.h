@@ -55,7 +55,7 @@ void health_adopt(struct health *health, uint16_t tunnel);
 /* "link gone", "BFD down", "BGP down", "all well": why it is usable or not. */
 const char *health_cause(const struct health_tunnel *tunnel);
 
-/* ---- Events ----------------------------------------------------------------------------------------------------------- */
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
 
 /* The link is there, BFD is up, BGP is established; or it is not. May be repeated. Nothing happens when the model has no such tunnel. */
 void health_report(
@@ -68,7 +68,7 @@ void health_tick(struct health *health, uint64_t now_ms);
 /* UINT64_MAX: nothing waits for time. */
 uint64_t health_deadline(const struct health *health);
 
-/* ---- Answers ---------------------------------------------------------------------------------------------------------- */
+/* ---- Answers ----------------------------------------------------------------------------------------------------- */
 
 /* One row a tunnel, in the model's order. */
 const struct health_tunnel *health_tunnels(const struct health *health);

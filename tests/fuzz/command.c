@@ -28,7 +28,7 @@ static char *take_text(struct input *input)
 	return text;
 }
 
-/* ---- The command line ------------------------------------------------------------------------------------------------- */
+/* ---- The command line -------------------------------------------------------------------------------------------- */
 
 static void check_invocation(const struct invocation *invocation)
 {
@@ -57,7 +57,7 @@ static void check_arguments(struct input input)
 		free(arguments[i]);
 }
 
-/* ---- Words ------------------------------------------------------------------------------------------------------------ */
+/* ---- Words ------------------------------------------------------------------------------------------------------- */
 
 static void check_address(const char *text)
 {
@@ -120,7 +120,7 @@ static void check_words(struct input input)
 	check_endpoint(text);
 }
 
-/* ---- Two dumps -------------------------------------------------------------------------------------------------------- */
+/* ---- Two dumps --------------------------------------------------------------------------------------------------- */
 
 /* A file of these bytes, which are a dump's lines, by a name that can be opened. */
 static void write_dump(int *file, char name[32], struct input lines)

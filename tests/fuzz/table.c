@@ -102,7 +102,7 @@ static bool find(unsigned number, struct finding *found)
 	return table_find(&in, &key, hash_by(number), found);
 }
 
-/* ---- What must hold --------------------------------------------------------------------------------------------------- */
+/* ---- What must hold ---------------------------------------------------------------------------------------------- */
 
 /* By key: its lines in service. */
 static void count_lines(unsigned counts[KEYS])
@@ -168,7 +168,7 @@ static int changed_line(void)
 	return changed;
 }
 
-/* ---- Requests --------------------------------------------------------------------------------------------------------- */
+/* ---- Requests ---------------------------------------------------------------------------------------------------- */
 
 /* How readily a line is to be given up, said once more: table.h, in the words of its essay. */
 static int rank_of(const struct line *line)
@@ -294,7 +294,7 @@ static void advance_held(enum line_state state)
 	held.found.line = NULL;
 }
 
-/* ---- What gwd does ---------------------------------------------------------------------------------------------------- */
+/* ---- What gwd does ----------------------------------------------------------------------------------------------- */
 
 /* Lines that are out of service now and were not: gone from the model, if they were `meant`. */
 static uint32_t note_dead(bool (*meant)(const struct line *line, const void *how), const void *how)
@@ -341,7 +341,7 @@ static void flush(uint16_t tunnel)
 	MUST(index == LINES && note_dead(is_of_tunnel, &tunnel) == killed);
 }
 
-/* ---- A sequence ------------------------------------------------------------------------------------------------------- */
+/* ---- A sequence -------------------------------------------------------------------------------------------------- */
 
 /* Steps that a clock takes: within the grace, about a lifetime, past all of them. */
 static void wait_for(uint8_t how_long)

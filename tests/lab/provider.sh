@@ -94,7 +94,7 @@ frr() { # MACHINE COMMAND…: asks it, a line of vtysh an argument
 	on "$machine" vtysh --vty_socket /run/frr "${arguments[@]}"
 }
 
-# ---- WireGuard, on the local gateways ---------------------------------------------------------------------------------
+# ---- WireGuard, on the local gateways --------------------------------------------------------------------------------
 
 wireguard_keys() { # MACHINE: a key pair that it keeps when it is powered off and on
 	local keys=$LAB/keys
@@ -132,7 +132,7 @@ provider_tunnel_kill() { # EDGE LOCAL
 	on "local-gw-0$2" sh -c 'kill -KILL $(cat /run/lab/wg-$1.pid)' sh "edge-gw-0$1"
 }
 
-# ---- All of it ---------------------------------------------------------------------------------------------------------
+# ---- All of it -------------------------------------------------------------------------------------------------------
 
 provider_up() {
 	local edge lgw
@@ -146,7 +146,7 @@ provider_up() {
 	frr_start ixp-router "$(bgp_of_ixp_router)"
 }
 
-# ---- Steering: which tunnel requests go by --------------------------------------------------------------------------------
+# ---- Steering: which tunnel requests go by ---------------------------------------------------------------------------
 #
 # By default BGP decides. A test that wants a tunnel of its own asks for it by policy rules in front of what BGP says:
 # table N of the ixp-router leads to local-gw-0N, table N of a local gateway to edge-gw-0N.
@@ -183,7 +183,7 @@ mend() { # all of them
 	on internet sh -c "while ip rule del pref $STEER 2>/dev/null; do :; done"
 }
 
-# ---- Witnesses: what the provider saw --------------------------------------------------------------------------------------
+# ---- Witnesses: what the provider saw --------------------------------------------------------------------------------
 #
 # On each local gateway a tcpdump notes every response that comes out of a tunnel and every request that goes into one:
 #     TIME INTERFACE In|Out IP|IP6 SOURCE > DESTINATION: …

@@ -89,7 +89,7 @@ edge_power_on() { # EDGE: the machine with its links, not yet gwd
 	wireguard_keys "$machine"
 }
 
-# ---- What scenarios say ------------------------------------------------------------------------------------------------
+# ---- What scenarios say ----------------------------------------------------------------------------------------------
 
 device() { on device "$@"; }
 

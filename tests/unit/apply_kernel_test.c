@@ -32,7 +32,7 @@
 #define FIRST_KEY "gFEGFCVb1gzXNwVWlLwBZRVVc1LyNGr5s8R8nXbVlnI="
 #define OTHER_KEY "oKL7nY5AQ0u6J0QVSnUo8ku1rFkEMdPwTu9PX+0dn0M="
 
-/* ---- A configuration as a tree, by hand --------------------------------------------------------------------------- */
+/* ---- A configuration as a tree, by hand -------------------------------------------------------------------------- */
 
 static struct prefix prefix(const char *text)
 {
@@ -108,7 +108,7 @@ static void fill_model(void)
 	inside[1] = prefix("fd10::/32");
 }
 
-/* ---- A machine of our own ----------------------------------------------------------------------------------------- */
+/* ---- A machine of our own ---------------------------------------------------------------------------------------- */
 
 static char *command_output(const char *command)
 {
@@ -171,7 +171,7 @@ static bool enter_machine(void)
 		      "ip address add 10.0.0.11/24 dev uplink0 && ip link set lo up") == 0;
 }
 
-/* ---- Observe, plan, apply ----------------------------------------------------------------------------------------- */
+/* ---- Observe, plan, apply ---------------------------------------------------------------------------------------- */
 
 static struct apply *apply;
 
@@ -326,7 +326,7 @@ static void a_tunnel_less(void)
 	CU_ASSERT(nothing_to_do());
 }
 
-/* ---- A change, and its undoing ------------------------------------------------------------------------------------- */
+/* ---- A change, and its undoing ----------------------------------------------------------------------------------- */
 
 /*
  * Everything a change may touch, in a form in which the number of an interface that was made again does not show: also
@@ -727,7 +727,7 @@ static void preflight_wants_a_bpffs(void)
 	apply_close(elsewhere);
 }
 
-/* ---- The monitor -------------------------------------------------------------------------------------------------- */
+/* ---- The monitor ------------------------------------------------------------------------------------------------- */
 
 static struct {
 	unsigned ups, downs, lost;

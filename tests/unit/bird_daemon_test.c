@@ -67,7 +67,7 @@ static struct machine {
 	char reason[256];
 } here;
 
-/* ---- Tools ------------------------------------------------------------------------------------------------------------ */
+/* ---- Tools ------------------------------------------------------------------------------------------------------- */
 
 static uint64_t now_ms(void)
 {
@@ -154,7 +154,7 @@ static void write_text(const char *name, const char *text)
 	fclose(file);
 }
 
-/* ---- The handler ------------------------------------------------------------------------------------------------------ */
+/* ---- The handler ------------------------------------------------------------------------------------------------- */
 
 static void on_session(void *context, uint16_t tunnel, bool established, const char *words)
 {
@@ -223,7 +223,7 @@ static bool both_told(void)
 	       strcmp(here.words[1], "Established") == 0;
 }
 
-/* ---- What the kernels say --------------------------------------------------------------------------------------------- */
+/* ---- What the kernels say ---------------------------------------------------------------------------------------- */
 
 #define FIRST_V4  "192.0.2.1 via 169.254.%d.1 dev pt%d metric 32 \n"
 #define SECOND_V4 "192.0.2.2 via 169.254.%d.1 dev pt%d metric 32 \n"
@@ -276,7 +276,7 @@ static bool markers_down(void)
 	return markers_are("", "");
 }
 
-/* ---- Set up, in the order of the tests ---------------------------------------------------------------------------------- */
+/* ---- Set up, in the order of the tests --------------------------------------------------------------------------- */
 
 static void make_peer_namespace(void)
 {
@@ -394,7 +394,7 @@ static void announce_and_wait(const bool *announced)
 		CU_FAIL_FATAL(error.text);
 }
 
-/* ---- Tests -------------------------------------------------------------------------------------------------------------- */
+/* ---- Tests ------------------------------------------------------------------------------------------------------- */
 
 static void sessions_come_up(void)
 {

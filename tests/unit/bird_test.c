@@ -12,7 +12,7 @@
 #include "bird/reply.h"
 #include "bird_model.h"
 
-/* ---- Text ------------------------------------------------------------------------------------------------------------- */
+/* ---- Text -------------------------------------------------------------------------------------------------------- */
 
 #define HEAD "# Written by gwd: changes are lost.\n\n"
 
@@ -176,7 +176,7 @@ static void markers_go_there_and_back(void)
 	}
 }
 
-/* ---- Files, read by the real BIRD -------------------------------------------------------------------------------------- */
+/* ---- Files, read by the real BIRD -------------------------------------------------------------------------------- */
 
 struct place {
 	char run_dir[64];
@@ -327,7 +327,7 @@ static void long_run_dirs_are_refused(void)
 	CU_ASSERT_EQUAL(bird_daemon_init(&daemon, run_dir, &error), -ENAMETOOLONG);
 }
 
-/* ---- Replies ------------------------------------------------------------------------------------------------------------ */
+/* ---- Replies ----------------------------------------------------------------------------------------------------- */
 
 static size_t read_lines(const char *bytes, size_t size, size_t step, struct bird_line *lines, size_t room)
 {

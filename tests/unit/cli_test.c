@@ -135,7 +135,7 @@ static void endpoints_are_scanned(void)
 		CU_ASSERT_EQUAL(endpoint_parse(bad[i], &endpoint), -EINVAL);
 }
 
-/* ---- Help ---------------------------------------------------------------------------------------------------------- */
+/* ---- Help -------------------------------------------------------------------------------------------------------- */
 
 static char *help_text(const char *object, const struct command *command)
 {
@@ -202,7 +202,7 @@ static void help_is_asked_for_at_every_level(void)
 	CU_ASSERT_EQUAL(parse("flow lost --help", &invocation, &error), REPLY_USAGE);
 }
 
-/* ---- Tables -------------------------------------------------------------------------------------------------------- */
+/* ---- Tables ------------------------------------------------------------------------------------------------------ */
 
 static char *render(const char *json, bool headings, bool colors)
 {
@@ -260,7 +260,7 @@ static void durations_are_for_people(void)
 	}
 }
 
-/* ---- Whole commands against a server in a child -------------------------------------------------------------------- */
+/* ---- Whole commands against a server in a child ------------------------------------------------------------------ */
 
 static pid_t server;
 
@@ -578,7 +578,7 @@ static void the_other_commands_answer(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(output, "gwd   does not answer"));
 }
 
-/* ---- Dumps ---------------------------------------------------------------------------------------------------------- */
+/* ---- Dumps ------------------------------------------------------------------------------------------------------- */
 
 static void fill_tables(bool backwards)
 {
@@ -680,7 +680,7 @@ static void dumps_are_compared(void)
 	CU_ASSERT_EQUAL(run("map diff - -"), REPLY_USAGE);
 }
 
-/* ---- Completion ------------------------------------------------------------------------------------------------------- */
+/* ---- Completion -------------------------------------------------------------------------------------------------- */
 
 /* What complete() offers for a line, with commas; its last word may be empty. */
 static const char *offers(const char *line, int *file)
@@ -768,7 +768,7 @@ static void what_words_stand_for_is_known(void)
 		check_kinds(flags[i].value);
 }
 
-/* ---- config check: gwd is found by PATH here, since no gwd stands beside this test --------------------------------- */
+/* ---- config check: gwd is found by PATH here, since no gwd stands beside this test ------------------------------- */
 
 static void a_check_is_what_gwd_says(void)
 {

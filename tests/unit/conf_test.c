@@ -118,7 +118,7 @@ static void values_and_defaults_arrive(void)
 	CU_ASSERT_PTR_NULL(model->control_group);
 }
 
-/* ---- Bytes -------------------------------------------------------------------------------------------------------- */
+/* ---- Bytes ------------------------------------------------------------------------------------------------------- */
 
 static void too_large_is_refused(void)
 {
@@ -222,7 +222,7 @@ static void unreadable_file_is_one_problem(void)
 	}
 }
 
-/* ---- Files that a model names --------------------------------------------------------------------------------------- */
+/* ---- Files that a model names ------------------------------------------------------------------------------------ */
 
 #define SECRET "kNQ6OKhq0lzHhkRd8hYCf3m0lYyuVqU5TIV3KqEoXlE="
 
@@ -337,7 +337,7 @@ static void what_is_no_file_is_told(void)
 	remove_folder();
 }
 
-/* ---- The table ------------------------------------------------------------------------------------------------------ */
+/* ---- The table --------------------------------------------------------------------------------------------------- */
 
 static void check_setting(const struct setting *setting)
 {

@@ -822,7 +822,7 @@ static void the_socket_belongs_to_one_daemon(void)
 	world_close();
 }
 
-/* ---- The documentation knows every method ------------------------------------------------------------------------- */
+/* ---- The documentation knows every method ------------------------------------------------------------------------ */
 
 static void every_method_is_complete_and_documented(void)
 {

@@ -355,7 +355,7 @@ static void findings_are_told_as_json(void)
 	json_decref(document);
 }
 
-/* ---- Probing, on this machine ------------------------------------------------------------------------------------------ */
+/* ---- Probing, on this machine ------------------------------------------------------------------------------------ */
 
 static const struct listener *listener_of(const struct facts *seen, bool udp, uint16_t port)
 {

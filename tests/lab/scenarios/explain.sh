@@ -73,7 +73,7 @@ counter_grew() { # EDGE REASON BEFORE
 	[ "$(counter "$1" "$2")" -gt "$3" ]
 }
 
-# ---- The doctor ----------------------------------------------------------------------------------------------------------
+# ---- The doctor ------------------------------------------------------------------------------------------------------
 
 examined() { # JQ_FILTER: of what the doctor says of edge-gw-01, problems (status 1) or not
 	{ on edge-gw-01 "$GWCTL" -j doctor /run/lab/gateway.yaml || true; } | jq -r "$1"

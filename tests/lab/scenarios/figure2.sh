@@ -37,7 +37,7 @@ scenario_gateway_off() { # FAMILY
 	within 30 served_by "$1" "$address" edge-gw-01 || fail "edge-gw-01 does not come back"
 }
 
-# ---- Silent devices -------------------------------------------------------------------------------------------------------------
+# ---- Silent devices --------------------------------------------------------------------------------------------------
 #
 # The provider holds the device's packets on the tunnel that dies, so nothing from the device can teach a new way.
 

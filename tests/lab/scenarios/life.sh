@@ -29,7 +29,7 @@ expect_unchanged() { # MACHINE BEFORE
 	[ "$2" = "$after" ] || fail "something is left behind in $1: $(diff <(echo "$2") <(echo "$after") | grep '^[<>]' | head -5)"
 }
 
-# ---- Bad starts, on a machine of their own ------------------------------------------------------------------------------------
+# ---- Bad starts, on a machine of their own ---------------------------------------------------------------------------
 
 spare_up() { # a third gateway's machine, with edge-gw-01's configuration
 	machine_start spare
@@ -95,7 +95,7 @@ scenario_refuses_second_gwd() {
 	expect "after that, the page says" edge-gw-01 "$(fetch "$(device_address 4 38)" 4 /)"
 }
 
-# ---- A good end ------------------------------------------------------------------------------------------------------------------
+# ---- A good end ------------------------------------------------------------------------------------------------------
 
 # It withdraws first: the provider's route is gone before any tunnel is; and then all it made is gone.
 scenario_stop_withdraws_first() { # FAMILY

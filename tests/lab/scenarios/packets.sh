@@ -3,7 +3,7 @@
 #
 # What is not a plain request and its answer: ICMP errors, sizes and fragments, spoofed sources, and the tables.
 
-# ---- ICMP errors ---------------------------------------------------------------------------------------------------------
+# ---- ICMP errors -----------------------------------------------------------------------------------------------------
 
 # The edge's own error about a request goes home as an answer does.
 scenario_port_unreachable() { every_tunnel "$1" port_unreachable_once; }
@@ -38,7 +38,7 @@ scenario_gateway_opens() { # FAMILY
 	expect_home "$address" 1 2
 }
 
-# ---- Sizes -----------------------------------------------------------------------------------------------------------------
+# ---- Sizes -----------------------------------------------------------------------------------------------------------
 
 # Every size near an MSS by TCP; by UDP and ping sizes on both sides of one and of several fragments.
 scenario_size_sweep() { # FAMILY
@@ -78,7 +78,7 @@ witnessed() { # REGULAR_EXPRESSION
 	witness | grep -q "$1"
 }
 
-# ---- Fragments --------------------------------------------------------------------------------------------------------------
+# ---- Fragments -------------------------------------------------------------------------------------------------------
 #
 # All of a flow whose way home is not the device's newest (two_ways).
 
@@ -111,7 +111,7 @@ scenario_fragments_out_of_order() { # FAMILY
 	homes_of "$address" | grep -qx "1 1" || fail "the first fragment did not go by its flow's tunnel"
 }
 
-# ---- Who may speak ------------------------------------------------------------------------------------------------------------
+# ---- Who may speak ---------------------------------------------------------------------------------------------------
 
 # Sources that are not the provider's: dropped, and the counter tells how many to the packet.
 scenario_spoofed_sources() { # FAMILY
@@ -132,7 +132,7 @@ counter_is() { # EDGE REASON WANTED
 	[ "$(counter "$1" "$2")" = "$3" ]
 }
 
-# ---- Promise 3: no provider prefix inside ------------------------------------------------------------------------------------------
+# ---- Promise 3: no provider prefix inside ----------------------------------------------------------------------------
 
 scenario_no_provider_prefix() { # FAMILY
 	local family=$1 edge inside

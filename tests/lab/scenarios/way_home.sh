@@ -39,7 +39,7 @@ ping_once() { # FAMILY ADDRESS EDGE LOCAL
 	device ping -n -q -c 3 -i 0.1 -W 5 -I "$2" "${LOOPBACK[$1]}"
 }
 
-# ---- All at once ---------------------------------------------------------------------------------------------------------
+# ---- All at once -----------------------------------------------------------------------------------------------------
 
 # Both gateways serve the same device at the same time, and each answer goes its own way.
 scenario_both_gateways_at_once() { # FAMILY
@@ -110,7 +110,7 @@ return_egress_detach() { # MACHINE: whatever way it is attached
 		exit $detached' sh "$PIN_DIR" || fail "found no return_egress to detach"
 }
 
-# ---- From the inside ------------------------------------------------------------------------------------------------------
+# ---- From the inside -------------------------------------------------------------------------------------------------
 
 # A backend answers in the loopback's name; its packet surfaces at the uplink and still goes home by the flow's tunnel.
 scenario_inside_response() { # FAMILY
