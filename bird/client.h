@@ -2,9 +2,10 @@
 /*
  * The client of a running BIRD: two connections to its control socket, no forked birdc.
  *
- * On the first, commands: one outstanding at a time, since BIRD drops a connection with more. What is wanted meanwhile is
- * remembered as a flag, not queued: ten announcements in a burst become two `configure`s, the last of which reads the
- * newest file. An accepted `configure` is believed only when BIRD's table of announced routes shows what was asked for.
+ * On the first, commands: one outstanding at a time, since BIRD drops a connection with more. What is wanted
+ * meanwhile is remembered as a flag, not queued: ten announcements in a burst become two `configure`s, the last of
+ * which reads the newest file. An accepted `configure` is believed only when BIRD's table of announced routes shows
+ * what was asked for.
  *
  * On the second, BIRD pushes what it logs ("echo all"), so that a session's end is heard at once. Those lines are words
  * without a promise and may be lost, so they only make us ask: the truth about sessions is the reply to
@@ -26,13 +27,14 @@ struct bird_client;
 
 struct bird_handler {
 	/*
-	 * A tunnel's BGP session as it is now; also called when nothing changed. `words` is BIRD's own name of the state
-	 * ("Established", "Active", …), or NULL when it has not said it yet: keep the one before.
+	 * A tunnel's BGP session as it is now; also called when nothing changed. `words` is BIRD's own name of the
+	 * state ("Established", "Active", …), or NULL when it has not said it yet: keep the one before.
 	 */
 	void (*session)(void *context, uint16_t tunnel, bool established, const char *words);
 	/*
-	 * A `configure` has ended: 0 when the announced set is in force; -EAGAIN when BIRD is still about it or shows
-	 * other routes (the next refresh tries again); -EINVAL when BIRD refused the files and goes on with what it had.
+	 * A `configure` has ended: 0 when the announced set is in force; -EAGAIN when BIRD is still about it or
+	 * shows other routes (the next refresh tries again); -EINVAL when BIRD refused the files and goes on with
+	 * what it had.
 	 */
 	void (*configured)(void *context, int result, const char *words);
 	void *context;

@@ -221,7 +221,10 @@ struct reason_count {
 /* Where the packet is seen: it comes in by a tunnel, leaves through home0, surfaces at an uplink. */
 enum explain_direction { EXPLAIN_REQUEST = 1, EXPLAIN_RESPONSE = 2, EXPLAIN_UPLINK = 3 };
 
-/* What it is: a whole packet or its first fragment; another fragment; an ICMP error about a packet of the flow's other direction. */
+/*
+ * What it is: a whole packet or its first fragment; another fragment; an ICMP error about a packet of the flow's
+ * other direction.
+ */
 enum explain_kind { EXPLAIN_PACKET, EXPLAIN_FRAGMENT, EXPLAIN_ICMP_ERROR };
 
 /* Written over the packet's start; the first 14 bytes are left to the kernel as an Ethernet header. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What surfaces at an uplink: is it a response of ours, is it a relay, or is it the stack's? By addresses alone, so that
- * `explain` can ask the same without a packet.
+ * What surfaces at an uplink: is it a response of ours, is it a relay, or is it the stack's? By addresses alone, so
+ * that `explain` can ask the same without a packet.
  */
 #ifndef HOMEWARD_SURFACE_H
 #define HOMEWARD_SURFACE_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Completion, asked by the shell as `gwctl --complete WORD…`. Objects, verbs and flags come from the tables; the word in
- * capitals that stands for a selector or a flag's value there says what kind of name belongs in its place, and the names
- * that are alive come from gwd. A gwd that does not answer has no names: completion never complains.
+ * Completion, asked by the shell as `gwctl --complete WORD…`. Objects, verbs and flags come from the tables; the
+ * word in capitals that stands for a selector or a flag's value there says what kind of name belongs in its place,
+ * and the names that are alive come from gwd. A gwd that does not answer has no names: completion never complains.
  */
 #include "cli/complete.h"
 

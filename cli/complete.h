@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 /*
- * What could stand in the place of the last word, a line each. The words are a command line without the program's name and
- * end with NULL; the last one is begun, perhaps empty. Answers 1 when a file's name belongs there, else 0.
+ * What could stand in the place of the last word, a line each. The words are a command line without the program's
+ * name and end with NULL; the last one is begun, perhaps empty. Answers 1 when a file's name belongs there, else 0.
  */
 int complete(char **words, FILE *stream);
 

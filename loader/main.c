@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * gwd, the daemon of one gateway: what its command line asks for, and no more. What it does while it runs stands in
- * daemon.c. Exit statuses are gwctl's (ctl/protocol.h): 0 fine, 1 failed, 2 usage, 6 configuration invalid or unreadable.
+ * daemon.c. Exit statuses are gwctl's (ctl/protocol.h): 0 fine, 1 failed, 2 usage, 6 configuration invalid or
+ * unreadable.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the service manager hears of gwd (sd_notify(3)): that it is ready, alive, going, and how it is in one line, which
- * `systemctl status` shows. Without a service manager all of this does nothing.
+ * What the service manager hears of gwd (sd_notify(3)): that it is ready, alive, going, and how it is in one line,
+ * which `systemctl status` shows. Without a service manager all of this does nothing.
  */
 #ifndef NOTIFY_H
 #define NOTIFY_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The manual pages. Prose stands beside this file in mdoc(7), a template a page; a line such as @commands@ in it is where a
- * table of the programs goes. So what the programs do and what the manual says cannot drift: a new command, option, key or
- * reason is in its page with the next make.
+ * The manual pages. Prose stands beside this file in mdoc(7), a template a page; a line such as @commands@ in it is
+ * where a table of the programs goes. So what the programs do and what the manual says cannot drift: a new command,
+ * option, key or reason is in its page with the next make.
  *
  *	manual EXAMPLE < gwctl.8 > build/man/gwctl.8
  *

@@ -244,7 +244,10 @@ static int undo_step(
 	return 0;
 }
 
-/* The maps name interfaces by their numbers, and one that was removed and made again has another: so these come last. */
+/*
+ * The maps name interfaces by their numbers, and one that was removed and made again has another: so these come
+ * last.
+ */
 static int undo_entries(struct apply *apply, const struct plan *plan, struct error *error)
 {
 	for (size_t i = 0; i < plan->count; i++)

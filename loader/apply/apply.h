@@ -9,9 +9,9 @@
  *	link.c route.c sysctl.c wireguard*.c bpf*.c    one effect a file
  *	netlink.c    the only one that knows libmnl       child.c  processes       monitor.c  what the kernel tells
  *
- * Nothing is remembered here that the machine itself does not know: our interfaces bear an alias, our addresses, rules
- * and routes a protocol number, maps and links are pinned. So a gwd that was killed, and its successor, see the same, and
- * healing is applying again. Everything happens in the network namespace of the caller.
+ * Nothing is remembered here that the machine itself does not know: our interfaces bear an alias, our addresses,
+ * rules and routes a protocol number, maps and links are pinned. So a gwd that was killed, and its successor, see
+ * the same, and healing is applying again. Everything happens in the network namespace of the caller.
  *
  * All answer 0, or a negative errno with words.
  */

@@ -140,7 +140,10 @@ static int load_gateway(
 	return result < 0 ? bpf_words_error(error, result, "pinning the BPF programs") : 0;
 }
 
-/* libxdp loads its own copy when it attaches; this one is pinned to know that again, and to fail before anything changes. */
+/*
+ * libxdp loads its own copy when it attaches; this one is pinned to know that again, and to fail before anything
+ * changes.
+ */
 static int load_uplink(const char *directory, struct error *error)
 {
 	_cleanup_(close_uplink_skeleton) struct uplink_xdp_bpf *skeleton = uplink_xdp_bpf__open();

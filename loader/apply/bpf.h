@@ -2,9 +2,9 @@
 /*
  * The data plane as seen from user space: load, pin, fill, attach, ask.
  *
- * Whatever is made is pinned under the pin directory, so nothing hangs on this process: maps (by their names in bpf/abi.h)
- * and programs in `current/`, TCX links in `links/`. Everything below finds what it needs there again, also after a crash
- * or in the next gwd.
+ * Whatever is made is pinned under the pin directory, so nothing hangs on this process: maps (by their names in
+ * bpf/abi.h) and programs in `current/`, TCX links in `links/`. Everything below finds what it needs there again,
+ * also after a crash or in the next gwd.
  *
  *	bpf.c             maps and programs: load, pin, remove, open
  *	bpf_generation.c  one generation of programs after the other, under traffic
@@ -34,9 +34,9 @@ void bpf_pins_here(const char *pin_dir);
 /* ---- Maps and programs (ITEM_OBJECT) --------------------------------------------------------------------------- */
 
 /*
- * Loads what this gwd was built with beside what is there, shares its maps or fills new ones from them, and makes it the
- * current generation: attachments go by it from now on, and those made before are replaced one by one by bpf_attach(). An
- * item that names a generation which still is there is switched back to.
+ * Loads what this gwd was built with beside what is there, shares its maps or fills new ones from them, and makes
+ * it the current generation: attachments go by it from now on, and those made before are replaced one by one by
+ * bpf_attach(). An item that names a generation which still is there is switched back to.
  */
 int bpf_load(const char *pin_dir, const struct item *item, struct error *error);
 /* All attachments are replaced: what the old generation still learned is carried over, and it goes. */

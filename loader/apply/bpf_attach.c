@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Programs to interfaces. TC programs go by TCX (kernel 6.6 and later: a link, replaced atomically) or by a clsact filter
- * (every kernel); which one is found out by trying. XDP goes through libxdp: its dispatcher, which shares the hook, where
- * the kernel can do that, else alone; native first, then generic.
+ * Programs to interfaces. TC programs go by TCX (kernel 6.6 and later: a link, replaced atomically) or by a clsact
+ * filter (every kernel); which one is found out by trying. XDP goes through libxdp: its dispatcher, which shares
+ * the hook, where the kernel can do that, else alone; native first, then generic.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

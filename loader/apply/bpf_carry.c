@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a generation of programs knows, carried over to the maps of the next one. The tables are moved line by line: a
- * line's home in a table of any size follows from the hash in its tag, and the seed of the hash is carried over too. The
- * rules are those of bpf/table.h, for both tables may be in use meanwhile.
+ * What a generation of programs knows, carried over to the maps of the next one. The tables are moved line by line:
+ * a line's home in a table of any size follows from the hash in its tag, and the seed of the hash is carried over
+ * too. The rules are those of bpf/table.h, for both tables may be in use meanwhile.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

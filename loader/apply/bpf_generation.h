@@ -6,11 +6,11 @@
  *	PIN/generation-NUMBER/     all maps and all programs of one build, at one size of the tables
  *	PIN/links/                 TCX links, which outlive generations
  *
- * A generation is loaded beside the one that runs. It shares every map that fits, so what one learns the other knows; a map
- * whose size or layout is another one is new, and filled from the old one. Then `current` is switched, in one rename, and
- * one attachment after the other is replaced in place, each in one system call: no packet ever meets a hook without a
- * program. When all are replaced the old generation is settled: what its programs still learned is carried over, and its
- * pins go. Until then it can be switched back to.
+ * A generation is loaded beside the one that runs. It shares every map that fits, so what one learns the other
+ * knows; a map whose size or layout is another one is new, and filled from the old one. Then `current` is switched,
+ * in one rename, and one attachment after the other is replaced in place, each in one system call: no packet ever
+ * meets a hook without a program. When all are replaced the old generation is settled: what its programs still
+ * learned is carried over, and its pins go. Until then it can be switched back to.
  */
 #ifndef APPLY_BPF_GENERATION_H
 #define APPLY_BPF_GENERATION_H

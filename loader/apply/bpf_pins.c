@@ -92,8 +92,8 @@ int remove_directory(const char *path, struct error *error)
 }
 
 /*
- * Both libraries print through a callback without a context, hence the one static buffer. What stands last matters most:
- * the verifier's verdict comes behind its trace, all in one message of libbpf's that may have megabytes.
+ * Both libraries print through a callback without a context, hence the one static buffer. What stands last matters
+ * most: the verifier's verdict comes behind its trace, all in one message of libbpf's that may have megabytes.
  */
 static char kept[2048];
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Children: the processes that gwd keeps running (wireguard-go, bird, the guard). This starts, adopts and ends them and
- * knows which is which; main hears of their ends by a descriptor and heals by observing and planning again. A child has a
- * session of its own, so that ^C on gwd's terminal is gwd's alone, and survives gwd. The next gwd adopts it: it is no
- * child of that one to the kernel, so every one is watched by its pidfd, and none by SIGCHLD.
+ * Children: the processes that gwd keeps running (wireguard-go, bird, the guard). This starts, adopts and ends them
+ * and knows which is which; main hears of their ends by a descriptor and heals by observing and planning again. A
+ * child has a session of its own, so that ^C on gwd's terminal is gwd's alone, and survives gwd. The next gwd
+ * adopts it: it is no child of that one to the kernel, so every one is watched by its pidfd, and none by SIGCHLD.
  *
  * A child that ended is not forgotten: how soon it may be started again grows with every early end (base/backoff.h).
  */
@@ -61,8 +61,8 @@ uint64_t children_wait_ms(const struct children *children);
 /* ---- Any process ------------------------------------------------------------------------------------------------- */
 
 /*
- * Ends any process by pid, ours or not: SIGTERM, after `patience_ms` SIGKILL, and waits until it is gone. A child that is
- * ended so is forgotten: its end is told to nobody. 0 also when there is no such process.
+ * Ends any process by pid, ours or not: SIGTERM, after `patience_ms` SIGKILL, and waits until it is gone. A child
+ * that is ended so is forgotten: its end is told to nobody. 0 also when there is no such process.
  */
 int process_end(struct children *children, pid_t pid, unsigned patience_ms);
 bool process_alive(pid_t pid);

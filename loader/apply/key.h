@@ -9,7 +9,10 @@
 
 #define KEY_SIZE 32
 
-/* The caller overwrites `key` (sodium_memzero) when it has used it. 0 or a negative errno with words; never the content. */
+/*
+ * The caller overwrites `key` (sodium_memzero) when it has used it. 0 or a negative errno with words; never the
+ * content.
+ */
 int key_file_read(const char *path, uint8_t key[KEY_SIZE], struct error *error);
 /* Text to bytes: 0 or -EINVAL. */
 int key_parse(const char *text, uint8_t key[KEY_SIZE]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What would make the plan fail half-way, said before anything is made: a row a check, the first that fails speaks. Each
- * names the thing and what to try. (BIRD is looked for by bird/, which knows where it may be.)
+ * What would make the plan fail half-way, said before anything is made: a row a check, the first that fails speaks.
+ * Each names the thing and what to try. (BIRD is looked for by bird/, which knows where it may be.)
  */
 #include <errno.h>
 #include <fcntl.h>

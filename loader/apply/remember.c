@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A plan names keys by their files and leaves the settings of an interface to the interface, so it does not hold all that
- * undoing needs: a key file may have been written anew since its key was set, a peer may have roamed, and an interface
- * that is removed takes its settings along. This is remembered from the device itself, for as long as the plan runs.
+ * A plan names keys by their files and leaves the settings of an interface to the interface, so it does not hold
+ * all that undoing needs: a key file may have been written anew since its key was set, a peer may have roamed, and
+ * an interface that is removed takes its settings along. This is remembered from the device itself, for as long as
+ * the plan runs.
  */
 #include <errno.h>
 #include <sodium.h>

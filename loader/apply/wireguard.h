@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * WireGuard: one code path above two drivers, the kernel's (generic netlink) and wireguard-go (a child in user space,
- * spoken to by its UAPI socket). Everything above `struct wireguard_driver` is the same for both; which one a tunnel has
- * is seen from its interface.
+ * WireGuard: one code path above two drivers, the kernel's (generic netlink) and wireguard-go (a child in user
+ * space, spoken to by its UAPI socket). Everything above `struct wireguard_driver` is the same for both; which one
+ * a tunnel has is seen from its interface.
  *
- * AllowedIPs are always 0.0.0.0/0 and ::/0: an interface has one peer, and what a source may be is decided, and counted,
- * by the data plane. Private keys live in files and in the drivers; here they pass through and are overwritten.
+ * AllowedIPs are always 0.0.0.0/0 and ::/0: an interface has one peer, and what a source may be is decided, and
+ * counted, by the data plane. Private keys live in files and in the drivers; here they pass through and are
+ * overwritten.
  */
 #ifndef APPLY_WIREGUARD_H
 #define APPLY_WIREGUARD_H
@@ -69,8 +70,8 @@ int wireguard_remove(
 /* The item's key file is read, used and forgotten; without one the device keeps its key. */
 int wireguard_configure(struct netlink *netlink, const struct item *item, struct error *error);
 /*
- * All that the device is set to, and: set it to that again, whatever was set meanwhile. The settings hold the private key:
- * the caller wipes them (sodium_memzero).
+ * All that the device is set to, and: set it to that again, whatever was set meanwhile. The settings hold the
+ * private key: the caller wipes them (sodium_memzero).
  */
 int wireguard_remember(
 	struct netlink *netlink, const char *name, struct wireguard_settings *settings, struct error *error);

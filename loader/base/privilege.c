@@ -102,7 +102,10 @@ int privilege_limit(struct error *error)
 
 void privilege_no_core(void)
 {
-	/* 0 would keep the kernel from writing a file, but not from feeding a program (core_pattern "|…"); 1 does both. */
+	/*
+	 * 0 would keep the kernel from writing a file, but not from feeding a program (core_pattern "|…"); 1 does
+	 * both.
+	 */
 	const struct rlimit nothing = {1, 1};
 
 	setrlimit(RLIMIT_CORE, &nothing);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the process may do, and what it may leave behind. gwd begins as root and keeps a few capabilities (capabilities(7));
- * its children get the same few and no more, since an exec as root takes what the bounding set still has.
+ * What the process may do, and what it may leave behind. gwd begins as root and keeps a few capabilities
+ * (capabilities(7)); its children get the same few and no more, since an exec as root takes what the bounding set
+ * still has.
  *
- * CAP_SYS_ADMIN is not among them, and yet the kernel lets nobody else ask for a program by its id, which is how one learns
- * what hangs on an interface. So gwd holds it permitted but not effective, and raises it around that question.
+ * CAP_SYS_ADMIN is not among them, and yet the kernel lets nobody else ask for a program by its id, which is how
+ * one learns what hangs on an interface. So gwd holds it permitted but not effective, and raises it around that
+ * question.
  */
 #ifndef BASE_PRIVILEGE_H
 #define BASE_PRIVILEGE_H
@@ -33,7 +35,10 @@ uint64_t privilege_kept(void);
  */
 int privilege_limit(struct error *error);
 
-/* No core dump of this process will hold keys, and nobody but root may look into it. Children have no core dumps either. */
+/*
+ * No core dump of this process will hold keys, and nobody but root may look into it. Children have no core dumps
+ * either.
+ */
 void privilege_no_core(void);
 
 /* Makes CAP_SYS_ADMIN effective; true when that has changed something, which privilege_lower() then changes back. */

@@ -294,7 +294,7 @@ static void addresses_have_one_holder(struct review *review, const struct model 
 	report_overlaps(review, items, spans.count);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------- */
+/* ------------------------------------------------------------------------------------------------------------------ */
 
 static void (*const checks[])(struct review *, const struct model *) = {
 	gateway_is_a_member,

@@ -6,10 +6,11 @@
  *	         keys,     libcyaml    scalars   what must  sorted                    canonical
  *	         kinds     into slots  to values fit                                  YAML
  *
- * One table, settings.c, says which keys there are, of which type, with which limits and default; all of these passes and
- * the printer walk it. Nobody stops at the first error: yaml.c cuts out what it has reported, libcyaml (which would stop,
- * with a misleading line) gets the rest, and a value that could not be read is left empty and passed over by later checks.
- * Only what is no YAML of ours at all (syntax, a tag, an anchor, a second document) ends the review at once.
+ * One table, settings.c, says which keys there are, of which type, with which limits and default; all of these
+ * passes and the printer walk it. Nobody stops at the first error: yaml.c cuts out what it has reported, libcyaml
+ * (which would stop, with a misleading line) gets the rest, and a value that could not be read is left empty and
+ * passed over by later checks. Only what is no YAML of ours at all (syntax, a tag, an anchor, a second document)
+ * ends the review at once.
  *
  * Problems never quote what stands in a key or password file, nor a value that should have been the name of one.
  */
@@ -36,17 +37,19 @@ struct conf_problems {
 };
 
 /*
- * Both answer 0 and a model that the caller owns (model_free()), or -EINVAL and the problems, or another negative errno
- * (the file cannot be read, no memory) and one problem that says so; *model is NULL then. `problems` is filled in any case
- * and is the caller's to free. conf_parse() touches no file: `name` is what problems call the bytes.
+ * Both answer 0 and a model that the caller owns (model_free()), or -EINVAL and the problems, or another negative
+ * errno (the file cannot be read, no memory) and one problem that says so; *model is NULL then. `problems` is
+ * filled in any case and is the caller's to free. conf_parse() touches no file: `name` is what problems call the
+ * bytes.
  */
 int conf_read(const char *path, struct model **model, struct conf_problems *problems);
 int conf_parse(const char *bytes, size_t size, const char *name, struct model **model,
 	struct conf_problems *problems);
 
 /*
- * Looks at the files a model names: each is there, a regular file, for its owner alone (0600 or less), and a WireGuard key
- * is 32 bytes in base64. 0, or -EINVAL and the problems (their lines are 0). Contents are never shown.
+ * Looks at the files a model names: each is there, a regular file, for its owner alone (0600 or less), and a
+ * WireGuard key is 32 bytes in base64. 0, or -EINVAL and the problems (their lines are 0). Contents are never
+ * shown.
  */
 int conf_check_files(const struct model *model, const char *name, struct conf_problems *problems);
 

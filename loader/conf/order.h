@@ -5,8 +5,8 @@
 #include "conf/review.h"
 
 /*
- * Puts a model that has passed all checks into its own order, whatever the file's was, and fills in what follows from it:
- * the gateway's number, the providers' numbers. 0, or -ENOMEM.
+ * Puts a model that has passed all checks into its own order, whatever the file's was, and fills in what follows
+ * from it: the gateway's number, the providers' numbers. 0, or -ENOMEM.
  */
 int order_model(struct review *review, struct model *model);
 

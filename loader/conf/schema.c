@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * libcyaml: text into memory. Its schema is made from the table of settings: each section a mapping of slots, each scalar a
- * string (its own numbers take "65000abc" and read "010" as 8), each key optional (yaml.c has said what is missing).
+ * libcyaml: text into memory. Its schema is made from the table of settings: each section a mapping of slots, each
+ * scalar a string (its own numbers take "65000abc" and read "010" as 8), each key optional (yaml.c has said what is
+ * missing).
  */
 #include "conf/schema.h"
 

@@ -5,10 +5,12 @@
  *
  * Some defaults have reasons that are longer than a row:
  *
- *  - established: RFC 5382 asks a middlebox to keep an idle TCP connection for at least 2 hours 4 minutes, just above the
+ *  - established: RFC 5382 asks a middlebox to keep an idle TCP connection for at least 2 hours 4 minutes, just
+ *    above the
  *    2 hours after which hosts begin to probe. udp: RFC 4787 asks for no less than 2 minutes. icmp: RFC 5508 asks for 60
  *    seconds. The upper bound of 7 days keeps ages far from the wrap of 32-bit milliseconds (49 days).
- *  - bfd: off unless the section is there; `bfd: {}` takes 50 ms × 3, which is stable on busy virtual machines; 10 ms × 3
+ *  - bfd: off unless the section is there; `bfd: {}` takes 50 ms × 3, which is stable on busy virtual machines; 10
+ *    ms × 3
  *    is for machines that are known never to stall.
  *  - import: nothing enters the kernel from a tunnel in any case; what is imported only counts for reachability.
  */
@@ -36,7 +38,10 @@
 	{                                                        \
 		.key = (key_), .type = &type_##kind, __VA_ARGS__ \
 	}
-/* A section whose settings stand in a structure within the one around it, or (SAME) in that one itself; a list of them. */
+/*
+ * A section whose settings stand in a structure within the one around it, or (SAME) in that one itself; a list of
+ * them.
+ */
 #define SECTION(structure, key_, field, kind, ...)                                                           \
 	{                                                                                                    \
 		.key = (key_), .section = &section_##kind, .offset = offsetof(structure, field), __VA_ARGS__ \

@@ -72,8 +72,8 @@ static int read_interface(const struct scalar *scalar, void *field)
 const struct type type_interface = {read_interface, show_text, "an interface's name"};
 
 /*
- * The providers have been read: they stand before the tunnels in the table. One whose name was refused may be the one that
- * is meant, so then nothing is said here.
+ * The providers have been read: they stand before the tunnels in the table. One whose name was refused may be the
+ * one that is meant, so then nothing is said here.
  */
 static int read_provider(const struct scalar *scalar, void *field)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The types of scalars: text to value, strictly, and value to the one canonical text. What a reader says about a bad value
- * ends with what to write instead. Where a secret could have been pasted by mistake, the value is not repeated.
+ * The types of scalars: text to value, strictly, and value to the one canonical text. What a reader says about a
+ * bad value ends with what to write instead. Where a secret could have been pasted by mistake, the value is not
+ * repeated.
  */
 #ifndef CONF_TYPES_H
 #define CONF_TYPES_H

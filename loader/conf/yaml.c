@@ -2,11 +2,11 @@
 /*
  * The libyaml pass: what stands where.
  *
- * Two readings of the same bytes. The first looks at events and refuses what no setting needs and what would make the
- * second one's tree other than what the eye sees: anchors, aliases, tags, a second document, endless nesting. The second
- * loads the tree and walks it beside the table of settings. What the walk reports, it also cuts out, so that libcyaml,
- * which gives up at its first error, can read the rest: an unknown or repeated key goes with its value, a value of the
- * wrong kind is replaced by an empty one of the right kind.
+ * Two readings of the same bytes. The first looks at events and refuses what no setting needs and what would make
+ * the second one's tree other than what the eye sees: anchors, aliases, tags, a second document, endless nesting.
+ * The second loads the tree and walks it beside the table of settings. What the walk reports, it also cuts out, so
+ * that libcyaml, which gives up at its first error, can read the rest: an unknown or repeated key goes with its
+ * value, a value of the wrong kind is replaced by an empty one of the right kind.
  *
  * libyaml may move its nodes whenever one is added, so a node is held by its number across such a call. The pairs and
  * items of a node do not move.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Where would this packet go, and why? The answer is the BPF programs' own: main runs `explain`, which calls the very
- * functions that packets meet. We find out where the packet would be seen (at a tunnel, at home0, at an uplink), ask once
- * for each tunnel that it could come in by, and once for a response, and give the numbers names.
+ * Where would this packet go, and why? The answer is the BPF programs' own: main runs `explain`, which calls the
+ * very functions that packets meet. We find out where the packet would be seen (at a tunnel, at home0, at an
+ * uplink), ask once for each tunnel that it could come in by, and once for a response, and give the numbers names.
  *
  * An ICMP error is asked for by the packet that it is about, and goes the other way: to where that one came from.
  */

@@ -57,8 +57,8 @@ static int resume(sd_event_source *timer, uint64_t usec, void *self)
 }
 
 /*
- * Without descriptors, or memory, nobody can be accepted, and who waits would wake us again at once: the daemon would do
- * nothing but fail, and log that. So they wait a second.
+ * Without descriptors, or memory, nobody can be accepted, and who waits would wake us again at once: the daemon
+ * would do nothing but fail, and log that. So they wait a second.
  */
 static void pause_accepting(struct ctl *ctl, int why)
 {

@@ -12,7 +12,10 @@ static void degraded(json_t *list, json_t *words)
 	json_array_append_new(list, words);
 }
 
-/* BGP up and BFD down lasts when the far end does no BFD, or only the multihop kind (FRR's `ttl-security` makes it so). */
+/*
+ * BGP up and BFD down lasts when the far end does no BFD, or only the multihop kind (FRR's `ttl-security` makes it
+ * so).
+ */
 static const char *why_not_usable(const struct tunnel_status *is)
 {
 	if (is->bfd == SESSION_DOWN && is->bgp == SESSION_UP)

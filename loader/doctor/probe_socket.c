@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Who listens on every address: /proc/net/{udp,tcp}{,6} have each socket's address, state and inode; who holds the inode
- * is found among the open files of all processes.
+ * Who listens on every address: /proc/net/{udp,tcp}{,6} have each socket's address, state and inode; who holds the
+ * inode is found among the open files of all processes.
  */
 #include <ctype.h>
 #include <dirent.h>

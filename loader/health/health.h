@@ -9,11 +9,12 @@
  *	BGP session established   when it has a `bgp` section
  *	BFD session up            when that has `bfd`
  *
- * It is usable while it has all it needs, and not a moment longer. One exception: BGP and BFD are known through BIRD, and
- * when BIRD dies nothing is known about the neighbours, whose data plane goes on. So the bits of that moment are *frozen*
- * (only a link that goes is believed) until BIRD is back; then each tunnel thaws as soon as it has all it needs, and the
- * rest when HEALTH_CONVERGE_MS are over, which is time for BGP to come back to a neighbour that lives. A daemon that starts
- * on what an earlier one left knows as little, and begins with its bits frozen: health_adopt().
+ * It is usable while it has all it needs, and not a moment longer. One exception: BGP and BFD are known through
+ * BIRD, and when BIRD dies nothing is known about the neighbours, whose data plane goes on. So the bits of that
+ * moment are *frozen* (only a link that goes is believed) until BIRD is back; then each tunnel thaws as soon as it
+ * has all it needs, and the rest when HEALTH_CONVERGE_MS are over, which is time for BGP to come back to a
+ * neighbour that lives. A daemon that starts on what an earlier one left knows as little, and begins with its bits
+ * frozen: health_adopt().
  *
  * Main writes the changes into the BPF maps and the status. Times are milliseconds of CLOCK_MONOTONIC.
  */
@@ -47,8 +48,8 @@ void health_free(struct health *health);
 
 /*
  * The tunnel was usable when an earlier daemon went. Before anything is reported: its link is believed until it is
- * reported, and its bit is frozen as if BIRD had been lost, until health_bird_back(). health_next_change() tells only what
- * differs from that.
+ * reported, and its bit is frozen as if BIRD had been lost, until health_bird_back(). health_next_change() tells
+ * only what differs from that.
  */
 void health_adopt(struct health *health, uint16_t tunnel);
 
@@ -57,7 +58,10 @@ const char *health_cause(const struct health_tunnel *tunnel);
 
 /* ---- Events ------------------------------------------------------------------------------------------------------ */
 
-/* The link is there, BFD is up, BGP is established; or it is not. May be repeated. Nothing happens when the model has no such tunnel. */
+/*
+ * The link is there, BFD is up, BGP is established; or it is not. May be repeated. Nothing happens when the model
+ * has no such tunnel.
+ */
 void health_report(
 	struct health *health, uint16_t tunnel, enum health_need need, bool fulfilled, uint64_t now_ms);
 /* BIRD ended, or does not answer; and: it answers again. Both may be repeated. */
@@ -74,8 +78,8 @@ uint64_t health_deadline(const struct health *health);
 const struct health_tunnel *health_tunnels(const struct health *health);
 
 /*
- * The next tunnel whose bit has changed since it was last asked for; false: no more. To be called after every event. A bit
- * that changed twice meanwhile is told once, as it is now, or not at all when it is as it was.
+ * The next tunnel whose bit has changed since it was last asked for; false: no more. To be called after every
+ * event. A bit that changed twice meanwhile is told once, as it is now, or not at all when it is as it was.
  */
 bool health_next_change(struct health *health, struct health_tunnel *change);
 

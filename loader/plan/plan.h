@@ -77,7 +77,10 @@ struct item {
 			uint16_t listen_port;
 			uint16_t keepalive_s;
 			bool has_endpoint; /* observed: the peer has one, wherever it roamed to */
-			/* Where its endpoint stands. Observed: of the configuration in force, NULL when none is known. */
+			/*
+			 * Where its endpoint stands. Observed: of the configuration in force, NULL when none is
+			 * known.
+			 */
 			const struct tunnel *tunnel;
 			char peer_public_key[WIREGUARD_KEY_TEXT_SIZE]; /* empty: not exactly one peer */
 		} wireguard;

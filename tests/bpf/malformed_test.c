@@ -60,7 +60,10 @@ static const struct shape responses[] = {
 
 #define DROP 2 /* TC_ACT_SHOT */
 
-/* What a test run takes at least: some kernels want all of a MAC header and more, some all of an IP header behind it. */
+/*
+ * What a test run takes at least: some kernels want all of a MAC header and more, some all of an IP header behind
+ * it.
+ */
 static size_t shortest(enum family family, bool ethernet)
 {
 	return ethernet ? ETHERNET_LENGTH + (family == V4 ? 20 : 40) : ETHERNET_LENGTH + 1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A row: what it shows, a packet in, what must come of it: verdict, reason, tunnel, the whole packet, and what the tables
- * have learned. One runner plays all rows, each in both families unless it says otherwise. It asks `explain` first, which
- * must foretell just that, and leave no trace.
+ * A row: what it shows, a packet in, what must come of it: verdict, reason, tunnel, the whole packet, and what the
+ * tables have learned. One runner plays all rows, each in both families unless it says otherwise. It asks `explain`
+ * first, which must foretell just that, and leave no trace.
  */
 #ifndef TESTS_BPF_ROWS_H
 #define TESTS_BPF_ROWS_H

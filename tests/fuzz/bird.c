@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What BIRD says. The reader: the same bytes give the same lines however they are cut, and no row overflows. The client:
- * both its connections are fed by turns, between what gwd does to it; it reports only what stands to reason, and it
- * neither hangs nor writes to a connection without end. The client is compiled in, since its connections are made here.
+ * What BIRD says. The reader: the same bytes give the same lines however they are cut, and no row overflows. The
+ * client: both its connections are fed by turns, between what gwd does to it; it reports only what stands to
+ * reason, and it neither hangs nor writes to a connection without end. The client is compiled in, since its
+ * connections are made here.
  */
 #include "bird/client.c"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A configuration: whatever the bytes, the answer is a model or at least one problem with words, at a line that there
- * is. A model prints as canonical YAML, which parses again to a model that prints the same; and what BIRD is given of it
- * has nothing in it that could end a string early. The corpus is the golden tests' files.
+ * A configuration: whatever the bytes, the answer is a model or at least one problem with words, at a line that
+ * there is. A model prints as canonical YAML, which parses again to a model that prints the same; and what BIRD is
+ * given of it has nothing in it that could end a string early. The corpus is the golden tests' files.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The packet parser, in memory that ends where the packet ends. What is PARSED has its headers whole, within the length
- * that its IP header claims, and that within what arrived; so has what it quotes, within the packet that quotes it. To
- * say the same of an answer: bytes behind the packet do not matter, a packet cut within its headers is never PARSED, and
- * both directions of a flow have one key. The first byte says how many bytes stand in front of the IP header.
+ * The packet parser, in memory that ends where the packet ends. What is PARSED has its headers whole, within the
+ * length that its IP header claims, and that within what arrived; so has what it quotes, within the packet that
+ * quotes it. To say the same of an answer: bytes behind the packet do not matter, a packet cut within its headers
+ * is never PARSED, and both directions of a flow have one key. The first byte says how many bytes stand in front of
+ * the IP header.
  */
 #include <stdlib.h>
 

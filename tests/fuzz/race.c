@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The one-line table under several CPUs at once. Each CPU is a coroutine that runs the programs' code (bpf/table.h), one
- * more runs gwd's (flow/table.c); before each look at a line and each compare-and-swap it gives way, and the input says
- * who goes on. So orders of events that real CPUs meet once a month are met here in seconds, and again from the same
- * input. At each turn:
+ * The one-line table under several CPUs at once. Each CPU is a coroutine that runs the programs' code
+ * (bpf/table.h), one more runs gwd's (flow/table.c); before each look at a line and each compare-and-swap it gives
+ * way, and the input says who goes on. So orders of events that real CPUs meet once a month are met here in
+ * seconds, and again from the same input. At each turn:
  *
  *  - no flow has two lines in service, and a line in service holds the key that its tag is of;
- *  - no insert took a line that was established and alive when it began (table.h says what may happen to a younger one),
+ *  - no insert took a line that was established and alive when it began (table.h says what may happen to a younger
+ *    one),
  *    and no line became free again;
  *  - who changed a state changed it in a line of its own flow;
  *

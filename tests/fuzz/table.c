@@ -3,9 +3,11 @@
  * The one-line table: sequences of what programs (bpf/table.h) and gwd (flow/) do to one array of lines, beside a model
  * that knows of each key whether it has a line, where, and what must stand in it. After every step:
  *
- *  - a key has one line in service at most, and it is found when the model says so, by the way home that was last written;
+ *  - a key has one line in service at most, and it is found when the model says so, by the way home that was last
+ *    written;
  *  - what was established and is neither expired nor flushed is there still, whoever came meanwhile;
- *  - a step changes no line but its own; an insert takes a line of the best rank that there is, and none before its grace;
+ *  - a step changes no line but its own; an insert takes a line of the best rank that there is, and none before its
+ *    grace;
  *  - no line becomes free again, and a line's tag has its key's hash.
  *
  * The table is two windows long, so windows are full, overlap and wrap; the clock starts a little before it wraps.
@@ -252,7 +254,10 @@ static void request(unsigned number, uint16_t tunnel, enum line_state first)
 	changed_line();
 }
 
-/* Another CPU found the line a while ago and changes its state now; a line that serves another flow it must not change. */
+/*
+ * Another CPU found the line a while ago and changes its state now; a line that serves another flow it must not
+ * change.
+ */
 static struct {
 	struct finding found;
 	unsigned number;

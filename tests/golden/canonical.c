@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * canonical FILE: the configuration in its canonical form on standard output, or its problems on standard error and
- * status 6. What `gwd --check FILE --print` does, but for the files that the configuration names: golden files have none.
+ * status 6. What `gwd --check FILE --print` does, but for the files that the configuration names: golden files have
+ * none.
  */
 #include "conf/conf.h"
 

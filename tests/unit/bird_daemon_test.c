@@ -6,8 +6,9 @@
  *	AS 64500   acme-lgw.01  169.254.1.1  ────────────  pt1  169.254.1.2   AS 64501, its table and kernel table 101
  *	           acme-lgw-02      fd00:2::1  ────────────  pt2      fd00:2::2   AS 64502, its table and kernel table 102
  *
- * The peer announces 100.64.0.0/10 and 198.51.100.0/24 by the first link: we import the former, tell nobody, and keep it
- * out of our kernel. What we announce is read in the peer's kernel. The namespaces and BIRDs die with this process.
+ * The peer announces 100.64.0.0/10 and 198.51.100.0/24 by the first link: we import the former, tell nobody, and
+ * keep it out of our kernel. What we announce is read in the peer's kernel. The namespaces and BIRDs die with this
+ * process.
  */
 #include "unit.h"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What golden files cannot show: values in the model, sizes, files with modes, broken bytes, and the table's own soundness.
+ * What golden files cannot show: values in the model, sizes, files with modes, broken bytes, and the table's own
+ * soundness.
  */
 #include "unit.h"
 

@@ -6,7 +6,8 @@
  *     TIME request NUMBER
  *     TIME reply NUMBER GATEWAY
  *
- * One socket, so one flow: beat SOURCE LOOPBACK PORT INTERVAL_MS SECONDS. Ends a second after the last request, so that late replies count.
+ * One socket, so one flow: beat SOURCE LOOPBACK PORT INTERVAL_MS SECONDS. Ends a second after the last request, so
+ * that late replies count.
  */
 #include <errno.h>
 #include <netdb.h>
