@@ -20,7 +20,8 @@ CPPFLAGS = -I. -Iloader -I$(B) -D_GNU_SOURCE
 CFLAGS = -std=gnu17 -O2 -g -Wall -Wextra -Wshadow -Werror -Wno-missing-field-initializers $(LIBRARY_CFLAGS)
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZ_CFLAGS = $(CFLAGS) $(SANITIZE) -fsanitize=fuzzer-no-link -DVERSION='"fuzz"'
-BPF_CFLAGS = -std=gnu17 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Wshadow -Werror -Wno-unused-parameter \
+BPF_CPU = v3
+BPF_CFLAGS = -std=gnu17 -O2 -g -target bpf -mcpu=$(BPF_CPU) -Wall -Wextra -Wshadow -Werror -Wno-unused-parameter \
 	-I. -Ibpf -I/usr/include/$(MULTIARCH)
 
 # ---- Sources: a module is a folder ------------------------------------------------------------------------------
@@ -139,9 +140,13 @@ $(B)/lab/%: tests/lab/tools/%.c
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -std=gnu17 -O2 -g -Wall -Wextra -Wshadow -Werror $< -o $@
 
+# What the lab upgrades to: the same gwd with other programs, compiled for another instruction set.
+$(B)/upgrade/gwd: $(B)/gwd
+	$(MAKE) --no-print-directory B=$(B)/upgrade BPF_CPU=v2 $@
+
 .PHONY: tests lab-tools
-lab-tools: $(LAB_TOOLS)
-tests: all $(UNIT_TESTS) $(GOLDEN_TOOLS) $(BPF_TESTS) $(FUZZ_TARGETS) $(LAB_TOOLS)
+lab-tools: $(LAB_TOOLS) $(B)/upgrade/gwd
+tests: all $(UNIT_TESTS) $(GOLDEN_TOOLS) $(BPF_TESTS) $(FUZZ_TARGETS) lab-tools
 
 .PHONY: packages check check-unit check-golden check-bpf check-lint check-fuzz check-harden check-install check-lab
 packages:

@@ -33,6 +33,7 @@ gateway_config() { # EDGE ATTACH
 		providers:
 		  - {name: acme, prefixes: [${DEVICES[4]}, "${DEVICES[6]}"]}
 		attach: $2
+		${CONFIG_EXTRA:-}
 		tunnels:
 	END
 	for lgw in "${LOCALS[@]}"; do

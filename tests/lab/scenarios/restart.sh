@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Promise 6, operating it loses nothing. A thousand numbered packets a second go each way through edge-gw-01, and a TCP
+# download goes across it, while its gwd is killed, started, replaced by another build. What the next gwd finds it adopts:
+# the same interfaces, programs, processes, BGP sessions, handshakes. And when no next one comes, the guard withdraws.
+
+NUMBERS=$BUILD/lab/numbers
+UPGRADE=$BUILD/upgrade/gwd # the same gwd with other programs
+RATE=1000                  # numbered packets a second
+RUN_SECONDS=9              # what the download of /slow takes, and a little more
+
+# ---- Traffic ------------------------------------------------------------------------------------------------------------
+
+# TCP fills a queue until something in it is lost, and then the lost ones may be numbered: so its window is a small one.
+small_window() { # FAMILY
+	local -A router=([4]=100.64.1.1 [6]=2001:db8:100:1::1)
+	device ip "-$1" route replace "${LOOPBACK[$1]}" via "${router[$1]}" window 16384
+}
+
+traffic_start() { # FAMILY ADDRESS
+	local family=$1 address=$2
+	small_window "$family"
+	rm -f "$LAB"/*/lab/numbers # of the scenario before, which also says "ready"
+	background edge-gw-01 "$LAB/edge-gw-01/lab/numbers" "$NUMBERS" serve "${LOOPBACK[$family]}" 9100
+	within 5 grep -q ready "$LAB/edge-gw-01/lab/numbers" || fail "nobody is there to answer"
+	background device "$LAB/device/lab/numbers" "$NUMBERS" ask "$address" "${LOOPBACK[$family]}" 9100 $RATE $RUN_SECONDS
+	fetch_big "$address" "$family" /slow &
+	download=$!
+	within 10 grep -q running "$LAB/device/lab/numbers" || fail "the numbered packets do not come back"
+	within 10 download_runs || fail "the download does not start"
+}
+
+download_runs() {
+	[ -n "$(find "$LAB/device/lab" -name 'got-*' -size +100k)" ]
+}
+
+traffic_end() { # nothing was lost, and the download came whole
+	local family
+	wait "$download" || fail "the download broke"
+	within 30 grep -q sent "$LAB/device/lab/numbers" || fail "the numbered packets do not end"
+	grep -e lost -e sent "$LAB/device/lab/numbers"
+	expect "numbered packets" "sent $((RATE * RUN_SECONDS)) answered $((RATE * RUN_SECONDS)) twice 0" \
+		"$(grep -o 'sent .* twice [0-9]*' "$LAB/device/lab/numbers")"
+	for family in 4 6; do
+		device ip "-$family" route del "${LOOPBACK[$family]}" 2>/dev/null || true
+	done
+	background_end
+}
+
+# ---- Killing and starting -------------------------------------------------------------------------------------------------
+
+gwd_kill() { # EDGE SIGNAL
+	# shellcheck disable=SC2016
+	on "edge-gw-0$1" sh -c 'kill -$1 $(cat /run/lab/gwd.pid)' sh "$2"
+	within 10 gateway_gone "edge-gw-0$1" || fail "gwd of edge-gw-0$1 does not end by signal $2"
+}
+
+# What the next gwd must find and leave as it is.
+identity() { # MACHINE
+	# shellcheck disable=SC2016
+	on "$1" sh -c '
+		ip -j link | jq -c ".[] | [.ifindex, .ifname]"
+		for link in "$1"/links/*; do bpftool -j link show pinned "$link" | jq -c "[.id, .prog_id]"; done
+		for i in home0 acme-lgw-01 acme-lgw-02 eth0; do tc filter show dev $i ingress; tc filter show dev $i egress; done
+		ip -d link show eth0 | grep -o "prog/xdp id [0-9]*"
+		for map in flows_1 devices_1 settings; do bpftool -j map show pinned "$1/current/$map" | jq .id; done
+		ps -eo pid=,comm= | grep -e wireguard-go -e bird -e gwd-guard' sh "$PIN_DIR"
+	sessions
+}
+
+sessions() { # how often the provider's BGP sessions with edge-gw-01 came and went
+	local lgw
+	for lgw in "${LOCALS[@]}"; do
+		frr "local-gw-0$lgw" "show bgp neighbors 169.254.1$lgw.1 json" |
+			jq -c '.[] | [.bgpState, .connectionsEstablished, .connectionsDropped]'
+	done
+}
+
+handshakes() { # MACHINE: name and second of each tunnel's last one
+	on "$1" wg show all latest-handshakes | awk '{ print $1, $3 }'
+}
+
+# A handshake is renewed every two minutes by itself; any other renewal was ours.
+expect_handshakes_kept() { # BEFORE AFTER
+	local name was now
+	while read -r name was; do
+		now=$(awk -v name="$name" '$1 == name { print $2 }' <<<"$2")
+		[ "$now" = "$was" ] || [ $((now - was)) -ge 100 ] || fail "the handshake of $name was at $was and is at $now"
+	done <<<"$1"
+}
+
+expect_adopted() { # BEFORE-IDENTITY
+	local after
+	after=$(identity edge-gw-01)
+	[ "$1" = "$after" ] || fail "not adopted: $(diff <(echo "$1") <(echo "$after") | grep '^[<>]' | head -8)"
+}
+
+restart_under_traffic() { # FAMILY ADDRESS SIGNAL…: after each signal a new gwd
+	local family=$1 address=$2 before hands signal
+	shift 2
+	before=$(identity edge-gw-01)
+	hands=$(handshakes edge-gw-01)
+	traffic_start "$family" "$address"
+	for signal in "$@"; do
+		gwd_kill 1 "$signal"
+		sleep 0.5
+		gateway_start 1 "$ATTACH"
+	done
+	traffic_end
+	expect_adopted "$before"
+	expect_handshakes_kept "$hands" "$(handshakes edge-gw-01)"
+	within 5 edge_ready 1 || fail "the tunnels are not usable"
+}
+
+# What the lab itself loses: if this fails, the others say nothing.
+scenario_no_restart() { restart_under_traffic "$1" "$(device_address "$1" 22)"; }
+scenario_restart_after_kill() { restart_under_traffic "$1" "$(device_address "$1" 22)" KILL; }
+scenario_restart_after_term() { restart_under_traffic "$1" "$(device_address "$1" 22)" TERM; }
+scenario_restart_again_and_again() { restart_under_traffic "$1" "$(device_address "$1" 22)" KILL KILL TERM KILL KILL; }
+
+# ---- Other programs, other tables -------------------------------------------------------------------------------------------
+
+programs() { # MACHINE: the ids of what is attached to the tunnels and home0
+	# shellcheck disable=SC2016
+	on "$1" sh -c '
+		for link in "$1"/links/*; do bpftool -j link show pinned "$link" | jq -c .prog_id; done
+		for i in home0 acme-lgw-01; do tc filter show dev $i ingress; tc filter show dev $i egress; done |
+			grep -o "id [0-9]*" || true' sh "$PIN_DIR"
+}
+
+map_id() { # MACHINE MAP
+	on "$1" bpftool -j map show pinned "$PIN_DIR/current/$2" | jq .id
+}
+
+scenario_upgrade() { # FAMILY: to a build with other programs, and back
+	local family=$1 before flows
+	before=$(programs edge-gw-01)
+	flows=$(map_id edge-gw-01 flows_1)
+	traffic_start "$family" "$(device_address "$family" 23)"
+	gwd_kill 1 TERM
+	GWD=$UPGRADE gateway_start 1 "$ATTACH"
+	[ "$before" != "$(programs edge-gw-01)" ] || fail "the programs are still those of the old build"
+	expect "the flow table" "$flows" "$(map_id edge-gw-01 flows_1)"
+	gwd_kill 1 KILL
+	gateway_start 1 "$ATTACH"
+	expect "generations" 1 "$(on edge-gw-01 ls "$PIN_DIR" | grep -c generation)"
+	traffic_end
+}
+
+scenario_tables_grow() { # FAMILY: a new table is filled from the old one
+	local family=$1 address flows
+	address=$(device_address "$family" 24)
+	flows=$(map_id edge-gw-01 flows_1)
+	steer 1 2 "$family" from "$address" ipproto udp
+	traffic_start "$family" "$address"
+	gwd_kill 1 TERM
+	CONFIG_EXTRA='tables: {flows: 524288, devices: 131072}' gateway_start 1 "$ATTACH"
+	[ "$flows" != "$(map_id edge-gw-01 flows_1)" ] || fail "the flow table is still the old one"
+	expect "lines" 524288 "$(on edge-gw-01 bpftool -j map show pinned "$PIN_DIR/current/flows_1" | jq .max_entries)"
+	traffic_end
+	gwctl edge-gw-01 -j flow list --port 9100 | jq -e '[.flows[] | .request.packets] | add > 8000' ||
+		fail "the flow's counters were not carried over: $(gwctl edge-gw-01 -j flow list --port 9100)"
+	gwd_kill 1 TERM
+	gateway_start 1 "$ATTACH"
+}
+
+# ---- BIRD ---------------------------------------------------------------------------------------------------------------------
+
+# The routes go with BIRD, so what the provider sends by them goes elsewhere until it is back; what has its way goes on.
+scenario_bird_killed() { # FAMILY
+	local family=$1 address pid
+	address=$(device_address "$family" 25)
+	steer 1 1 "$family" from "$address"
+	pid=$(on edge-gw-01 pidof bird)
+	traffic_start "$family" "$address"
+	on edge-gw-01 kill -KILL "$pid"
+	within 10 bird_is_another edge-gw-01 "$pid" || fail "BIRD is not started again"
+	traffic_end
+	lab_wait
+}
+
+bird_is_another() { # MACHINE PID
+	local now
+	now=$(on "$1" pidof bird) && [ "$now" != "$2" ]
+}
+
+# ---- The guard ------------------------------------------------------------------------------------------------------------------
+
+# Announced for as long as `guard` says, then not; the other gateway serves; and the next gwd announces again.
+scenario_guard_withdraws() { # FAMILY
+	local family=$1 address
+	address=$(device_address "$family" 26)
+	gwd_kill 1 TERM
+	CONFIG_EXTRA='guard: 4s' gateway_start 1 "$ATTACH"
+	lab_wait
+	expect "the page says" edge-gw-01 "$(fetch "$address" "$family" /)"
+	gwd_kill 1 KILL
+	sleep 2.5
+	route_leads local-gw-01 "$family" edge-gw-01 || fail "withdrawn before the guard's time was over"
+	expect "without gwd the page says" edge-gw-01 "$(fetch "$address" "$family" /)"
+	within 10 route_leads local-gw-01 "$family" edge-gw-02 || fail "the guard did not withdraw"
+	expect "after the guard's time the page says" edge-gw-02 "$(fetch "$address" "$family" /)"
+	CONFIG_EXTRA='guard: 4s' gateway_start 1 "$ATTACH"
+	within 20 route_leads local-gw-01 "$family" edge-gw-01 || fail "the next gwd does not announce again"
+	gwd_kill 1 TERM
+	gateway_start 1 "$ATTACH"
+}
+
+# A guard that dies takes the announcement along, for as long as another one needs to start.
+scenario_guard_is_replaced() { # FAMILY
+	local family=$1 pid
+	pid=$(on edge-gw-01 pgrep -x gwd-guard)
+	on edge-gw-01 kill -KILL "$pid"
+	within 5 guard_is_another "$pid" || fail "no other guard is started"
+	within 10 route_leads local-gw-01 "$family" edge-gw-01 || fail "the loopback is not announced again"
+}
+
+guard_is_another() { # PID
+	local now
+	now=$(on edge-gw-01 pgrep -x gwd-guard) && [ "$now" != "$1" ]
+}
