@@ -292,26 +292,53 @@ static int install(int stage, int folder, struct error *error)
 	return 0;
 }
 
+/* What is staged and accepted stays in `stage`; what is refused too, for people to look at, but for passwords. */
+static int stage_and_check(const struct bird_daemon *daemon, int stage, const struct model *model,
+	const bool *announced, struct error *error)
+{
+	int result = for_each_file(stage, remove_file, NULL);
+
+	if (result < 0)
+		return error_errno(error, result, "BIRD's directory %s/" STAGE, daemon->directory);
+	result = stage_files(daemon, stage, model, announced, error);
+	if (result == 0)
+		result = check(daemon, error);
+	if (result < 0)
+		for_each_file(stage, remove_password, NULL);
+	return result;
+}
+
+static int open_folders(const struct bird_daemon *daemon, int *folder, int *stage, struct error *error)
+{
+	*folder = open_folder(AT_FDCWD, daemon->directory, error);
+	if (*folder < 0)
+		return *folder;
+	*stage = open_folder(*folder, STAGE, error);
+	return *stage < 0 ? *stage : 0;
+}
+
+int bird_daemon_check(const struct bird_daemon *daemon, const struct model *model, const bool *announced,
+	struct error *error)
+{
+	_cleanup_close_ int folder = -1, stage = -1;
+	int result = open_folders(daemon, &folder, &stage, error);
+
+	if (result == 0)
+		result = stage_and_check(daemon, stage, model, announced, error);
+	if (result == 0)
+		for_each_file(stage, remove_file, NULL);
+	return result;
+}
+
 int bird_daemon_install(const struct bird_daemon *daemon, const struct model *model, const bool *announced,
 	struct error *error)
 {
 	_cleanup_close_ int folder = -1, stage = -1;
-	int result;
+	int result = open_folders(daemon, &folder, &stage, error);
 
-	folder = open_folder(AT_FDCWD, daemon->directory, error);
-	if (folder < 0)
-		return folder;
-	stage = open_folder(folder, STAGE, error);
-	if (stage < 0)
-		return stage;
-	if ((result = for_each_file(stage, remove_file, NULL)) < 0)
-		return error_errno(error, result, "BIRD's directory %s/" STAGE, daemon->directory);
-	if ((result = stage_files(daemon, stage, model, announced, error)) < 0 ||
-		(result = check(daemon, error)) < 0) {
-		for_each_file(stage, remove_password, NULL);
-		return result;
-	}
-	return install(stage, folder, error);
+	if (result == 0)
+		result = stage_and_check(daemon, stage, model, announced, error);
+	return result == 0 ? install(stage, folder, error) : result;
 }
 
 int bird_daemon_install_announced(const struct bird_daemon *daemon, const struct model *model,

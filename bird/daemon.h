@@ -46,6 +46,10 @@ int bird_daemon_init(struct bird_daemon *daemon, const char *run_dir, struct err
 int bird_daemon_install(const struct bird_daemon *daemon, const struct model *model, const bool *announced,
 	struct error *error);
 
+/* Would BIRD take it? Nothing of what is in place changes. */
+int bird_daemon_check(const struct bird_daemon *daemon, const struct model *model, const bool *announced,
+	struct error *error);
+
 /* The announced set alone, which needs no check: it is to be quick when it withdraws. */
 int bird_daemon_install_announced(const struct bird_daemon *daemon, const struct model *model,
 	const bool *announced, struct error *error);

@@ -33,6 +33,15 @@ static int apply_timeout(struct invocation *invocation, const char *value, struc
 	return read_time("timeout", value, &invocation->timeout_ms, error);
 }
 
+static int apply_confirm(struct invocation *invocation, const char *value, struct error *error)
+{
+	int r = read_time("confirm", value, &invocation->confirm_ms, error);
+
+	if (r == 0 && invocation->confirm_ms < 1000)
+		return error_set(error, REPLY_USAGE, "--confirm: at least a second");
+	return r;
+}
+
 static int apply_color(struct invocation *invocation, const char *value, struct error *error)
 {
 	static const char *const modes[] = {"auto", "always", "never"};
@@ -115,6 +124,7 @@ const struct flag flags[] = {
 		FLAGS_WAY},
 	{"port", "PORT", apply_port, "only with this port at either end", FLAGS_FLOW},
 	{"state", "STATE", apply_state, "only half_open, established or closing ones", FLAGS_FLOW},
+	{"confirm", "TIME", apply_confirm, "undone by itself unless confirmed in this time", FLAGS_CONFIRM},
 	{"all", NULL, apply_all, "yes, also without a filter", FLAGS_ALL},
 	{"volatile", NULL, apply_volatile, "times and counters too", FLAGS_VOLATILE},
 	{"from-tunnel", "TUNNEL", apply_from_tunnel, "it comes in by this tunnel; else by each that it could",

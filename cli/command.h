@@ -9,7 +9,7 @@
  *	complete.c   completion for the shell
  *	view.c       rows into aligned text      report.c      JSON documents, and errors in words or JSON
  *	status.c flow.c explain.c device.c tunnel.c bgp.c map.c config.c gateway.c stats.c
- *	events.c doctor.c    a noun each;   gwd.c   what is asked of the program gwd itself
+ *	events.c doctor.c apply.c    a noun each (apply.c changes the configuration);   gwd.c   what is asked of the program gwd itself
  *
  * gwctl knows gwd by ctl/protocol.h only. Names of states, reasons and everything else come from gwd in JSON.
  */
@@ -38,6 +38,7 @@ struct invocation {
 	const char *run_dir;
 	uint32_t timeout_ms; /* 0: the command's own */
 	uint32_t watch_ms;   /* 0: once */
+	uint32_t confirm_ms; /* 0: for good */
 	enum color_mode color;
 	const char *provider, *tunnel, *gateway, *address, *port, *state;
 	const char *from_tunnel, *fragment, *size, *hops; /* numbers are checked to be such */
@@ -56,6 +57,7 @@ enum flag_set {
 	FLAGS_ALL = 256,
 	FLAGS_FOLLOW = 1024,
 	FLAGS_PACKET = 2048,
+	FLAGS_CONFIRM = 4096,
 };
 
 struct command {

@@ -99,21 +99,30 @@ static void leave_out_waiting(struct daemon *daemon, struct plan *plan)
 		plan_leave_out(plan, name);
 }
 
-static int plan_and_apply(struct daemon *daemon, const struct model *wanted, struct error *error)
+int daemon_plan(struct daemon *daemon, const struct model *wanted, struct plan *plan, struct error *error)
 {
 	_cleanup_(items_free) struct items observed = {0};
-	_cleanup_(plan_free) struct plan plan = {0};
-	int r;
+	const struct model *in_force = daemon->former ? daemon->former : daemon->model;
+	int r = apply_observe(daemon->apply, in_force, &observed, error);
 
-	r = apply_observe(daemon->apply, daemon->model, &observed, error);
 	if (r < 0)
 		return r;
-	r = plan_make(&observed, wanted, &plan);
+	if (wanted)
+		apply_compare_entries(daemon->apply, wanted, &observed);
+	r = plan_make(&observed, wanted, plan);
 	if (r < 0)
 		return error_errno(error, r, "cannot make a plan");
 	if (wanted)
-		leave_out_waiting(daemon, &plan);
-	return apply_run(daemon->apply, &plan, say_step, NULL, error);
+		leave_out_waiting(daemon, plan);
+	return 0;
+}
+
+static int plan_and_apply(struct daemon *daemon, const struct model *wanted, struct error *error)
+{
+	_cleanup_(plan_free) struct plan plan = {0};
+	int r = daemon_plan(daemon, wanted, &plan, error);
+
+	return r < 0 ? r : apply_run(daemon->apply, &plan, say_step, NULL, error);
 }
 
 int daemon_heal(struct daemon *daemon, struct error *error)
@@ -209,11 +218,14 @@ static int open_table(struct daemon *daemon, const char *map, const char *counte
 	return flow_table_open(lines, cold, count, table, error);
 }
 
-static int open_tables(struct daemon *daemon, struct error *error)
+int daemon_open_tables(struct daemon *daemon, struct error *error)
 {
 	const char *counters = daemon->model->counters ? MAP_FLOW_COUNTERS : NULL;
-	int r = open_table(daemon, MAP_FLOWS, counters, &daemon->flows, error);
+	int r;
 
+	flow_table_close(&daemon->flows);
+	flow_table_close(&daemon->devices);
+	r = open_table(daemon, MAP_FLOWS, counters, &daemon->flows, error);
 	if (r < 0)
 		return r;
 	r = open_table(daemon, MAP_DEVICES, NULL, &daemon->devices, error);
@@ -222,11 +234,8 @@ static int open_tables(struct daemon *daemon, struct error *error)
 	return bpf_settings_read(daemon->pin_dir, &daemon->settings, error);
 }
 
-static int open_status(struct daemon *daemon, struct error *error)
+int status_open(struct status *status, const struct model *model, struct error *error)
 {
-	const struct model *model = daemon->model;
-	struct status *status = &daemon->status;
-
 	status->model = model;
 	status->started_ms = now_ms();
 	status->tunnels = calloc(model->tunnel_count + 1, sizeof(*status->tunnels));
@@ -245,7 +254,8 @@ static int open_status(struct daemon *daemon, struct error *error)
 }
 
 /* What needs no effect outside of the process; the first thing that can only be refused. */
-static int prepare(struct daemon *daemon, const char *run_dir, struct error *error)
+static int prepare(struct daemon *daemon, struct model *model, const char *config, const char *run_dir,
+	struct error *error)
 {
 	int r = lock_namespace(daemon, error);
 
@@ -254,10 +264,14 @@ static int prepare(struct daemon *daemon, const char *run_dir, struct error *err
 	r = apply_open(daemon->pin_dir, &daemon->apply, error);
 	if (r < 0)
 		return r;
+	apply_number_providers(daemon->apply, model);
 	r = apply_preflight(daemon->apply, daemon->model, error);
 	if (r < 0)
 		return r;
 	r = open_run_dir(daemon, run_dir, error);
+	if (r < 0)
+		return r;
+	r = config_open(daemon, config, error);
 	if (r < 0)
 		return r;
 	if (bird_is_wanted(daemon->model)) {
@@ -266,7 +280,8 @@ static int prepare(struct daemon *daemon, const char *run_dir, struct error *err
 			return r;
 	}
 	daemon->health = health_new(daemon->model, now_ms());
-	return daemon->health ? open_status(daemon, error) : error_set(error, -ENOMEM, "out of memory");
+	return daemon->health ? status_open(&daemon->status, daemon->model, error)
+			      : error_set(error, -ENOMEM, "out of memory");
 }
 
 static int start(struct daemon *daemon, struct error *error)
@@ -285,13 +300,14 @@ static int start(struct daemon *daemon, struct error *error)
 	r = daemon_heal(daemon, error);
 	if (r < 0)
 		return r;
-	r = open_tables(daemon, error);
+	r = daemon_open_tables(daemon, error);
 	if (r < 0)
 		return r;
 	hooks.self = daemon;
 	r = ctl_open(daemon->event, daemon->run_dir, &views, &hooks, &daemon->ctl, error);
 	if (r < 0)
 		return r;
+	config_started(daemon);
 	r = guards_start(daemon, error);
 	if (r < 0)
 		return r;
@@ -325,7 +341,7 @@ static int withdraw(struct daemon *daemon, struct error *error)
 	return 0;
 }
 
-static void end_bird(struct daemon *daemon)
+void daemon_end_bird(struct daemon *daemon)
 {
 	pid_t pid = process_behind(daemon->bird.socket);
 
@@ -352,7 +368,7 @@ int daemon_stop(
 		sd_event_source_set_enabled(daemon->heal_timer, SD_EVENT_OFF);
 	if (bird_is_wanted(daemon->model)) {
 		say(to, "ending BIRD");
-		end_bird(daemon);
+		daemon_end_bird(daemon);
 		guards_end(daemon);
 	}
 	say(to, "removing programs, rules, tunnels and maps");
@@ -372,6 +388,7 @@ static void remove_run_dir(struct daemon *daemon)
 {
 	char path[PATH_MAX + sizeof("/" LOCK_FILE)];
 
+	config_forget(daemon);
 	snprintf(path, sizeof(path), "%s/" LOCK_FILE, daemon->run_dir);
 	unlink(path);
 	rmdir(daemon->run_dir); /* stays when somebody else keeps things in it */
@@ -393,6 +410,7 @@ static void close_all(struct daemon *daemon)
 	monitor_close(daemon->monitor);
 	apply_close(daemon->apply);
 	health_free(daemon->health);
+	config_close(daemon);
 	flow_table_close(&daemon->flows);
 	flow_table_close(&daemon->devices);
 	free(daemon->status.tunnels);
@@ -420,7 +438,8 @@ static int run(struct daemon *daemon, struct error *error)
 	return r < 0 ? error_errno(error, r, "the event loop failed") : 0;
 }
 
-int daemon_run(const struct model *model, const char *run_dir, const char *pin_dir, struct error *error)
+int daemon_run(struct model *model, const char *config, const char *run_dir, const char *pin_dir,
+	struct error *error)
 {
 	struct daemon daemon = {.model = model,
 		.pin_dir = pin_dir,
@@ -432,7 +451,7 @@ int daemon_run(const struct model *model, const char *run_dir, const char *pin_d
 
 	if (r < 0)
 		return error_errno(error, r, "cannot make an event loop");
-	r = prepare(&daemon, run_dir, error);
+	r = prepare(&daemon, model, config, run_dir, error);
 	if (r == 0)
 		r = run(&daemon, error);
 	removed = daemon.run_dir_lock >= 0 && nothing_of_ours(&daemon);

@@ -7,6 +7,8 @@
  *	adopt.c    what an earlier daemon left that is not an item of a plan: usable bits, processes
  *	guards.c   the guard as a child: started, armed, replaced, ended
  *	hooks.c    what gwctl asks of it
+ *	config.c   the configuration as a text: in force, before, unconfirmed
+ *	reload.c   another model comes into force
  *	tell.c     what happened, for the log and for `gwctl events`
  *
  * Everything runs in one thread on one sd-event loop. Starting and healing are the same: observe, plan, apply. What was
@@ -33,8 +35,18 @@
 #include "model.h"
 #include "status.h"
 
+struct config {
+	char path[PATH_MAX]; /* the file, without symbolic links */
+	char *text;          /* what is in force */
+	char *before;        /* what to go back to unless it is confirmed; NULL: nothing waits for that */
+	sd_event_source *timer;
+};
+
 struct daemon {
-	const struct model *model;
+	const struct model *model; /* in force */
+	struct model *owned;       /* the same when it did not come with the start; NULL: it did */
+	struct model *former;      /* while starting: what an earlier daemon had in force; NULL: not known */
+	struct config config;
 	char run_dir[PATH_MAX];
 	const char *pin_dir;
 	int run_dir_lock, namespace_lock;
@@ -59,10 +71,12 @@ struct daemon {
 };
 
 /*
+ * `config`: the file that the model was read from.
  * Runs the gateway until a signal or `gateway stop` ends it: 0. A negative errno with words when it could not start; what
  * a failed start made is removed again, unless an earlier daemon had left traffic running.
  */
-int daemon_run(const struct model *model, const char *run_dir, const char *pin_dir, struct error *error);
+int daemon_run(struct model *model, const char *config, const char *run_dir, const char *pin_dir,
+	struct error *error);
 
 /* ---- Between the daemon's own files -------------------------------------------------------------------------------- */
 
@@ -75,6 +89,37 @@ void daemon_heal_soon(struct daemon *daemon);
 /* Withdraws, then removes all that was made. Each step is told by say(to, words). */
 int daemon_stop(
 	struct daemon *daemon, void (*say)(void *to, const char *words), void *to, struct error *error);
+
+/* What is to be done so that `wanted` (NULL: nothing) becomes true. */
+int daemon_plan(struct daemon *daemon, const struct model *wanted, struct plan *plan, struct error *error);
+/* Maps the tables as they are now, instead of any mapped before, and reads the programs' settings. */
+int daemon_open_tables(struct daemon *daemon, struct error *error);
+void daemon_end_bird(struct daemon *daemon);
+int status_open(struct status *status, const struct model *model, struct error *error);
+
+/* Takes the model over when it succeeds; else everything is as before, and the model is the caller's. */
+int daemon_reload(
+	struct daemon *daemon, struct model *model, const struct ctl_listener *listener, struct error *error);
+/* Tells the steps that daemon_reload() would take, and takes none. */
+int daemon_plan_words(
+	struct daemon *daemon, struct model *model, const struct ctl_listener *listener, struct error *error);
+
+/* Reads the file's text, and what an earlier daemon had in force. */
+int config_open(struct daemon *daemon, const char *path, struct error *error);
+/* What was read is in force. */
+void config_started(struct daemon *daemon);
+/* All was removed: also what was remembered in the run directory. */
+void config_forget(const struct daemon *daemon);
+void config_close(struct daemon *daemon);
+/* SIGHUP. */
+void config_reread(struct daemon *daemon);
+/* The hooks of ctl/ctl.h. */
+int config_diff(void *self, const struct ctl_config *config, char **before, char **after,
+	const struct ctl_listener *listener, struct error *error);
+int config_apply(void *self, const struct ctl_config *config, const struct ctl_listener *listener,
+	struct error *error);
+int config_confirm(void *self, struct error *error);
+int config_rollback(void *self, const struct ctl_listener *listener, struct error *error);
 
 /* Before anything is heard: the tunnels that were usable when an earlier daemon went are usable still. */
 int adopt_bits(struct daemon *daemon, struct error *error);
@@ -100,6 +145,8 @@ int watch_bird_start(struct daemon *daemon, struct error *error);
 /* After events were reported: changed bits go to the data plane, the status and the log. */
 void watch_changes(struct daemon *daemon);
 void watch_links(struct daemon *daemon);
+/* Lets time pass, hearing BIRD and the kernel meanwhile. */
+void watch_wait(struct daemon *daemon, uint64_t milliseconds);
 
 /* Something happened to `name` (NULL: there is only one of its kind), and why. */
 void tell(struct daemon *daemon, enum event_kind kind, const char *name, const char *format, ...)

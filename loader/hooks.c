@@ -49,6 +49,10 @@ const struct ctl_hooks daemon_hooks = {
 	.explain = explain,
 	.reasons = reasons,
 	.config_text = config_text,
+	.config_diff = config_diff,
+	.config_apply = config_apply,
+	.config_confirm = config_confirm,
+	.config_rollback = config_rollback,
 	.stop = stop,
 	.stopped = stopped,
 };

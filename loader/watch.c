@@ -5,6 +5,7 @@
  * later.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -247,6 +248,24 @@ int watch_bird_start(struct daemon *daemon, struct error *error)
 	return bird_client_configure(daemon->bird_client, daemon->model, announced, error);
 }
 
+void watch_wait(struct daemon *daemon, uint64_t milliseconds)
+{
+	uint64_t now, end = now_ms() + milliseconds;
+
+	while ((now = now_ms()) < end) {
+		struct pollfd pollers[] = {
+			{monitor_descriptor(daemon->monitor), POLLIN, 0},
+			{daemon->bird_client ? bird_client_fd(daemon->bird_client) : -1, POLLIN, 0},
+		};
+
+		poll(pollers, ARRAY_SIZE(pollers), (int)(end - now));
+		if (pollers[0].revents)
+			hear_monitor(NULL, 0, 0, daemon);
+		if (pollers[1].revents)
+			hear_bird(NULL, 0, 0, daemon);
+	}
+}
+
 /* ---- Time, children, signals -------------------------------------------------------------------------------------------- */
 
 static int every_second(sd_event_source *source, uint64_t usec, void *userdata)
@@ -298,6 +317,14 @@ static int hear_children(sd_event_source *source, int fd, uint32_t events, void 
 	return 0;
 }
 
+static int hear_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	(void)source;
+	(void)info;
+	config_reread(userdata);
+	return 0;
+}
+
 static int hear_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
 	tell(userdata, EVENT_GATEWAY_LEAVING, NULL, "signal %u", info->ssi_signo);
@@ -335,12 +362,14 @@ static int watch_signals(struct daemon *daemon, struct error *error)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	r = add_signal(daemon, SIGTERM, hear_signal, error);
 	if (r < 0)
 		return r;
-	return add_signal(daemon, SIGINT, hear_signal, error);
+	r = add_signal(daemon, SIGINT, hear_signal, error);
+	return r < 0 ? r : add_signal(daemon, SIGHUP, hear_hangup, error);
 }
 
 static int watch_children(struct daemon *daemon, struct error *error)

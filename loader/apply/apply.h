@@ -47,6 +47,15 @@ int apply_observe(
 	struct apply *apply, const struct model *model, struct items *observed, struct error *error);
 
 /*
+ * `observed` was seen from the configuration in force. When the maps say what `wanted` says too, that is noted, so that no
+ * plan is made for them.
+ */
+void apply_compare_entries(struct apply *apply, const struct model *wanted, struct items *observed);
+
+/* Gives the providers the numbers by which the maps know them already, and new ones free numbers: a name more or less renumbers nobody. */
+void apply_number_providers(struct apply *apply, struct model *model);
+
+/*
  * Runs the steps in order. `say` (or NULL) hears each step, as step_format() writes it, before it is done. When one
  * fails, those done are undone, last first, and `error` holds the step and the kernel's words.
  */

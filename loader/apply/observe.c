@@ -169,6 +169,54 @@ int apply_observe(struct apply *apply, const struct model *model, struct items *
 	return result;
 }
 
+void apply_compare_entries(struct apply *apply, const struct model *wanted, struct items *observed)
+{
+	for (size_t i = 0; i < observed->count; i++)
+		if (observed->items[i].kind == ITEM_ENTRIES &&
+			bpf_is_filled(apply->pin_dir, apply->netlink, wanted))
+			observed->items[i].model = wanted;
+}
+
+/* ---- Numbers of providers ----------------------------------------------------------------------------------------- */
+
+static bool number_is_taken(const struct model *model, size_t count, uint16_t number)
+{
+	for (size_t i = 0; i < count; i++)
+		if (model->providers[i].number == number)
+			return true;
+	return false;
+}
+
+static uint16_t known_number(struct apply *apply, const struct model *model, size_t which)
+{
+	const struct provider *provider = &model->providers[which];
+
+	for (size_t i = 0; i < provider->prefix_count; i++) {
+		uint16_t number = bpf_prefix_holder(apply->pin_dir, provider->zone, &provider->prefixes[i]);
+
+		if (number && !number_is_taken(model, which, number))
+			return number;
+	}
+	return 0;
+}
+
+void apply_number_providers(struct apply *apply, struct model *model)
+{
+	uint16_t free_number = 1;
+
+	for (size_t i = 0; i < model->provider_count; i++)
+		model->providers[i].number = 0;
+	for (size_t i = 0; i < model->provider_count; i++)
+		model->providers[i].number = known_number(apply, model, i);
+	for (size_t i = 0; i < model->provider_count; i++) {
+		if (model->providers[i].number)
+			continue;
+		while (number_is_taken(model, model->provider_count, free_number))
+			free_number++;
+		model->providers[i].number = free_number;
+	}
+}
+
 /* ---- Adopting ---------------------------------------------------------------------------------------------------- */
 
 /* One that cannot be watched serves all the same; its end will be seen by its interface. */

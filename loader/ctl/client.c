@@ -22,7 +22,8 @@ struct client {
 	struct request request; /* its method is NULL: none is in work */
 	struct output output;
 	size_t received;
-	char line[REQUEST_SIZE_MAX];
+	char *line;
+	size_t room; /* of the line, which grows up to the client's limit */
 };
 
 static void leave(struct client *client)
@@ -44,6 +45,8 @@ void client_close(struct client *client)
 	sd_event_source_disable_unref(client->source);
 	close(client->fd);
 	output_free(&client->output);
+	arguments_free(&client->request.arguments);
+	free(client->line);
 	free(client);
 	if (stopped)
 		hooks->stopped(hooks->self);
@@ -93,12 +96,19 @@ static void answer(struct client *client, int code)
 		json_object_set_new(last, "error", words(client->request.error.text));
 	if (output_line(&client->output, last) < 0)
 		client->last = true;
+	arguments_free(&client->request.arguments);
 	client->request.method = NULL;
+}
+
+/* Only root sends configurations, and only root may make the daemon hold so much. */
+static size_t limit(const struct client *client)
+{
+	return client->who == 0 ? REQUEST_SIZE_MAX_OF_ROOT : REQUEST_SIZE_MAX;
 }
 
 static bool has_line(const struct client *client)
 {
-	return memchr(client->line, '\n', client->received) != NULL;
+	return client->received && memchr(client->line, '\n', client->received);
 }
 
 static void begin(struct client *client)
@@ -119,7 +129,7 @@ static void begin(struct client *client)
 
 static void refuse_long(struct client *client)
 {
-	error_set(&client->request.error, REPLY_USAGE, "a request has at most %d bytes", REQUEST_SIZE_MAX);
+	error_set(&client->request.error, REPLY_USAGE, "a request has at most %zu bytes", limit(client));
 	answer(client, REPLY_USAGE);
 	client->last = true;
 	client->received = 0;
@@ -135,7 +145,7 @@ static void work(struct client *client)
 		return;
 	if (!request->method && has_line(client))
 		begin(client);
-	else if (!request->method && client->received == sizeof(client->line))
+	else if (!request->method && client->received == limit(client))
 		refuse_long(client);
 	if (!request->method)
 		return;
@@ -147,15 +157,32 @@ static void work(struct client *client)
 		client->last = true;
 }
 
+static int make_room(struct client *client)
+{
+	size_t room = client->room ? 2 * client->room : REQUEST_SIZE_MAX;
+	char *grown;
+
+	if (client->received < client->room)
+		return 0;
+	grown = realloc(client->line, room < limit(client) ? room : limit(client));
+	if (!grown)
+		return -ENOMEM;
+	client->line = grown;
+	client->room = room < limit(client) ? room : limit(client);
+	return 0;
+}
+
 /* 0, or a negative errno when the connection is gone. */
 static int receive(struct client *client)
 {
-	size_t room = sizeof(client->line) - client->received;
 	ssize_t count;
 
-	if (room == 0 || client->last)
+	if (client->received == limit(client) || client->last)
 		return 0;
-	count = recv(client->fd, client->line + client->received, room, MSG_DONTWAIT);
+	if (make_room(client) < 0)
+		return -ENOMEM;
+	count = recv(
+		client->fd, client->line + client->received, client->room - client->received, MSG_DONTWAIT);
 	if (count < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	if (count == 0)
@@ -168,7 +195,7 @@ static int receive(struct client *client)
 /* Also a buffer that is full without a line in it: that must be refused. */
 static bool has_work(const struct client *client)
 {
-	bool unread = has_line(client) || client->received == sizeof(client->line);
+	bool unread = has_line(client) || client->received == limit(client);
 
 	if (client->request.method)
 		return !client->waits;
@@ -177,7 +204,7 @@ static bool has_work(const struct client *client)
 
 static int listen_for(struct client *client)
 {
-	bool reads = !client->last && client->received < sizeof(client->line);
+	bool reads = !client->last && client->received < limit(client);
 	bool writes = has_work(client) || !output_empty(&client->output);
 
 	return sd_event_source_set_io_events(
@@ -196,6 +223,27 @@ void clients_wake(struct client_list *list)
 			continue;
 		work(client);
 		output_flush(&client->output); /* a connection that is gone is heard of by on_io() */
+		listen_for(client);
+	}
+}
+
+/* These look things up in the model by pointer; a walk goes on by index, which is safe. */
+static bool holds_model(const struct request *request)
+{
+	const struct arguments *arguments = &request->arguments;
+
+	return request->method && (arguments->provider || arguments->tunnel || arguments->gateway);
+}
+
+void clients_interrupt(struct client_list *list)
+{
+	for (struct client *client = list->first; client; client = client->next) {
+		if (!holds_model(&client->request))
+			continue;
+		error_set(&client->request.error, REPLY_DEGRADED,
+			"another configuration came into force meanwhile; ask again");
+		answer(client, REPLY_DEGRADED);
+		client->waits = false;
 		listen_for(client);
 	}
 }

@@ -21,6 +21,8 @@ int client_open(sd_event *event, int fd, const struct ctl_views *views, const st
 void client_close(struct client *client);
 /* An event has come: whoever waits for one is told at once. Closes nobody. */
 void clients_wake(struct client_list *list);
+/* The model is about to be replaced: requests in work that hold parts of it end with an error. */
+void clients_interrupt(struct client_list *list);
 /* The client that for the longest time neither sent nor took a byte, and for how long; NULL: there is none.
  */
 struct client *client_stalest(const struct client_list *list, uint64_t *idle_ms);

@@ -12,7 +12,7 @@
  *	server.c   the socket, clients, buffers, who may connect
  *	request.c  a line of JSON into a method and checked arguments
  *	methods.c  the table of methods
- *	status.c flows.c tunnels.c explain.c gateway.c    what they answer
+ *	status.c flows.c tunnels.c explain.c gateway.c config.c    what they answer
  *	rows.c     lines of the tables as JSON rows
  *	events.c   what happened, a ring that main fills; history.c tells of it
  *	drops.c    when a drop is news
@@ -39,6 +39,18 @@ struct ctl_views {
 	struct events *events;           /* ctl_open() makes itself their listener */
 };
 
+/* A configuration that somebody sent. */
+struct ctl_config {
+	const char *file, *text; /* what problems call it, and its bytes */
+	uint32_t confirm_ms;     /* 0: it stays; else it is undone unless it is confirmed in this time */
+};
+
+/* Hears at once what is found and done: `what` is "problem" or "step". */
+struct ctl_listener {
+	void *to;
+	void (*say)(void *to, const char *what, const char *words);
+};
+
 /* All answer 0, or a negative errno with words for the person who asked. `self` is handed back as it was
  * given. */
 struct ctl_hooks {
@@ -51,6 +63,18 @@ struct ctl_hooks {
 	int (*reasons)(void *self, struct reason_count totals[REASON_COUNT], struct error *error);
 	/* Writes the configuration in force as canonical YAML. */
 	int (*config_text)(void *self, FILE *stream, struct error *error);
+	/*
+	 * Both canonical texts, which the caller frees, and the steps that lead from one to the other; nothing is done.
+	 * -EBADMSG: the configuration is invalid, the listener has heard the problems; so for the next one.
+	 */
+	int (*config_diff)(void *self, const struct ctl_config *config, char **before, char **after,
+		const struct ctl_listener *listener, struct error *error);
+	/* All or nothing: on an error the configuration before goes on. */
+	int (*config_apply)(void *self, const struct ctl_config *config, const struct ctl_listener *listener,
+		struct error *error);
+	/* -ENODATA: nothing waits to be confirmed; there is none before. */
+	int (*config_confirm)(void *self, struct error *error);
+	int (*config_rollback)(void *self, const struct ctl_listener *listener, struct error *error);
 	/* Withdraws and removes everything, saying each step by say(to, words); the words reach the client at
 	 * once. */
 	int (*stop)(void *self, void (*say)(void *to, const char *words), void *to, struct error *error);
@@ -68,6 +92,11 @@ int ctl_open(sd_event *event, const char *run_dir, const struct ctl_views *views
 	const struct ctl_hooks *hooks, struct ctl **ctl, struct error *error);
 /* Ends all connections and removes the socket. NULL is fine. */
 void ctl_close(struct ctl *ctl);
+
+/* The model of the status is about to be replaced: whoever holds a part of it lets go. */
+void ctl_interrupt(struct ctl *ctl);
+/* It has been replaced: the socket's group is the new one's. */
+int ctl_regroup(struct ctl *ctl, struct error *error);
 
 static inline void ctl_close_pointer(struct ctl **ctl)
 {

@@ -1,28 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The gateway as a whole: its version, its configuration, its end. */
+/* The gateway as a whole: its version, its end. */
 #include "base/cleanup.h"
 #include "ctl/methods.h"
 
 int version_step(struct request *request)
 {
 	request_row(request, json_pack("{s:s, s:i}", "version", VERSION, "table_version", ABI_VERSION));
-	return REPLY_FINE;
-}
-
-int config_show_step(struct request *request)
-{
-	_cleanup_free_ char *text = NULL;
-	size_t size;
-	FILE *stream = open_memstream(&text, &size);
-	int r;
-
-	if (!stream)
-		return error_set(&request->error, REPLY_DEGRADED, "no memory for the configuration's text");
-	r = request->hooks->config_text(request->hooks->self, stream, &request->error);
-	fclose(stream);
-	if (r < 0)
-		return REPLY_DEGRADED;
-	request_row(request, json_pack("{s:s}", "config", text));
 	return REPLY_FINE;
 }
 

@@ -32,6 +32,13 @@ const struct method ctl_methods[] = {
 	{METHOD_BGP_GET, false, A(TUNNEL), 0, bgp_get_step, "one row: this tunnel's session"},
 	{METHOD_MAP_DUMP, false, 0, 0, map_dump_step, "a row a line of the flow and device tables, unsorted"},
 	{METHOD_CONFIG_SHOW, false, 0, 0, config_show_step, "one row: the configuration in force, as YAML"},
+	{METHOD_CONFIG_DIFF, true, A(CONFIG), A(FILE), config_diff_step,
+		"what another configuration would change; 1 if it differs"},
+	{METHOD_CONFIG_APPLY, true, A(CONFIG), A(FILE) | A(CONFIRM_MS), config_apply_step,
+		"puts another configuration in force; a row a step"},
+	{METHOD_CONFIG_CONFIRM, true, 0, 0, config_confirm_step, "keeps what was applied for a time"},
+	{METHOD_CONFIG_ROLLBACK, true, 0, 0, config_rollback_step,
+		"puts the configuration before in force again; a row a step"},
 	{METHOD_GATEWAY_STOP, true, 0, 0, gateway_stop_step,
 		"withdraws, removes all that was made; a row a step"},
 };

@@ -25,9 +25,14 @@ int bgp_list_step(struct request *request);
 int bgp_get_step(struct request *request);
 /* explain.c */
 int explain_step(struct request *request);
+/* config.c */
+int config_show_step(struct request *request);
+int config_diff_step(struct request *request);
+int config_apply_step(struct request *request);
+int config_confirm_step(struct request *request);
+int config_rollback_step(struct request *request);
 /* gateway.c */
 int version_step(struct request *request);
-int config_show_step(struct request *request);
 int gateway_stop_step(struct request *request);
 
 /* Asks for nothing but that a line is alive. */

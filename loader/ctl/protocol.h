@@ -8,17 +8,19 @@
  *	{"code": 0}    or    {"code": 3, "error": "no tunnel is called …"}
  * where the code is the exit status of gwctl. A code other than 0 may come after rows: `status` answers its
  * row and then 1 with what is degraded. Requests may be sent ahead; they are answered one after the other. A
- * request that is no such line is answered by code 2; one that is longer than REQUEST_SIZE_MAX ends the
- * connection, since where the next one begins is not known any more. docs/json.md describes the rows.
+ * request that is no such line is answered by code 2; one that is longer than REQUEST_SIZE_MAX (of root's:
+ * REQUEST_SIZE_MAX_OF_ROOT) ends the connection, since where the next one begins is not known any more. docs/json.md
+ * describes the rows.
  */
 #ifndef CTL_PROTOCOL_H
 #define CTL_PROTOCOL_H
 
-#define PROTOCOL_SCHEMA  1
-#define CONTROL_SOCKET   "control.sock"
-#define RUN_DIR_DEFAULT  "/run/homeward"
-#define REQUEST_SIZE_MAX 16384
-#define MAP_DUMP_VERSION 1
+#define PROTOCOL_SCHEMA          1
+#define CONTROL_SOCKET           "control.sock"
+#define RUN_DIR_DEFAULT          "/run/homeward"
+#define REQUEST_SIZE_MAX         16384
+#define REQUEST_SIZE_MAX_OF_ROOT (4 * 1024 * 1024) /* a configuration of 1 MiB, each byte escaped, and more */
+#define MAP_DUMP_VERSION         1
 
 /*        name, code, words */
 #define REPLY_CODES(X)                                                    \
@@ -37,24 +39,28 @@ enum reply_code {
 #undef X
 };
 
-#define METHOD_STATUS       "status"
-#define METHOD_STATS        "stats"
-#define METHOD_VERSION      "version"
-#define METHOD_EVENTS       "events"
-#define METHOD_FLOW_LIST    "flow.list"
-#define METHOD_FLOW_GET     "flow.get"
-#define METHOD_FLOW_COUNT   "flow.count"
-#define METHOD_FLOW_FLUSH   "flow.flush"
-#define METHOD_FLOW_EXPLAIN "flow.explain"
-#define METHOD_DEVICE_LIST  "device.list"
-#define METHOD_DEVICE_GET   "device.get"
-#define METHOD_TUNNEL_LIST  "tunnel.list"
-#define METHOD_TUNNEL_GET   "tunnel.get"
-#define METHOD_BGP_LIST     "bgp.list"
-#define METHOD_BGP_GET      "bgp.get"
-#define METHOD_MAP_DUMP     "map.dump"
-#define METHOD_CONFIG_SHOW  "config.show"
-#define METHOD_GATEWAY_STOP "gateway.stop"
+#define METHOD_STATUS          "status"
+#define METHOD_STATS           "stats"
+#define METHOD_VERSION         "version"
+#define METHOD_EVENTS          "events"
+#define METHOD_FLOW_LIST       "flow.list"
+#define METHOD_FLOW_GET        "flow.get"
+#define METHOD_FLOW_COUNT      "flow.count"
+#define METHOD_FLOW_FLUSH      "flow.flush"
+#define METHOD_FLOW_EXPLAIN    "flow.explain"
+#define METHOD_DEVICE_LIST     "device.list"
+#define METHOD_DEVICE_GET      "device.get"
+#define METHOD_TUNNEL_LIST     "tunnel.list"
+#define METHOD_TUNNEL_GET      "tunnel.get"
+#define METHOD_BGP_LIST        "bgp.list"
+#define METHOD_BGP_GET         "bgp.get"
+#define METHOD_MAP_DUMP        "map.dump"
+#define METHOD_CONFIG_SHOW     "config.show"
+#define METHOD_CONFIG_DIFF     "config.diff"
+#define METHOD_CONFIG_APPLY    "config.apply"
+#define METHOD_CONFIG_CONFIRM  "config.confirm"
+#define METHOD_CONFIG_ROLLBACK "config.rollback"
+#define METHOD_GATEWAY_STOP    "gateway.stop"
 
 /*     name, name on the wire, what its value is */
 #define ARGUMENTS(X)                                                            \
@@ -76,7 +82,10 @@ enum reply_code {
 	X(FRAGMENT, "fragment", "the id of a fragment that is not the first")   \
 	X(SIZE, "size", "bytes of the IP packet")                               \
 	X(HOPS, "hops", "1..255, the TTL or hop limit as it surfaces")          \
-	X(FOLLOW, "follow", "true: go on with what happens from now on")
+	X(FOLLOW, "follow", "true: go on with what happens from now on")        \
+	X(CONFIG, "config", "a configuration, the whole text of its file")      \
+	X(FILE, "file", "what to call the configuration in words")              \
+	X(CONFIRM_MS, "confirm_ms", "1000..86400000: how long to wait for confirmation")
 
 enum argument_id {
 #define X(name, wire, words) ARGUMENT_##name,

@@ -213,6 +213,46 @@ static int read_follow(
 	return read_true(value, "follow", error);
 }
 
+void arguments_free(struct arguments *arguments)
+{
+	free(arguments->config);
+	free(arguments->file);
+	*arguments = (struct arguments){0};
+}
+
+static int copy_text(const json_t *value, char **to, struct error *error)
+{
+	free(*to);
+	*to = strdup(json_string_value(value));
+	return *to ? 0 : error_set(error, REPLY_DEGRADED, "no memory for the request");
+}
+
+static int read_config(
+	const json_t *value, const struct model *model, struct arguments *to, struct error *error)
+{
+	(void)model;
+	return copy_text(value, &to->config, error);
+}
+
+static int read_file(
+	const json_t *value, const struct model *model, struct arguments *to, struct error *error)
+{
+	(void)model;
+	return copy_text(value, &to->file, error);
+}
+
+static int read_confirm_ms(
+	const json_t *value, const struct model *model, struct arguments *to, struct error *error)
+{
+	json_int_t number = json_integer_value(value);
+
+	(void)model;
+	if (number < 1000 || number > 86400000)
+		return error_set(error, REPLY_USAGE, "“confirm_ms” is a second to a day, 1000..86400000");
+	to->confirm_ms = (uint32_t)number;
+	return 0;
+}
+
 /* The one table of arguments: what JSON it is, and who reads it. */
 static const struct argument_reader {
 	json_type type;
@@ -238,6 +278,9 @@ static const struct argument_reader {
 	[ARGUMENT_SIZE] = {JSON_INTEGER, read_size},
 	[ARGUMENT_HOPS] = {JSON_INTEGER, read_hops},
 	[ARGUMENT_FOLLOW] = {JSON_TRUE, read_follow},
+	[ARGUMENT_CONFIG] = {JSON_STRING, read_config},
+	[ARGUMENT_FILE] = {JSON_STRING, read_file},
+	[ARGUMENT_CONFIRM_MS] = {JSON_INTEGER, read_confirm_ms},
 };
 
 static int read_argument(struct request *request, const char *name, const json_t *value)

@@ -30,7 +30,11 @@ struct arguments {
 	uint32_t fragment, size;
 	uint8_t hops;
 	bool follow;
+	char *config, *file; /* owned: arguments_free() */
+	uint32_t confirm_ms;
 };
+
+void arguments_free(struct arguments *arguments);
 
 #define GIVEN(arguments, name) ((arguments)->given & 1U << ARGUMENT_##name)
 

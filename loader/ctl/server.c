@@ -196,6 +196,18 @@ int ctl_open(sd_event *event, const char *run_dir, const struct ctl_views *views
 	return 0;
 }
 
+void ctl_interrupt(struct ctl *ctl)
+{
+	clients_interrupt(&ctl->clients);
+}
+
+int ctl_regroup(struct ctl *ctl, struct error *error)
+{
+	const char *group = ctl->views.status->model->control_group;
+
+	return give_to_group(&ctl->name, group ? group : "root", error);
+}
+
 void ctl_close(struct ctl *ctl)
 {
 	if (!ctl)

@@ -100,6 +100,37 @@ void health_adopt(struct health *health, uint16_t tunnel)
 	}
 }
 
+static const struct tunnel *same_tunnel(const struct model *model, const struct tunnel *tunnel)
+{
+	const struct tunnel *found = model_tunnel_by_number(model, tunnel->number);
+
+	return found && strcmp(found->name, tunnel->name) == 0 ? found : NULL;
+}
+
+static void carry_loopbacks(struct health *health, const struct health *old)
+{
+	for (size_t i = 0; i < health->model->loopback_count; i++)
+		for (size_t j = 0; j < old->model->loopback_count; j++)
+			if (strcmp(health->model->loopbacks[i].name, old->model->loopbacks[j].name) == 0)
+				health->announced[i] = old->announced[j];
+}
+
+void health_carry(struct health *health, const struct health *old, uint64_t now_ms)
+{
+	health->bird_lost = old->bird_lost;
+	health->thaw_ms = old->thaw_ms;
+	for (size_t i = 0; i < health->model->tunnel_count; i++) {
+		const struct tunnel *was = same_tunnel(old->model, &health->model->tunnels[i]);
+
+		if (!was)
+			continue;
+		health->tunnels[i] = old->tunnels[was - old->model->tunnels];
+		health->told[i] = old->told[was - old->model->tunnels];
+		judge(health, i, now_ms);
+	}
+	carry_loopbacks(health, old);
+}
+
 /* ---- Events ------------------------------------------------------------------------------------------------------ */
 
 void health_report(

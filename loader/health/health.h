@@ -53,6 +53,13 @@ void health_free(struct health *health);
  */
 void health_adopt(struct health *health, uint16_t tunnel);
 
+/*
+ * Another model comes into force: what `old` knows of the tunnels that stay (same number, same name) and of the loopbacks
+ * (same name) goes over, and is judged by the new rules. What the new one has not been told to do yet, or should not be
+ * told twice, goes over too: health_next_change() goes on where the old one was. Before anything is reported to `health`.
+ */
+void health_carry(struct health *health, const struct health *old, uint64_t now_ms);
+
 /* "link gone", "BFD down", "BGP down", "all well": why it is usable or not. */
 const char *health_cause(const struct health_tunnel *tunnel);
 

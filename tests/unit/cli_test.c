@@ -66,6 +66,7 @@ static void usage_errors_are_told(void)
 		{"map dump --tunnel x", "map dump takes no --tunnel"},
 		{"status --port 1", "status takes no --port"},
 		{"config check f --run-dir /x", "config check takes no --run-dir"},
+		{"config apply f --confirm 10ms", "--confirm: at least a second"},
 		{"gateway stop --watch", "gateway stop takes no --watch"},
 		{"flow list --all", "flow list takes no --all"},
 		{"device list --port 1", "device list takes no --port"},
@@ -798,6 +799,44 @@ static void a_check_is_what_gwd_says(void)
 	rmdir(directory);
 }
 
+/* ---- The configuration, changed ----------------------------------------------------------------------------------- */
+
+static void a_file_is_compared_and_applied(void)
+{
+	char file[] = "/tmp/cli_test.XXXXXX", line[128];
+
+	close(mkstemp(file));
+	world_make();
+	start_server();
+	write_file(file, "gateway: edge-gw-01\n");
+	snprintf(line, sizeof(line), "config diff %s", file);
+	CU_ASSERT_EQUAL(run(line), REPLY_FINE);
+	CU_ASSERT_STRING_EQUAL(output, "");
+	write_file(file, "gateway: new\n");
+	CU_ASSERT_EQUAL(run(line), REPLY_DEGRADED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "\n-gateway: edge-gw-01\n+gateway: new\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "\nsteps:\n  add tunnel acme-lgw-03\n"));
+	CU_ASSERT_STRING_EQUAL(complaints, "");
+	snprintf(line, sizeof(line), "-j config diff %s", file);
+	CU_ASSERT_EQUAL(run(line), REPLY_DEGRADED);
+	CU_ASSERT(is_one_document(output));
+	snprintf(line, sizeof(line), "config apply %s --confirm 5s", file);
+	CU_ASSERT_EQUAL(run(line), REPLY_FINE);
+	CU_ASSERT_STRING_EQUAL(
+		complaints, "add tunnel acme-lgw-03\nin force for 5 s; to keep it: gwctl config confirm\n");
+	CU_ASSERT_EQUAL(run("config show"), REPLY_FINE);
+	CU_ASSERT_STRING_EQUAL(output, "gateway: new\n");
+	CU_ASSERT_EQUAL(run("config confirm"), REPLY_FINE);
+	CU_ASSERT_EQUAL(run("config confirm"), REPLY_NOT_FOUND);
+	CU_ASSERT_EQUAL(run("config rollback"), REPLY_FINE);
+	write_file(file, "wrong\n");
+	CU_ASSERT_EQUAL(run(line), REPLY_INVALID);
+	CU_ASSERT_PTR_NOT_NULL(strstr(complaints, "gateway.yaml:1: key: wrong\ngwctl: /tmp/cli_test."));
+	unlink(file);
+	CU_ASSERT_EQUAL(run(line), REPLY_INVALID);
+	stop_server();
+}
+
 UNIT_TESTS("cli", {"usage errors are told", usage_errors_are_told},
 	{"flags stand anywhere", flags_stand_anywhere}, {"endpoints are scanned", endpoints_are_scanned},
 	{"every command is in the help", every_command_is_in_the_help},
@@ -817,4 +856,5 @@ UNIT_TESTS("cli", {"usage errors are told", usage_errors_are_told},
 	{"a dump is stable to the byte", a_dump_is_stable_to_the_byte},
 	{"dumps are compared", dumps_are_compared}, {"words are completed", words_are_completed},
 	{"what words stand for is known to completion", what_words_stand_for_is_known},
-	{"a check is what gwd says", a_check_is_what_gwd_says})
+	{"a check is what gwd says", a_check_is_what_gwd_says},
+	{"a file is compared and applied", a_file_is_compared_and_applied})

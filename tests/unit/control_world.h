@@ -37,6 +37,9 @@ struct world {
 	struct explanation asked;          /* the last question */
 	unsigned refreshes, stops, counts; /* calls; each count of reasons finds 100 more by home_flow */
 	bool stopped, stop_fails;
+	char config[64]; /* the beginning of what is in force */
+	size_t applied_size;
+	uint32_t confirm_ms;
 	sd_event *event;
 	struct ctl *ctl;
 };
@@ -95,8 +98,10 @@ static int world_reasons(void *self, struct reason_count totals[REASON_COUNT], s
 
 static int world_config(void *self, FILE *stream, struct error *error)
 {
-	(void)self, (void)error;
-	fputs("gateway: edge-gw-01\n", stream);
+	const struct world *is = self;
+
+	(void)error;
+	fputs(is->config, stream);
 	return 0;
 }
 
@@ -109,6 +114,64 @@ static int world_stop(void *self, void (*say)(void *to, const char *words), void
 	if (is->stop_fails)
 		return error_set(error, -EBUSY, "home0 is busy");
 	say(to, "removed home0");
+	return 0;
+}
+
+/* A configuration is any text without "wrong" in it. */
+static int world_read_config(
+	const struct ctl_config *config, const struct ctl_listener *listener, struct error *error)
+{
+	if (!strstr(config->text, "wrong"))
+		return 0;
+	listener->say(listener->to, "problem", "gateway.yaml:1: key: wrong");
+	return error_set(error, -EBADMSG, "%s is refused: 1 problem", config->file);
+}
+
+static int world_config_diff(void *self, const struct ctl_config *config, char **before, char **after,
+	const struct ctl_listener *listener, struct error *error)
+{
+	const struct world *is = self;
+	int r = world_read_config(config, listener, error);
+
+	if (r < 0)
+		return r;
+	*before = strdup(is->config);
+	*after = strdup(config->text);
+	if (strcmp(is->config, config->text) != 0)
+		listener->say(listener->to, "step", "add tunnel acme-lgw-03");
+	return 0;
+}
+
+static int world_config_apply(
+	void *self, const struct ctl_config *config, const struct ctl_listener *listener, struct error *error)
+{
+	struct world *is = self;
+	int r = world_read_config(config, listener, error);
+
+	if (r < 0)
+		return r;
+	listener->say(listener->to, "step", "add tunnel acme-lgw-03");
+	is->applied_size = strlen(config->text);
+	is->confirm_ms = config->confirm_ms;
+	snprintf(is->config, sizeof(is->config), "%s", config->text);
+	return 0;
+}
+
+static int world_config_confirm(void *self, struct error *error)
+{
+	struct world *is = self;
+
+	if (!is->confirm_ms)
+		return error_set(error, -ENODATA, "nothing waits to be confirmed");
+	is->confirm_ms = 0;
+	return 0;
+}
+
+static int world_config_rollback(void *self, const struct ctl_listener *listener, struct error *error)
+{
+	(void)self;
+	(void)error;
+	listener->say(listener->to, "step", "remove tunnel acme-lgw-03");
 	return 0;
 }
 
@@ -170,6 +233,7 @@ static void world_model(void)
 static void world_make(void)
 {
 	memset(&world, 0, sizeof(world));
+	strcpy(world.config, "gateway: edge-gw-01\n");
 	world_model();
 	world.loopback_status = (struct loopback_status){&world.loopback, true};
 	world.status = (struct status){.model = &world.model,
@@ -201,7 +265,18 @@ static inline struct ctl_views world_views(void)
 static inline struct ctl_hooks world_hooks(void)
 {
 	return (struct ctl_hooks){
-		&world, world_refresh, world_explain, world_reasons, world_config, world_stop, world_stopped};
+		.self = &world,
+		.refresh = world_refresh,
+		.explain = world_explain,
+		.reasons = world_reasons,
+		.config_text = world_config,
+		.config_diff = world_config_diff,
+		.config_apply = world_config_apply,
+		.config_confirm = world_config_confirm,
+		.config_rollback = world_config_rollback,
+		.stop = world_stop,
+		.stopped = world_stopped,
+	};
 }
 
 static inline void world_listen(void)

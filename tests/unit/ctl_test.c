@@ -531,6 +531,84 @@ static void who_follows_half_closed_stays(void)
 	world_close();
 }
 
+/* ---- The configuration, changed ---------------------------------------------------------------------------------- */
+
+#define CONFIG(method, arguments) "{\"method\":\"config." method "\",\"arguments\":{" arguments "}}\n"
+
+static void a_configuration_is_compared(void)
+{
+	world_open();
+	CU_ASSERT_EQUAL(code_of(exchange(CONFIG("diff", "\"config\":\"gateway: edge-gw-01\\n\""))), 0);
+	CU_ASSERT_EQUAL(code_of(exchange(CONFIG("diff", "\"config\":\"gateway: new\""))), REPLY_DEGRADED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "{\"step\":\"add tunnel acme-lgw-03\"}\n"
+					     "{\"before\":\"gateway: edge-gw-01\\n\",\"after\":\"gateway: "
+					     "new\"}\n"));
+	CU_ASSERT_STRING_EQUAL(world.config, "gateway: edge-gw-01\n");
+	CU_ASSERT_EQUAL(
+		code_of(exchange(CONFIG("diff", "\"config\":\"wrong\",\"file\":\"f.yaml\""))), REPLY_INVALID);
+	CU_ASSERT_STRING_EQUAL(reply, "{\"problem\":\"gateway.yaml:1: key: wrong\"}\n"
+				      "{\"code\":6,\"error\":\"f.yaml is refused: 1 problem\"}\n");
+	CU_ASSERT_EQUAL(code_of(exchange(CONFIG("diff", ""))), REPLY_USAGE);
+	world_close();
+}
+
+static void a_configuration_is_applied_and_confirmed(void)
+{
+	world_open();
+	CU_ASSERT_EQUAL(code_of(exchange(CONFIG("confirm", ""))), REPLY_NOT_FOUND);
+	CU_ASSERT_EQUAL(
+		code_of(exchange(CONFIG("apply", "\"config\":\"gateway: new\",\"confirm_ms\":5000"))), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "{\"step\":\"add tunnel acme-lgw-03\"}\n"));
+	CU_ASSERT_STRING_EQUAL(world.config, "gateway: new");
+	CU_ASSERT_EQUAL(world.confirm_ms, 5000);
+	CU_ASSERT_EQUAL(code_of(exchange(CONFIG("confirm", ""))), 0);
+	CU_ASSERT_EQUAL(code_of(exchange(CONFIG("rollback", ""))), 0);
+	CU_ASSERT_EQUAL(
+		code_of(exchange(CONFIG("apply", "\"config\":\"a\",\"confirm_ms\":999"))), REPLY_USAGE);
+	CU_ASSERT_EQUAL(code_of(exchange(CONFIG("apply", "\"config\":7"))), REPLY_USAGE);
+	CU_ASSERT_EQUAL(code_of(exchange(CONFIG("apply", "\"config\":\"a\",\"file\":7"))), REPLY_USAGE);
+	world_close();
+}
+
+/* The largest that there may be, each byte of it escaped. */
+static void a_large_configuration_is_taken_from_root(void)
+{
+	const size_t most = 1 << 20;
+	_cleanup_free_ char *line = malloc(2 * most + 100);
+	_cleanup_close_ int fd = -1;
+	size_t size = (size_t)sprintf(line, "{\"method\":\"config.apply\",\"arguments\":{\"config\":\"");
+
+	for (size_t i = 0; i < most; i++, size += 2)
+		memcpy(line + size, "\\n", 2);
+	size += (size_t)sprintf(line + size, "\"}}\n");
+	world_open();
+	fd = connect_client();
+	say(fd, line, size);
+	CU_ASSERT_EQUAL(code_of(hear(fd)), 0);
+	CU_ASSERT_EQUAL(world.applied_size, most);
+	world_close();
+}
+
+static void fill_flows(void);
+
+/* Who holds a part of the model when another takes its place is told so, and may ask again. */
+static void a_new_model_interrupts_who_holds_the_old(void)
+{
+	static const char filtered[] = "{\"method\":\"flow.list\",\"arguments\":{\"provider\":\"acme\"}}\n";
+	_cleanup_close_ int fd = -1;
+
+	world_open();
+	fill_flows();
+	fd = connect_client();
+	say(fd, filtered, strlen(filtered));
+	ctl_interrupt(world.ctl);
+	CU_ASSERT_EQUAL(code_of(hear(fd)), REPLY_DEGRADED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "another configuration came into force"));
+	say(fd, "{\"method\":\"version\"}\n", 21);
+	CU_ASSERT_EQUAL(code_of(hear(fd)), 0);
+	world_close();
+}
+
 /* ---- Bad clients ------------------------------------------------------------------------------------------------ */
 
 static void nonsense_is_answered_and_forgiven(void)
@@ -872,6 +950,10 @@ UNIT_TESTS("ctl", {"a flow is shown as the design says", a_flow_is_shown_as_the_
 	{"an error goes back to the source", an_error_goes_back_to_the_source},
 	{"the tunnel may be said", the_tunnel_may_be_said},
 	{"the configuration comes as text", the_configuration_comes_as_text},
+	{"a configuration is compared", a_configuration_is_compared},
+	{"a configuration is applied and confirmed", a_configuration_is_applied_and_confirmed},
+	{"a large configuration is taken from root", a_large_configuration_is_taken_from_root},
+	{"a new model interrupts who holds the old", a_new_model_interrupts_who_holds_the_old},
 	{"the daemon exits behind the reply of a stop", the_daemon_exits_behind_the_reply_of_a_stop},
 	{"a stop that fails leaves the daemon", a_stop_that_fails_leaves_the_daemon},
 	{"nonsense is answered and forgiven", nonsense_is_answered_and_forgiven},

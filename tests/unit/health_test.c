@@ -219,10 +219,85 @@ static void loopbacks_are_announced_until_withdrawn(void)
 	health_free(health);
 }
 
+static void close_health(struct health **health)
+{
+	health_free(*health);
+}
+
+/* Tunnel 1 stays, 2 gets BFD, 3 becomes another tunnel of the same number, 4 is new. */
+static struct tunnel next_tunnels[] = {
+	{.name = "both", .number = 1, .bgp = {.enabled = true, .bfd = {.enabled = true}}},
+	{.name = "bgp", .number = 2, .bgp = {.enabled = true, .bfd = {.enabled = true}}},
+	{.name = "other", .number = 3},
+	{.name = "new", .number = 4},
+};
+static struct loopback next_loopbacks[] = {{.name = "media"}, {.name = "fresh"}};
+static const struct model next_model = {
+	.tunnels = next_tunnels, .tunnel_count = 4, .loopbacks = next_loopbacks, .loopback_count = 2};
+
+static struct health *all_usable(void)
+{
+	struct health *health = health_new(&model, 0);
+	struct health_tunnel change;
+
+	for (uint16_t tunnel = 1; tunnel <= 3; tunnel++)
+		for (enum health_need need = 0; need < HEALTH_NEEDS; need++)
+			if (tunnel != 2 || need != HEALTH_BFD)
+				health_report(health, tunnel, need, true, 7);
+	while (health_next_change(health, &change))
+		;
+	return health;
+}
+
+static void what_stays_is_carried(void)
+{
+	_cleanup_(close_health) struct health *old = all_usable(), *health = health_new(&next_model, 100);
+	const struct health_tunnel *rows = health_tunnels(health);
+	struct health_tunnel change;
+
+	health_carry(health, old, 100);
+	CU_ASSERT(rows[0].usable && rows[0].since_ms == 7);
+	CU_ASSERT(!rows[1].usable && rows[1].missing == HEALTH_BFD && rows[1].since_ms == 100);
+	CU_ASSERT(!rows[2].usable && rows[2].missing == HEALTH_LINK);
+	CU_ASSERT(!rows[3].usable && rows[3].missing == HEALTH_LINK);
+	CU_ASSERT_FATAL(health_next_change(health, &change)); /* only what really changed is told */
+	CU_ASSERT_EQUAL(change.tunnel, 2);
+	CU_ASSERT_FALSE(health_next_change(health, &change));
+	health_report(health, 2, HEALTH_BFD, true, 101);
+	CU_ASSERT(rows[1].usable);
+}
+
+static void a_lost_bird_is_carried(void)
+{
+	_cleanup_(close_health) struct health *old = all_usable(), *health = health_new(&next_model, 100);
+	const struct health_tunnel *rows = health_tunnels(health);
+
+	health_bird_lost(old, 50);
+	health_bird_back(old, 60);
+	health_carry(health, old, 100);
+	CU_ASSERT(rows[0].usable && rows[0].frozen);
+	CU_ASSERT_EQUAL(health_deadline(health), 60 + HEALTH_CONVERGE_MS);
+	health_tick(health, 60 + HEALTH_CONVERGE_MS);
+	CU_ASSERT_FALSE(rows[0].usable);
+}
+
+static void a_withdrawn_loopback_is_carried(void)
+{
+	_cleanup_(close_health) struct health *old = all_usable(), *health = health_new(&next_model, 100);
+
+	health_withdraw_all(old);
+	health_carry(health, old, 100);
+	CU_ASSERT_FALSE(health_announced(health)[0]);
+	CU_ASSERT(health_announced(health)[1]);
+}
+
 UNIT_TESTS("health", {"a tunnel needs what is configured for it", needs_what_is_configured},
 	{"any loss ends it at once", any_loss_ends_it_at_once},
 	{"a successor adopts the bits", a_successor_adopts_the_bits},
 	{"a lost BIRD freezes the bits", a_lost_bird_freezes},
 	{"the frozen thaw in bounded time", the_frozen_thaw_in_bounded_time},
 	{"the deadline is told", the_deadline_is_told}, {"changes are told once", changes_are_told_once},
+	{"what is known of tunnels that stay is carried over", what_stays_is_carried},
+	{"a lost BIRD is carried over", a_lost_bird_is_carried},
+	{"a withdrawn loopback is carried over", a_withdrawn_loopback_is_carried},
 	{"loopbacks are announced until withdrawn", loopbacks_are_announced_until_withdrawn})

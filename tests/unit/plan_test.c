@@ -294,6 +294,44 @@ static void only_differences_are_steps(void)
 	}
 }
 
+/* The device may have roamed from either: what counts is what the configurations say. */
+static void a_changed_endpoint_is_a_change(void)
+{
+	_cleanup_(items_free) struct items observed = {0};
+	_cleanup_(plan_free) struct plan plan = {0};
+	struct tunnel was = tunnels[0], is = tunnels[0];
+	struct model old = model, new = model;
+
+	was.wireguard.has_endpoint = is.wireguard.has_endpoint = true;
+	was.wireguard.endpoint_port = is.wireguard.endpoint_port = 51820;
+	address_parse("198.51.100.1", &was.wireguard.endpoint_address);
+	address_parse("198.51.100.2", &is.wireguard.endpoint_address);
+	old.tunnels = &was;
+	new.tunnels = &is;
+	observed = applied(&old);
+	CU_ASSERT_EQUAL(plan_make(&observed, &old, &plan), 0);
+	CU_ASSERT_EQUAL(plan.count, 0);
+	find(&observed, ITEM_ENTRIES, "")->model = &new;
+	expect(&observed, &new,
+		"change wireguard on acme-1: key of /etc/wg.key, port 51820, peer "
+		"3xQkpZr0oE6bQKUdl5ZSbtSbCKF0DjNvfBfFqxtSHWk=, endpoint 198.51.100.2 port 51820, keepalive "
+		"25s\n");
+	find(&observed, ITEM_WIREGUARD, "acme-1")->wireguard.tunnel =
+		NULL; /* nobody knows what it was set to */
+	expect(&observed, &new, "");
+}
+
+/* Maps that say what another configuration says are written, unless it comes to the same. */
+static void another_model_fills_the_maps(void)
+{
+	_cleanup_(items_free) struct items observed = applied(&model);
+	struct model other = model;
+
+	expect(&observed, &other, "change map entries of the configuration\n");
+	find(&observed, ITEM_ENTRIES, "")->model = &other;
+	expect(&observed, &other, "");
+}
+
 static void a_change_remembers_what_was(void)
 {
 	_cleanup_(items_free) struct items observed = applied(&model);
@@ -404,6 +442,8 @@ static const struct unit_test tests[] = {
 	{"what is right is left alone", what_is_right_is_left_alone},
 	{"a lost tunnel comes back alone", a_lost_tunnel_comes_back_alone},
 	{"only differences are steps", only_differences_are_steps},
+	{"a changed endpoint is a change, a roamed one is not", a_changed_endpoint_is_a_change},
+	{"another model fills the maps", another_model_fills_the_maps},
 	{"a change remembers what was", a_change_remembers_what_was},
 	{"what others made stays", what_others_made_stays},
 	{"the attach mode is replaced only when asked for", attach_mode_is_replaced_only_when_asked},
