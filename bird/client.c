@@ -53,7 +53,7 @@ struct bird_client {
 	char words[BIRD_LINE_MAX];
 };
 
-/* ---- Sending -------------------------------------------------------------------------------------------------------- */
+/* ---- Sending ----------------------------------------------------------------------------------------------------- */
 
 static int send_text(const struct connection *connection, const char *text, struct error *error)
 {
@@ -82,7 +82,7 @@ static int send_next(struct bird_client *client, struct error *error)
 	return 0;
 }
 
-/* ---- What the replies mean ------------------------------------------------------------------------------------------ */
+/* ---- What the replies mean --------------------------------------------------------------------------------------- */
 
 static void configure_ended(struct bird_client *client, int result, const char *words)
 {
@@ -192,7 +192,7 @@ static int pushed_line(struct bird_client *client, const struct bird_line *line,
 	return 0;
 }
 
-/* ---- Reading -------------------------------------------------------------------------------------------------------- */
+/* ---- Reading ----------------------------------------------------------------------------------------------------- */
 
 typedef int (*line_meaning)(struct bird_client *, const struct bird_line *, struct error *);
 
@@ -228,7 +228,7 @@ int bird_client_read(struct bird_client *client, struct error *error)
 	return result < 0 ? result : send_next(client, error);
 }
 
-/* ---- Life ----------------------------------------------------------------------------------------------------------- */
+/* ---- Life -------------------------------------------------------------------------------------------------------- */
 
 static uint64_t now_ms(void)
 {
@@ -260,7 +260,8 @@ static int connect_to(const struct bird_client *client, struct connection *conne
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	close_descriptor(&connection->fd);
-	connection->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* A BIRD that hangs, with a full queue of connections, must not hang us too. */
+	connection->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (connection->fd < 0 || connect(connection->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 		epoll_ctl(client->epoll, EPOLL_CTL_ADD, connection->fd, &event) < 0)
 		return -errno;
@@ -333,7 +334,7 @@ int bird_client_fd(const struct bird_client *client)
 	return client->epoll;
 }
 
-/* ---- Asking --------------------------------------------------------------------------------------------------------- */
+/* ---- Asking ------------------------------------------------------------------------------------------------------ */
 
 static struct address *announced_addresses(const struct model *model, const bool *announced, size_t *count)
 {

@@ -37,7 +37,7 @@ uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* ---- One daemon a run directory, one a network namespace ----------------------------------------------------------- */
+/* ---- One daemon a run directory, one a network namespace --------------------------------------------------------- */
 
 static int lock_run_dir(struct daemon *daemon, struct error *error)
 {
@@ -47,12 +47,12 @@ static int lock_run_dir(struct daemon *daemon, struct error *error)
 	daemon->run_dir_lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (daemon->run_dir_lock < 0)
 		return error_errno(error, -errno, "%s", path);
-	if (flock(daemon->run_dir_lock, LOCK_EX | LOCK_NB) < 0)
-		return error_set(error, -EBUSY,
-			"another gwd runs with the run directory %s: stop it, or give this one another "
-			"--run-dir",
-			daemon->run_dir);
-	return 0;
+	if (flock(daemon->run_dir_lock, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	close(TAKE_FD(daemon->run_dir_lock)); /* it is the other's, to be removed too */
+	return error_set(error, -EBUSY,
+		"another gwd runs with the run directory %s: stop it, or give this one another --run-dir",
+		daemon->run_dir);
 }
 
 static int lock_namespace(struct daemon *daemon, struct error *error)
@@ -80,7 +80,7 @@ static int open_run_dir(struct daemon *daemon, const char *run_dir, struct error
 	return lock_run_dir(daemon, error);
 }
 
-/* ---- Observe, plan, apply ------------------------------------------------------------------------------------------- */
+/* ---- Observe, plan, apply ---------------------------------------------------------------------------------------- */
 
 /* What is done, for the debug log. */
 static void say_step(void *to, const char *words)
@@ -165,6 +165,8 @@ static int heal_now(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)source;
 	(void)usec;
 	daemon->heal_at_ms = UINT64_MAX;
+	if (daemon->stopping)
+		return 0;
 	r = daemon_heal(daemon, &error);
 	if (r == 0)
 		r = guards_heal(daemon, &error);
@@ -199,7 +201,7 @@ void daemon_heal_soon(struct daemon *daemon)
 	daemon_heal_in(daemon, HEAL_DELAY_MS);
 }
 
-/* ---- Start ------------------------------------------------------------------------------------------------------------ */
+/* ---- Start ------------------------------------------------------------------------------------------------------- */
 
 static int open_table(struct daemon *daemon, const char *map, const char *counters, struct flow_table *table,
 	struct error *error)
@@ -317,7 +319,7 @@ static int start(struct daemon *daemon, struct error *error)
 	return guards_arm(daemon, error);
 }
 
-/* ---- Stop ------------------------------------------------------------------------------------------------------------ */
+/* ---- Stop -------------------------------------------------------------------------------------------------------- */
 
 static int withdraw(struct daemon *daemon, struct error *error)
 {
@@ -341,9 +343,10 @@ static int withdraw(struct daemon *daemon, struct error *error)
 	return 0;
 }
 
+/* The one that we started or adopted, and no other's. */
 void daemon_end_bird(struct daemon *daemon)
 {
-	pid_t pid = process_behind(daemon->bird.socket);
+	pid_t pid = child_pid(apply_children(daemon->apply), BIRD_CHILD);
 
 	sd_event_source_disable_unref(daemon->bird_source);
 	daemon->bird_source = NULL;
@@ -361,18 +364,20 @@ int daemon_stop(
 
 	tell(daemon, EVENT_GATEWAY_STOPPING, NULL, "gateway stop");
 	say(to, "withdrawing the loopbacks");
-	r = withdraw(daemon, error);
-	if (r < 0)
-		return r;
-	if (daemon->heal_timer)
-		sd_event_source_set_enabled(daemon->heal_timer, SD_EVENT_OFF);
+	daemon->stopping = true;
+	if (withdraw(daemon, error) < 0)
+		say(to, "BIRD does not answer: its end withdraws");
 	if (bird_is_wanted(daemon->model)) {
 		say(to, "ending BIRD");
 		daemon_end_bird(daemon);
 		guards_end(daemon);
 	}
 	say(to, "removing programs, rules, tunnels and maps");
-	return plan_and_apply(daemon, NULL, error);
+	r = plan_and_apply(daemon, NULL, error);
+	daemon->stopping = r == 0;
+	if (r < 0)
+		daemon_heal_soon(daemon);
+	return r;
 }
 
 /* A start that failed leaves nothing, but an earlier daemon's work goes on. */

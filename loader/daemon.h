@@ -64,6 +64,8 @@ struct daemon {
 	struct ctl *ctl;
 
 	struct bird_daemon bird;
+	bool stopping;                   /* from `gateway stop` on nothing is healed */
+	bool announced_in_force;         /* BIRD shows the routes that it was asked to announce */
 	struct bird_client *bird_client; /* NULL: BIRD does not answer, or is not wanted */
 	sd_event_source *bird_source, *heal_timer, *health_timer;
 	uint64_t heal_at_ms;                 /* UINT64_MAX: no healing is ahead */
@@ -78,7 +80,7 @@ struct daemon {
 int daemon_run(struct model *model, const char *config, const char *run_dir, const char *pin_dir,
 	struct error *error);
 
-/* ---- Between the daemon's own files -------------------------------------------------------------------------------- */
+/* ---- Between the daemon's own files ------------------------------------------------------------------------------ */
 
 uint64_t now_ms(void);
 /* Observe, plan, apply; then every tunnel's link is reported. */

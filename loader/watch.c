@@ -17,10 +17,11 @@
 #include "daemon.h"
 #include "notify.h"
 
-#define SECOND_US       1000000
-#define SWEEP_US        100000
-#define ACCURACY_US     1000
-#define BIRD_TIMEOUT_MS 5000
+#define SECOND_US        1000000
+#define SWEEP_US         100000
+#define ACCURACY_US      1000
+#define BIRD_TIMEOUT_MS  5000
+#define HUNG_PATIENCE_MS 500
 
 static struct tunnel_status *status_of(struct daemon *daemon, uint16_t tunnel)
 {
@@ -30,7 +31,7 @@ static struct tunnel_status *status_of(struct daemon *daemon, uint16_t tunnel)
 	return NULL;
 }
 
-/* ---- From health to the data plane --------------------------------------------------------------------------------- */
+/* ---- From health to the data plane ------------------------------------------------------------------------------- */
 
 static enum session_state session_state(bool configured, bool up)
 {
@@ -55,7 +56,8 @@ static void fill_status(struct daemon *daemon)
 	}
 	daemon->status.bird_running = daemon->bird_client != NULL;
 	for (size_t i = 0; i < daemon->model->loopback_count; i++)
-		tell_loopback(daemon, i, announced[i] && daemon->status.bird_running);
+		tell_loopback(
+			daemon, i, announced[i] && daemon->status.bird_running && daemon->announced_in_force);
 }
 
 static int health_time(sd_event_source *source, uint64_t usec, void *userdata)
@@ -100,7 +102,7 @@ void watch_changes(struct daemon *daemon)
 	notify_status(&daemon->status);
 }
 
-/* ---- Links and markers ------------------------------------------------------------------------------------------------ */
+/* ---- Links and markers ------------------------------------------------------------------------------------------- */
 
 void watch_links(struct daemon *daemon)
 {
@@ -136,10 +138,12 @@ static void hear_link_lost(void *self, const char *interface)
 
 	if (interface && !tunnel && strcmp(interface, HOME_INTERFACE) != 0)
 		return;
-	if (tunnel)
+	if (tunnel) {
 		health_report(daemon->health, tunnel->number, HEALTH_LINK, false, now_ms());
-	else
+		monitor_link_lost(daemon->monitor, tunnel->number);
+	} else {
 		watch_links(daemon);
+	}
 	watch_changes(daemon);
 	daemon_heal_soon(daemon);
 }
@@ -157,7 +161,7 @@ static int hear_monitor(sd_event_source *source, int fd, uint32_t events, void *
 	return 0;
 }
 
-/* ---- BIRD --------------------------------------------------------------------------------------------------------------- */
+/* ---- BIRD -------------------------------------------------------------------------------------------------------- */
 
 static void bird_session(void *context, uint16_t tunnel, bool established, const char *words)
 {
@@ -181,9 +185,13 @@ static void bird_session(void *context, uint16_t tunnel, bool established, const
 
 static void bird_configured(void *context, int result, const char *words)
 {
-	(void)context;
+	struct daemon *daemon = context;
+
 	if (result == -EINVAL)
 		log_error("BIRD refused its configuration and goes on with what it had: %s", words);
+	if (result != -EAGAIN)
+		daemon->announced_in_force = result == 0;
+	watch_changes(daemon);
 }
 
 static void lose_bird(struct daemon *daemon, const char *why)
@@ -193,6 +201,7 @@ static void lose_bird(struct daemon *daemon, const char *why)
 	daemon->bird_source = sd_event_source_disable_unref(daemon->bird_source);
 	bird_client_close(daemon->bird_client);
 	daemon->bird_client = NULL;
+	daemon->announced_in_force = false;
 	health_bird_lost(daemon->health, now_ms());
 	watch_changes(daemon);
 	tell(daemon, EVENT_BIRD_LOST, NULL, "%s; the data plane stays as it is", why);
@@ -217,10 +226,22 @@ static int start_bird_process(struct daemon *daemon, struct error *error)
 	struct children *children = apply_children(daemon->apply);
 	pid_t pid = process_behind(daemon->bird.socket);
 
+	if (child_pid(children, BIRD_CHILD) > 0)
+		return 0;
 	if (pid > 0)
 		return child_adopt(children, BIRD_CHILD, pid, error);
 	pid = child_start(children, BIRD_CHILD, (char *const *)daemon->bird.argv, NULL, error);
 	return pid < 0 ? pid : 0;
+}
+
+/* It runs and does not answer: it serves its neighbours no better. Its end is what brings a new one. */
+static void end_hung_bird(struct daemon *daemon)
+{
+	struct children *children = apply_children(daemon->apply);
+	pid_t pid = child_pid(children, BIRD_CHILD);
+
+	if (pid > 0)
+		process_end(children, pid, HUNG_PATIENCE_MS);
 }
 
 int watch_bird_start(struct daemon *daemon, struct error *error)
@@ -236,8 +257,10 @@ int watch_bird_start(struct daemon *daemon, struct error *error)
 	if (r < 0)
 		return r;
 	r = bird_client_open(&daemon->bird_client, daemon->bird.socket, &handler, BIRD_TIMEOUT_MS, error);
-	if (r < 0)
+	if (r < 0) {
+		end_hung_bird(daemon);
 		return r;
+	}
 	r = sd_event_add_io(daemon->event, &daemon->bird_source, bird_client_fd(daemon->bird_client), EPOLLIN,
 		hear_bird, daemon);
 	if (r < 0)
@@ -266,17 +289,24 @@ void watch_wait(struct daemon *daemon, uint64_t milliseconds)
 	}
 }
 
-/* ---- Time, children, signals -------------------------------------------------------------------------------------------- */
+/* ---- Time, children, signals ------------------------------------------------------------------------------------- */
+
+/* From now, not from when it was due: what a pause of the machine left out is not made up for in a burst. */
+static void again_in(sd_event_source *source, uint64_t microseconds)
+{
+	sd_event_source_set_time(source, now_ms() * 1000 + microseconds);
+}
 
 static int every_second(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct daemon *daemon = userdata;
 	struct error error;
 
+	(void)usec;
 	tell_drops(daemon);
 	if (daemon->bird_client && bird_client_refresh(daemon->bird_client, &error) < 0)
 		lose_bird(daemon, error.text);
-	sd_event_source_set_time(source, usec + SECOND_US);
+	again_in(source, SECOND_US);
 	return 0;
 }
 
@@ -291,9 +321,10 @@ static int sweep_tables(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct daemon *daemon = userdata;
 
+	(void)usec;
 	sweep(daemon, &daemon->flows, &daemon->swept_flows);
 	sweep(daemon, &daemon->devices, &daemon->swept_devices);
-	sd_event_source_set_time(source, usec + SWEEP_US);
+	again_in(source, SWEEP_US);
 	return 0;
 }
 

@@ -85,7 +85,7 @@ void children_free(struct children *children)
 	free(children);
 }
 
-/* ---- Starting and adopting ---------------------------------------------------------------------------------------- */
+/* ---- Starting and adopting --------------------------------------------------------------------------------------- */
 
 static int set_attributes(posix_spawnattr_t *attributes)
 {
@@ -194,7 +194,7 @@ pid_t child_pid(const struct children *children, const char *name)
 	return child ? child->pid : 0;
 }
 
-/* ---- Ends --------------------------------------------------------------------------------------------------------- */
+/* ---- Ends -------------------------------------------------------------------------------------------------------- */
 
 int children_descriptor(const struct children *children)
 {
@@ -282,7 +282,7 @@ static void forget(struct children *children, pid_t pid)
 	}
 }
 
-/* ---- Any process -------------------------------------------------------------------------------------------------- */
+/* ---- Any process ------------------------------------------------------------------------------------------------- */
 
 bool process_alive(pid_t pid)
 {
@@ -330,7 +330,8 @@ int process_end(struct children *children, pid_t pid, unsigned patience_ms)
 
 pid_t process_behind(const char *socket_path)
 {
-	_cleanup_close_ int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* One that hangs, with a full queue of connections, must not hang us too. */
+	_cleanup_close_ int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct ucred peer;
 	socklen_t size = sizeof(peer);

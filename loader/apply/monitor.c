@@ -96,7 +96,7 @@ static int on_message(const struct nlmsghdr *header, void *context)
 	return 0;
 }
 
-/* ---- Reading all markers ------------------------------------------------------------------------------------------ */
+/* ---- Reading all markers ----------------------------------------------------------------------------------------- */
 
 static int note_marker(const struct nlmsghdr *header, void *context)
 {
@@ -136,7 +136,7 @@ static int resynchronise(struct monitor *monitor, struct error *error)
 	return 0;
 }
 
-/* ---- Life --------------------------------------------------------------------------------------------------------- */
+/* ---- Life -------------------------------------------------------------------------------------------------------- */
 
 int monitor_open(const struct monitor_callbacks *callbacks, struct monitor **monitor, struct error *error)
 {
@@ -186,4 +186,9 @@ int monitor_read(struct monitor *monitor, struct error *error)
 		return 0;
 	monitor->callbacks.link_lost(monitor->callbacks.self, NULL);
 	return resynchronise(monitor, error);
+}
+
+void monitor_link_lost(struct monitor *monitor, uint16_t tunnel)
+{
+	tell(monitor, tunnel, false);
 }

@@ -26,6 +26,12 @@ struct monitor_callbacks {
 int monitor_open(const struct monitor_callbacks *callbacks, struct monitor **monitor, struct error *error);
 void monitor_close(struct monitor *monitor);
 
+/*
+ * The tunnel's interface went, and its marker with it: of a v4 route that goes with its interface the kernel says nothing.
+ * Tells of BFD down, if it was up.
+ */
+void monitor_link_lost(struct monitor *monitor, uint16_t tunnel);
+
 /* Readable: call monitor_read(). */
 int monitor_descriptor(const struct monitor *monitor);
 /* Reads what there is, without waiting. */
