@@ -22,6 +22,12 @@ static __always_inline bool is_loopback_of(const struct local_entry *local, __u1
 	return local && local->kind == LOCAL_LOOPBACK && local->which == zone;
 }
 
+/* Our own address is on the link too, and nobody else may speak with it. */
+static __always_inline bool is_neighbour(__u32 number, const __u8 address[16])
+{
+	return holder_of(SPACE_LINK, number, address) && !local_by_address(address);
+}
+
 /* Whether the address may be on the far side of the tunnel. */
 static __always_inline bool lies_behind(
 	const struct tunnel_entry *tunnel, __u32 number, const __u8 address[16])
@@ -30,7 +36,7 @@ static __always_inline bool lies_behind(
 
 	if (provider)
 		return provider == tunnel->provider;
-	return holder_of(SPACE_LINK, number, address);
+	return is_neighbour(number, address);
 }
 
 /*
@@ -43,8 +49,7 @@ static __always_inline enum reason admit(const struct tunnel_entry *tunnel, __u3
 	const struct local_entry *local = local_by_address(packet->destination);
 
 	if (local && local->kind == LOCAL_TUNNEL && local->which == number)
-		return holder_of(SPACE_LINK, number, packet->source) ? REASON_passed_link
-								     : REASON_source_not_link;
+		return is_neighbour(number, packet->source) ? REASON_passed_link : REASON_source_not_link;
 	if (!is_loopback_of(local, tunnel->zone))
 		return REASON_destination_not_loopback;
 	if (packet->icmp == ICMP_KIND_ERROR)

@@ -231,6 +231,14 @@ static __always_inline enum parsed walk_extensions(struct __sk_buff *skb, struct
 	return is_extension(packet->protocol) ? PARSED_MALFORMED : PARSED;
 }
 
+/* ::ffff:0:0/96 is where v4 addresses live here; on the wire it has no place (RFC 4291, 2.5.5.2). */
+static __always_inline bool is_mapped(const __u8 address[16])
+{
+	const __u32 *words = (const __u32 *)address;
+
+	return !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
+}
+
 static __always_inline enum parsed parse_ipv6(struct __sk_buff *skb, struct packet *packet, __u32 *end)
 {
 	struct ipv6_header ip;
@@ -240,6 +248,8 @@ static __always_inline enum parsed parse_ipv6(struct __sk_buff *skb, struct pack
 		return PARSED_MALFORMED;
 	__builtin_memcpy(packet->source, ip.source, 16);
 	__builtin_memcpy(packet->destination, ip.destination, 16);
+	if (is_mapped(packet->source) || is_mapped(packet->destination))
+		return PARSED_MALFORMED;
 	packet->protocol = ip.next_header;
 	packet->hop_limit = ip.hop_limit;
 	packet->transport = packet->network + sizeof(ip);
