@@ -34,7 +34,7 @@ static void check_invocation(const struct invocation *invocation)
 {
 	MUST(invocation->command || invocation->help);
 	MUST(invocation->selector_count <= SELECTOR_MAX && invocation->run_dir);
-	if (!invocation->help)
+	if (!invocation->help && !strchr(invocation->command->selector ?: "", '['))
 		MUST(invocation->selector_count == command_selector_count(invocation->command));
 	for (size_t i = 0; i < invocation->selector_count; i++)
 		MUST(invocation->selector[i]);
