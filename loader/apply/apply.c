@@ -185,6 +185,7 @@ static const struct {
 	[ITEM_NEIGHBOUR] = {add_neighbour, remove_neighbour},
 	[ITEM_ROUTE] = {add_route, remove_route},
 	[ITEM_RULE] = {add_rule, remove_rule},
+	[ITEM_OPEN] = {set_up, set_down},
 };
 
 /* ---- Running ----------------------------------------------------------------------------------------------------- */

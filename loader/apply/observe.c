@@ -65,9 +65,9 @@ static int observe_tunnel(struct observation *observation, const struct link *li
 	return items_add(observation->items, &item);
 }
 
-static int observe_up(struct observation *observation, const struct link *link)
+static int observe_up(struct observation *observation, const struct link *link, enum item_kind kind)
 {
-	struct item item = item_on(ITEM_UP, link->name);
+	struct item item = item_on(kind, link->name);
 
 	return link->up ? items_add(observation->items, &item) : 0;
 }
@@ -83,7 +83,7 @@ static int observe_ours(struct observation *observation, const struct link *link
 	if (result == 0)
 		result = items_add(observation->items, &mtu);
 	if (result == 0)
-		result = observe_up(observation, link);
+		result = observe_up(observation, link, made.role == LINK_TUNNEL ? ITEM_OPEN : ITEM_UP);
 	if (result == 0)
 		result = observe_sysctls(observation, link);
 	if (result == 0 && made.role == LINK_TUNNEL)
@@ -98,7 +98,7 @@ static int observe_link(const struct link *link, void *context)
 	struct observation *observation = context;
 
 	if (is_loopback(link))
-		return observe_up(observation, link);
+		return observe_up(observation, link, ITEM_UP);
 	if (link->ours)
 		return observe_ours(observation, link);
 	/* An uplink, or one that was an uplink once. */

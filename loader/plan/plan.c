@@ -178,15 +178,36 @@ static bool programs_are_replaced(const struct items *observed, const struct ite
 	return new && (!old || !value_fits(old, new));
 }
 
-static bool must_go(const struct item *observed, const struct items *wanted)
+static bool attachment_goes(const struct item *attachment, const struct items *wanted)
 {
-	const struct item *match = find(wanted, observed);
+	const struct item *match = find(wanted, attachment);
 
-	if (observed->foreign || kinds[observed->kind].property)
+	return !match || !mode_fits(attachment, match);
+}
+
+/* Between a program that goes and the one that comes nothing would admit what comes out of the tunnel. */
+static bool tunnel_is_laid_bare(
+	const char *interface, const struct items *observed, const struct items *wanted)
+{
+	struct item ingress = {.kind = ITEM_ATTACHMENT, .attachment.program = PROGRAM_TUNNEL_INGRESS};
+	const struct item *attached;
+
+	memcpy(ingress.interface, interface, sizeof(ingress.interface));
+	attached = find(observed, &ingress);
+	return attached && attachment_goes(attached, wanted);
+}
+
+static bool must_go(const struct item *item, const struct items *observed, const struct items *wanted)
+{
+	const struct item *match = find(wanted, item);
+
+	if (item->foreign || kinds[item->kind].property)
 		return false;
-	if (match && observed->kind == ITEM_ATTACHMENT)
-		return !mode_fits(observed, match);
-	return !match || (!kinds[observed->kind].in_place && !value_fits(observed, match));
+	if (item->kind == ITEM_ATTACHMENT)
+		return attachment_goes(item, wanted);
+	if (item->kind == ITEM_OPEN)
+		return !match || tunnel_is_laid_bare(item->interface, observed, wanted);
+	return !match || (!kinds[item->kind].in_place && !value_fits(item, match));
 }
 
 /* What is in the way goes first, in the reverse order of making. */
@@ -197,7 +218,7 @@ static int plan_removals(const struct items *observed, const struct items *wante
 			const struct item *item = &observed->items[i];
 			int result = 0;
 
-			if (item->kind == (enum item_kind)kind && must_go(item, wanted))
+			if (item->kind == (enum item_kind)kind && must_go(item, observed, wanted))
 				result = add_step(plan, STEP_REMOVE, item, NULL);
 			if (result < 0)
 				return result;
@@ -213,7 +234,7 @@ static int plan_additions(
 		const struct item *old = find(observed, item);
 		int result = 0;
 
-		if (!old || must_go(old, wanted) || (replaced && item->kind == ITEM_ENTRIES))
+		if (!old || must_go(old, observed, wanted) || (replaced && item->kind == ITEM_ENTRIES))
 			result = add_step(plan, STEP_ADD, item, NULL);
 		else if (!value_fits(old, item) || (replaced && item->kind == ITEM_ATTACHMENT))
 			result = add_step(plan, STEP_CHANGE, item, old);

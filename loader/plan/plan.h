@@ -4,10 +4,12 @@
  *
  * Everything that gwd makes in a machine is an `item`: an interface, an address, a rule, an attached program.
  * apply observes the items that are there, the model says which are wanted, and the plan is their difference,
- * in an order that is safe at every step: links and keys → maps → programs → rules. Announcing comes after
- * the plan, withdrawing before it: both are main's. Stopping is the plan for "nothing wanted": the reverse of
- * the start. A plan for a machine that is as it should be is empty, so healing, starting and reconfiguring
- * are one thing: observe, plan, apply.
+ * in an order that is safe at every step: links and keys → maps → programs → rules → tunnels opened. A tunnel
+ * is set up last and down first, so that no packet ever comes out of one that its program has not admitted:
+ * what the host would do with it then (forward it, where ip_forward is on) is not ours to know. Announcing
+ * comes after the plan, withdrawing before it: both are main's. Stopping is the plan for "nothing wanted":
+ * the reverse of the start. A plan for a machine that is as it should be is empty, so healing, starting and
+ * reconfiguring are one thing: observe, plan, apply.
  *
  * This module is pure: no I/O, no clock, no memory of its own. Items and plans borrow the texts of the model
  * that they were made from; they must not outlive it. No secret is in a plan: keys are named by their files.
@@ -40,7 +42,7 @@ enum item_kind {
 	ITEM_SYSCTL,     /* a setting of one of our own interfaces */
 	ITEM_WIREGUARD,  /* a tunnel's key, port and peer */
 	ITEM_MTU,        /* of an interface */
-	ITEM_UP,         /* an interface is up */
+	ITEM_UP,         /* home0 or lo is up: routes and addresses need them */
 	ITEM_ADDRESS,    /* on an interface */
 	ITEM_OBJECT,     /* the BPF maps and programs are loaded and pinned */
 	ITEM_ENTRIES,    /* the maps say what the model says */
@@ -48,6 +50,7 @@ enum item_kind {
 	ITEM_NEIGHBOUR,  /* the permanent neighbour behind home0 */
 	ITEM_ROUTE,      /* a default route in HOME_TABLE */
 	ITEM_RULE,       /* a policy rule */
+	ITEM_OPEN,       /* a tunnel is up: packets come in */
 	ITEM_KINDS
 };
 

@@ -124,6 +124,9 @@ const char *item_format(const struct item *item, char *text)
 	case ITEM_RULE:
 		print_rule(item, text);
 		break;
+	case ITEM_OPEN:
+		snprintf(text, STEP_TEXT_SIZE, "%s open", item->interface);
+		break;
 	case ITEM_KINDS:
 		break;
 	}

@@ -19,6 +19,8 @@
  *
  * addr_gen_mode 1 (none): no link-local addresses of the kernel's making, as kernel WireGuard has it, so both
  * drivers look the same to a neighbour; and home0 has nothing to say by itself.
+ *
+ * keep_addr_on_down 1: a tunnel that is closed and opened again keeps its IPv6 addresses as it does the others.
  */
 static const struct setting settings[] = {
 	{"ipv4", "rp_filter", 2},
@@ -26,6 +28,7 @@ static const struct setting settings[] = {
 	{"ipv6", "addr_gen_mode", 1},
 	{"ipv6", "accept_ra", 0},
 	{"ipv6", "accept_dad", 0},
+	{"ipv6", "keep_addr_on_down", 1},
 };
 
 const struct setting *plan_settings(size_t *count)
@@ -74,13 +77,12 @@ static void want_link(struct builder *builder, const char *name, enum link_role 
 	}
 }
 
-static void want_up(struct builder *builder, const char *name, uint32_t mtu)
+static void want_mtu(struct builder *builder, const char *name, uint32_t mtu)
 {
 	struct item item = item_on(ITEM_MTU, name);
 
 	item.mtu = mtu;
 	want(builder, item);
-	want(builder, item_on(ITEM_UP, name));
 }
 
 static void want_address(struct builder *builder, const char *name, struct prefix address)
@@ -109,7 +111,7 @@ static void want_tunnel(struct builder *builder, const struct model *model, cons
 {
 	want_link(builder, tunnel->name, LINK_TUNNEL);
 	want_wireguard(builder, tunnel);
-	want_up(builder, tunnel->name, model->array.mtu);
+	want_mtu(builder, tunnel->name, model->array.mtu);
 	for (size_t i = 0; i < tunnel->address_count; i++)
 		want_address(builder, tunnel->name, tunnel->addresses[i]);
 }
@@ -117,7 +119,8 @@ static void want_tunnel(struct builder *builder, const struct model *model, cons
 static void want_links(struct builder *builder, const struct model *model)
 {
 	want_link(builder, HOME_INTERFACE, LINK_HOME);
-	want_up(builder, HOME_INTERFACE, model->array.mtu);
+	want_mtu(builder, HOME_INTERFACE, model->array.mtu);
+	want(builder, item_on(ITEM_UP, HOME_INTERFACE));
 	want(builder, item_on(ITEM_UP, LOOPBACK_INTERFACE));
 	for (size_t i = 0; i < model->loopback_count; i++)
 		for (size_t j = 0; j < model->loopbacks[i].address_count; j++)
@@ -199,5 +202,7 @@ int plan_wanted(const struct model *model, struct items *wanted)
 	for (size_t i = 0; i < model->loopback_count; i++)
 		for (size_t j = 0; j < model->loopbacks[i].address_count; j++)
 			want_rules_of(&builder, model, &model->loopbacks[i].addresses[j]);
+	for (size_t i = 0; i < model->tunnel_count; i++)
+		want(&builder, item_on(ITEM_OPEN, model->tunnels[i].name));
 	return builder.result;
 }

@@ -111,7 +111,7 @@ static void forget(struct items *items, const char *interface)
 
 /* ---- Start and stop --------------------------------------------------------------------------------------------- */
 
-static void a_start_goes_from_links_to_rules(void)
+static void a_start_goes_from_links_to_open_tunnels(void)
 {
 	const struct items nothing = {0};
 
@@ -122,6 +122,7 @@ static void a_start_goes_from_links_to_rules(void)
 		"add sysctl net.ipv6.conf.home0.addr_gen_mode = 1\n"
 		"add sysctl net.ipv6.conf.home0.accept_ra = 0\n"
 		"add sysctl net.ipv6.conf.home0.accept_dad = 0\n"
+		"add sysctl net.ipv6.conf.home0.keep_addr_on_down = 1\n"
 		"add mtu 1400 on home0\n"
 		"add home0 up\n"
 		"add lo up\n"
@@ -133,10 +134,10 @@ static void a_start_goes_from_links_to_rules(void)
 		"add sysctl net.ipv6.conf.acme-1.addr_gen_mode = 1\n"
 		"add sysctl net.ipv6.conf.acme-1.accept_ra = 0\n"
 		"add sysctl net.ipv6.conf.acme-1.accept_dad = 0\n"
+		"add sysctl net.ipv6.conf.acme-1.keep_addr_on_down = 1\n"
 		"add wireguard on acme-1: key of /etc/wg.key, port 51820, peer "
 		"3xQkpZr0oE6bQKUdl5ZSbtSbCKF0DjNvfBfFqxtSHWk=, keepalive 25s\n"
 		"add mtu 1400 on acme-1\n"
-		"add acme-1 up\n"
 		"add address 169.254.1.1/30 on acme-1\n"
 		"add address fd00:1::1/126 on acme-1\n"
 		"add maps and programs: 65536 flows, 16384 devices\n"
@@ -152,7 +153,8 @@ static void a_start_goes_from_links_to_rules(void)
 		"add rule 7000: from 192.0.2.1 to 10.0.0.0/16 lookup 254\n"
 		"add rule 7001: from 192.0.2.1 lookup 7770\n"
 		"add rule 7000: from 2001:db8::1 to fd10::/32 lookup 254\n"
-		"add rule 7001: from 2001:db8::1 lookup 7770\n");
+		"add rule 7001: from 2001:db8::1 lookup 7770\n"
+		"add acme-1 open\n");
 }
 
 static void a_stop_goes_back(void)
@@ -160,6 +162,7 @@ static void a_stop_goes_back(void)
 	_cleanup_(items_free) struct items observed = applied(&model);
 
 	expect(&observed, NULL,
+		"remove acme-1 open\n"
 		"remove rule 7001: from 2001:db8::1 lookup 7770\n"
 		"remove rule 7000: from 2001:db8::1 to fd10::/32 lookup 254\n"
 		"remove rule 7001: from 192.0.2.1 lookup 7770\n"
@@ -203,14 +206,15 @@ static void a_lost_tunnel_comes_back_alone(void)
 		"add sysctl net.ipv6.conf.acme-1.addr_gen_mode = 1\n"
 		"add sysctl net.ipv6.conf.acme-1.accept_ra = 0\n"
 		"add sysctl net.ipv6.conf.acme-1.accept_dad = 0\n"
+		"add sysctl net.ipv6.conf.acme-1.keep_addr_on_down = 1\n"
 		"add wireguard on acme-1: key of /etc/wg.key, port 51820, peer "
 		"3xQkpZr0oE6bQKUdl5ZSbtSbCKF0DjNvfBfFqxtSHWk=, keepalive 25s\n"
 		"add mtu 1400 on acme-1\n"
-		"add acme-1 up\n"
 		"add address 169.254.1.1/30 on acme-1\n"
 		"add address fd00:1::1/126 on acme-1\n"
 		"add map entries of the configuration\n"
-		"add program tunnel_ingress on acme-1\n");
+		"add program tunnel_ingress on acme-1\n"
+		"add acme-1 open\n");
 }
 
 /* Each row spoils one thing in a machine that is right, and names the steps that heal it. */
@@ -254,12 +258,12 @@ static void leave_an_old_rule(struct items *observed)
 
 static void leave_an_old_tunnel(struct items *observed)
 {
-	struct item link = *find(observed, ITEM_LINK, "acme-1"), up = *find(observed, ITEM_UP, "acme-1");
+	struct item link = *find(observed, ITEM_LINK, "acme-1"), open = *find(observed, ITEM_OPEN, "acme-1");
 
 	strcpy(link.interface, "old-1");
-	strcpy(up.interface, "old-1");
+	strcpy(open.interface, "old-1");
 	items_add(observed, &link);
-	items_add(observed, &up);
+	items_add(observed, &open);
 }
 
 static void roam(struct items *observed)
@@ -282,7 +286,7 @@ static void only_differences_are_steps(void)
 		{spoil_route, "change route default via 169.254.255.1 dev home0 table 7770\n"},
 		{spoil_neighbour, "change neighbour 169.254.255.1 at 02:68:77:00:00:02 dev home0\n"},
 		{leave_an_old_rule, "remove rule 7000: from 192.0.2.1 to 10.9.0.0/16 lookup 254\n"},
-		{leave_an_old_tunnel, "remove tunnel old-1\n"},
+		{leave_an_old_tunnel, "remove old-1 open\nremove tunnel old-1\n"},
 		{roam, ""},
 	};
 
@@ -365,12 +369,14 @@ static void attach_mode_is_replaced_only_when_asked(void)
 	expect(&observed, &model, "");
 	model.attach = ATTACH_CLSACT;
 	expect(&observed, &model,
+		"remove acme-1 open\n"
 		"remove program uplink_ingress on eth0 by tcx\n"
 		"remove program tunnel_ingress on acme-1 by tcx\n"
 		"remove program return_egress on home0 by tcx\n"
 		"add program return_egress on home0 by clsact\n"
 		"add program tunnel_ingress on acme-1 by clsact\n"
-		"add program uplink_ingress on eth0 by clsact\n");
+		"add program uplink_ingress on eth0 by clsact\n"
+		"add acme-1 open\n");
 	model.attach = ATTACH_AUTO;
 }
 
@@ -437,7 +443,7 @@ static void what_must_wait_is_left_out(void)
 
 static const struct unit_test tests[] = {
 	{"what must wait is left out", what_must_wait_is_left_out},
-	{"a start goes from links to rules", a_start_goes_from_links_to_rules},
+	{"a start goes from links to open tunnels", a_start_goes_from_links_to_open_tunnels},
 	{"a stop goes back", a_stop_goes_back},
 	{"what is right is left alone", what_is_right_is_left_alone},
 	{"a lost tunnel comes back alone", a_lost_tunnel_comes_back_alone},
