@@ -198,7 +198,10 @@ static void add_settings(struct filling *filling)
 	table_add(&filling->tables[TABLE_SETTINGS], &zero, &settings);
 }
 
-/* What stands on an uplink: its network is inside, its address is ours. */
+/*
+ * What stands on an uplink: its network is inside, its address is ours. The address is where members relay to, and
+ * what comes there in Geneve is theirs or dropped: without other members it may be another overlay of the host.
+ */
 static int add_uplink_address(uint32_t index, const struct prefix *prefix, bool ours, void *context)
 {
 	struct filling *filling = context;
@@ -208,7 +211,8 @@ static int add_uplink_address(uint32_t index, const struct prefix *prefix, bool 
 	for (size_t i = 0; i < model->uplink_count; i++)
 		if (if_nametoindex(model->uplinks[i]) == index) {
 			add_prefix(filling, SPACE_INSIDE, 0, prefix, 1);
-			add_local(filling, &prefix->address, LOCAL_UNDERLAY, 0);
+			if (model->array.member_count > 1)
+				add_local(filling, &prefix->address, LOCAL_UNDERLAY, 0);
 		}
 	return 0;
 }

@@ -73,7 +73,7 @@ static struct tunnel tunnels[] = {
 };
 static struct prefix inside[2];
 static char *uplinks[] = {"uplink0"};
-static struct member members[] = {{.name = "edge-gw-01", .number = 1}};
+static struct member members[] = {{.name = "edge-gw-01", .number = 1}, {.name = "edge-gw-02", .number = 2}};
 static struct model model = {
 	.gateway = "edge-gw-01",
 	.number = 1,
@@ -306,6 +306,22 @@ static void maps_say_what_the_model_says(void)
 	CU_ASSERT(says("bpftool map lookup pinned " PINS "/current/usable key 1 0 0 0",
 		"137438953472")); /* bit 101 % 64 */
 	CU_ASSERT_EQUAL(bpf_usable_set(PINS, 1, 101, false, &error), 0);
+}
+
+/* Where nobody relays, Geneve that comes to an uplink's address is somebody else's. */
+static void an_underlay_needs_members(void)
+{
+	static const char lookup[] = "bpftool map lookup pinned " PINS "/current/locals key hex "
+				     "00 00 00 00 00 00 00 00 00 00 ff ff 0a 00 00 0b 2>&1";
+	struct error error = {0};
+
+	CU_ASSERT(says(lookup, "Not found"));
+	model.array.member_count = 2;
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(says(lookup, "\"kind\": 3"));
+	model.array.member_count = 1;
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(says(lookup, "Not found"));
 }
 
 /* What left the model leaves the machine and the maps, and nothing else does. */
@@ -603,6 +619,7 @@ static void damaged_pins_are_healed(void)
 	CU_ASSERT(flow_is_there(4096));
 }
 
+/* The tunnels are closed while their program changes hands, and keep their addresses of both families. */
 static void clsact_can_be_forced(void)
 {
 	struct error error = {0};
@@ -611,6 +628,8 @@ static void clsact_can_be_forced(void)
 	CU_ASSERT_EQUAL(reach(&model, &error), 0);
 	CU_ASSERT(says("tc filter show dev hwt-one ingress", "tunnel_ingress"));
 	CU_ASSERT(says("tc filter show dev home0 egress", "return_egress"));
+	CU_ASSERT(says("ip route show dev hwt-one", "169.254.1.0/30"));
+	CU_ASSERT(says("ip -6 route show dev hwt-one", "fd00:1::/126"));
 	CU_ASSERT(nothing_to_do());
 }
 
@@ -838,6 +857,7 @@ static const struct unit_test tests[] = {
 	{"what was changed by hand is put right, and only that", drift_is_healed},
 	{"a tunnel that is gone is made again", lost_tunnel_is_healed},
 	{"the maps say what the model says", maps_say_what_the_model_says},
+	{"an underlay needs members", an_underlay_needs_members},
 	{"a tunnel less: it leaves the machine and the maps", a_tunnel_less},
 	{"every step of a change is made to fail: the state is the one before",
 		every_step_of_a_change_is_undone},
