@@ -6,12 +6,10 @@
  * Some defaults have reasons that are longer than a row:
  *
  *  - established: RFC 5382 asks a middlebox to keep an idle TCP connection for at least 2 hours 4 minutes, just
- *    above the
- *    2 hours after which hosts begin to probe. udp: RFC 4787 asks for no less than 2 minutes. icmp: RFC 5508 asks for 60
- *    seconds. The upper bound of 7 days keeps ages far from the wrap of 32-bit milliseconds (49 days).
- *  - bfd: off unless the section is there; `bfd: {}` takes 50 ms × 3, which is stable on busy virtual machines; 10
- *    ms × 3
- *    is for machines that are known never to stall.
+ *    above the 2 hours after which hosts begin to probe. udp: RFC 4787 asks for no less than 2 minutes. icmp: RFC
+ *    5508 asks for 60 seconds. The upper bound of 7 days keeps ages far from the wrap of 32-bit milliseconds (49 days).
+ *  - bfd: off unless the section is there; `bfd: {}` takes 50 ms × 3, which is stable on busy virtual machines;
+ *    10 ms × 3 is for machines that are known never to stall.
  *  - import: nothing enters the kernel from a tunnel in any case; what is imported only counts for reachability.
  */
 #include "conf/types.h"
@@ -103,7 +101,7 @@ DEFINE_SECTION(array,
 		LIMITS(1280, 9000)),
 	SECTIONS(struct array, "gateways", members, member_count, member,
 		REQUIRED = "all gateways, this one too", AT_LEAST_ONE),
-	SAME("replication", replication, OPTIONAL = "how gateways tell each other of flows"));
+	SAME("replication", replication, OPTIONAL = "how gateways will tell each other of flows: checked, and not used yet"));
 
 DEFINE_SECTION(loopback,
 	ONE(struct loopback, "name", name, name, REQUIRED = "a name for it", LIMITS(1, NAME_MAX_LENGTH),
@@ -203,7 +201,8 @@ static const struct setting top_settings[] = {
 	MANY(struct model, "uplinks", uplinks, uplink_count, interface,
 		REQUIRED = "the interfaces towards the inside, such as [eth0]", AT_LEAST_ONE, UNIQUE),
 	MANY(struct model, "inside", inside, inside_count, network, LIMITS(1, 128),
-		OPTIONAL = "the backends' prefixes: reached from a loopback by the main routing table"),
+		OPTIONAL = "the backends' prefixes: reached from a loopback by the main routing table; "
+			   "the uplinks' own networks too, when hosts there talk to a loopback"),
 	SECTIONS(struct model, "providers", providers, provider_count, provider,
 		REQUIRED = "the customer networks; [] while there is none"),
 	SECTIONS(struct model, "tunnels", tunnels, tunnel_count, tunnel,
