@@ -18,7 +18,7 @@
 #include "base/address.h"
 #include "base/log.h"
 
-#define TUNNEL_NAME_MAX 15 /* IFNAMSIZ - 1: a tunnel's interface bears its name */
+#define TUNNEL_NAME_MAX 15         /* IFNAMSIZ - 1: a tunnel's interface bears its name */
 #define GUARD_INTERFACE "hwguard0" /* BIRD's routes to the loopbacks lead there: guard/guard.h */
 
 struct member {

@@ -83,26 +83,27 @@ static bool swap(uint64_t *word, uint64_t old, uint64_t new)
 	return __atomic_compare_exchange_n(word, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
 
-static bool in_service(uint64_t tag)
-{
-	return TAG_STATE(tag) >= LINE_HALF_OPEN && TAG_STATE(tag) <= LINE_CLOSING;
-}
-
-/* As of one moment. */
+/*
+ * As flow_read() does in flow/, which apply does not know, but once: a line that changes under our eyes is seen again
+ * when the old generation is settled. The key cannot be torn while the tag stays; the other words are read whole.
+ */
 static bool read_line(const struct line *line, struct line *copy)
 {
 	uint64_t tag = load((const uint64_t *)&line->tag);
 
-	if (!in_service(tag))
+	if (!IN_SERVICE(tag))
 		return false;
-	*copy = *line;
+	*copy = (struct line){.tag = tag,
+		.key = line->key,
+		.home = load((const uint64_t *)&line->home),
+		.stamp = load((const uint64_t *)&line->stamp)};
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	return load((const uint64_t *)&line->tag) == tag && copy->tag == tag;
+	return load((const uint64_t *)&line->tag) == tag;
 }
 
 static bool same_flow(const struct line *line, uint64_t tag, const struct line *other)
 {
-	return in_service(tag) && TAG_HASH(tag) == TAG_HASH(other->tag) &&
+	return IN_SERVICE(tag) && TAG_HASH(tag) == TAG_HASH(other->tag) &&
 	       memcmp(&line->key, &other->key, sizeof(line->key)) == 0;
 }
 
@@ -237,15 +238,11 @@ static int copy_array(int from, const struct bpf_map_info *old, int to, const st
 	size_t room = value_room(old) > value_room(new) ? value_room(old) : value_room(new);
 	_cleanup_free_ void *value = calloc(1, room);
 
-	if (!value)
-		return -ENOMEM;
-	if (old->type == BPF_MAP_TYPE_PERCPU_ARRAY && old->value_size != new->value_size)
-		return 0; /* counters of another kind */
-	for (uint32_t key = 0; key < entries; key++)
+	for (uint32_t key = 0; value && key < entries; key++)
 		if (bpf_map_lookup_elem(from, &key, value) < 0 ||
 			bpf_map_update_elem(to, &key, value, BPF_ANY) < 0)
 			return -errno;
-	return 0;
+	return value ? 0 : -ENOMEM;
 }
 
 /* Hashes and prefixes are written anew from the model; fragments live for seconds. */
@@ -256,7 +253,8 @@ static int carry_map(const char *from, const char *to, const char *name, struct 
 	int result;
 
 	if (old_map < 0 || new_map < 0 || old.id == new.id || is_table(name) || old.type != new.type ||
-		(old.type != BPF_MAP_TYPE_ARRAY && old.type != BPF_MAP_TYPE_PERCPU_ARRAY))
+		(old.type != BPF_MAP_TYPE_ARRAY && old.type != BPF_MAP_TYPE_PERCPU_ARRAY) ||
+		(old.type == BPF_MAP_TYPE_PERCPU_ARRAY && old.value_size != new.value_size))
 		return 0;
 	result = copy_array(old_map, &old, new_map, &new);
 	return result < 0 ? error_errno(error, result, "carrying the map %s over", name) : 0;

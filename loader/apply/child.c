@@ -140,7 +140,8 @@ static struct child *find_or_add(struct children *children, const char *name)
 	strncpy(child->name, name, sizeof(child->name) - 1);
 	child->descriptor = -1;
 	child->next = children->first;
-	return children->first = child;
+	children->first = child;
+	return child;
 }
 
 static int watch(struct children *children, struct child *child, pid_t pid)

@@ -130,9 +130,9 @@ static void announcements_are_rendered(void)
 	bird_model_make(&m);
 	CU_ASSERT_EQUAL_FATAL(bird_render_announce(&m.model, first, &one, NULL), 0);
 	CU_ASSERT_EQUAL_FATAL(bird_render_announce(&m.model, none, &nothing, NULL), 0);
-	CU_ASSERT_STRING_EQUAL(one,
-		HEAD "protocol static hw_announce4 {\n\tipv4;\n\troute 192.0.2.1/32 via \"hwguard0\";\n}\n"
-		     "protocol static hw_announce6 {\n\tipv6;\n\troute 2001:db8::1/128 via \"hwguard0\";\n}\n");
+	CU_ASSERT_STRING_EQUAL(one, HEAD
+		"protocol static hw_announce4 {\n\tipv4;\n\troute 192.0.2.1/32 via \"hwguard0\";\n}\n"
+		"protocol static hw_announce6 {\n\tipv6;\n\troute 2001:db8::1/128 via \"hwguard0\";\n}\n");
 	CU_ASSERT_STRING_EQUAL(nothing, HEAD "protocol static hw_announce4 {\n\tipv4;\n}\n"
 					     "protocol static hw_announce6 {\n\tipv6;\n}\n");
 }
