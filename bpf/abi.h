@@ -61,6 +61,9 @@ struct line {
 #define TAG_HASH(tag)      ((tag) >> 8)
 #define TAG(hash56, state) (((__u64)(hash56) << 8) | (state))
 
+/* The line serves a flow: its key is whole and stays as it is until the tag changes. */
+#define IN_SERVICE(tag) (TAG_STATE(tag) >= LINE_HALF_OPEN && TAG_STATE(tag) <= LINE_CLOSING)
+
 /* The home word, written by compare-and-swap as a whole. */
 #define HOME(seen_ms, tunnel, gateway, owner) \
 	(((__u64)(__u32)(seen_ms) << 32) | ((__u64)(tunnel) << 16) | ((__u64)(gateway) << 8) | (owner))

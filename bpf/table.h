@@ -51,9 +51,6 @@
 /* A way home that stays the same is written at most so often. */
 #define TOUCH_MS 1000
 
-/* A time up to this far ahead of ours was written by a CPU whose clock ticked a moment later. */
-#define CLOCK_AHEAD_MS 60000
-
 #define HASH_BITS 56
 
 struct table {
@@ -126,11 +123,6 @@ static __always_inline __u32 idle_ms(__u64 home, __u32 now)
 	return idle > -(__u32)CLOCK_AHEAD_MS ? 0 : idle;
 }
 
-static __always_inline bool in_service(__u8 state)
-{
-	return state == LINE_HALF_OPEN || state == LINE_ESTABLISHED || state == LINE_CLOSING;
-}
-
 static __always_inline bool expired(const struct table *table, __u64 tag, __u64 home, __u8 protocol)
 {
 	return idle_ms(home, table_now(table)) > line_lifetime_ms(table->settings, TAG_STATE(tag), protocol);
@@ -149,8 +141,7 @@ static __always_inline bool table_find(
 		found->tag = peek(&line->tag);
 		if (TAG_STATE(found->tag) == LINE_FREE)
 			break;
-		if (TAG_HASH(found->tag) != hash || !in_service(TAG_STATE(found->tag)) ||
-			!same_key(&line->key, key))
+		if (TAG_HASH(found->tag) != hash || !IN_SERVICE(found->tag) || !same_key(&line->key, key))
 			continue;
 		found->home = peek(&line->home);
 		if (peek(&line->tag) != found->tag || expired(table, found->tag, found->home, key->protocol))
@@ -231,7 +222,7 @@ static __always_inline bool has_rival(
 			continue;
 		if (TAG_STATE(tag) == LINE_CLAIMED)
 			return true;
-		if (in_service(TAG_STATE(tag)) && same_key(&line->key, key) &&
+		if (IN_SERVICE(tag) && same_key(&line->key, key) &&
 			!expired(table, tag, peek(&line->home), key->protocol))
 			return true;
 	}

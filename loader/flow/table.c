@@ -52,19 +52,13 @@ void flow_table_close(struct flow_table *table)
 	*table = (struct flow_table){0};
 }
 
+/* The clock of the programs' bpf_ktime_get_coarse_ns(), in the lines' 32 bits: not base/clock.h's, which is ahead of it. */
 uint32_t flow_now_ms(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	return (uint32_t)((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
-}
-
-static bool in_service(uint64_t tag)
-{
-	uint8_t state = TAG_STATE(tag);
-
-	return state == LINE_HALF_OPEN || state == LINE_ESTABLISHED || state == LINE_CLOSING;
 }
 
 /* Word by word: each is written whole by the other side, so no word is ever torn. */
@@ -87,7 +81,7 @@ bool flow_read(const struct flow_table *table, uint32_t index, struct line *copy
 	for (int attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
 		uint64_t tag = __atomic_load_n(&line->tag, __ATOMIC_ACQUIRE);
 
-		if (!in_service(tag))
+		if (!IN_SERVICE(tag))
 			return false;
 		copy_line(line, copy);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);

@@ -24,11 +24,9 @@ static void give_way(void);
 #define __sync_val_compare_and_swap(word, old, new) (give_way(), __sync_val_compare_and_swap(word, old, new))
 #include "bpf/table.h"
 
-#define in_service                       flow_in_service /* both sides have one */
 #define __atomic_load_n(word, order)     (give_way(), __atomic_load_n(word, order))
 #define __atomic_compare_exchange_n(...) (give_way(), __atomic_compare_exchange_n(__VA_ARGS__))
 #include "flow/table.c"
-#undef in_service
 
 #include "tests/fuzz/fuzz.h"
 
@@ -171,8 +169,8 @@ static bool is_alive(const struct line *line)
 {
 	uint8_t state = TAG_STATE(line->tag);
 
-	return in_service(state) && idle_ms(line->home, (uint32_t)(now_ns / 1000000)) <=
-					    line_lifetime_ms(&settings, state, line->key.protocol);
+	return IN_SERVICE(line->tag) && idle_ms(line->home, (uint32_t)(now_ns / 1000000)) <=
+						line_lifetime_ms(&settings, state, line->key.protocol);
 }
 
 static void check_line(int index, const struct cpu *cpu)
@@ -186,7 +184,7 @@ static void check_line(int index, const struct cpu *cpu)
 		MUST(!is_alive(was) || !old);
 	if (TAG_STATE(was->tag) == LINE_CLAIMED)
 		published[index] = turns;
-	if (in_service(state)) {
+	if (IN_SERVICE(is->tag)) {
 		struct line_key key = key_of(is->key.source_port);
 
 		MUST(memcmp(&is->key, &key, sizeof(key)) == 0);
