@@ -7,7 +7,8 @@
  *	 hw_bgp_102 BGP …            a blank repeats the code
  *	+hw_bgp_101: State …         pushed, part of no reply
  *
- * Only the numbers count (BIRD's doc/reply_codes): BIRD 2 and 3 word their replies differently.
+ * What a reply is, its number says (BIRD's doc/reply_codes): BIRD 2 and 3 word their replies differently. Words are read
+ * where there is no number: a session's state, in a row and in what is pushed, is the same in both.
  */
 #ifndef BIRD_REPLY_H
 #define BIRD_REPLY_H

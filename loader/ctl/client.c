@@ -7,8 +7,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/log.h"
-#include "ctl/tunnels.h"
 
 struct client {
 	struct client_list *list;
@@ -60,7 +60,7 @@ struct client *client_stalest(const struct client_list *list, uint64_t *idle_ms)
 		if (client->moved_ms < stalest->moved_ms)
 			stalest = client;
 	if (stalest)
-		*idle_ms = monotonic_ms() - stalest->moved_ms;
+		*idle_ms = now_ms() - stalest->moved_ms;
 	return stalest;
 }
 
@@ -188,7 +188,7 @@ static int receive(struct client *client)
 	if (count == 0)
 		client->last = true;
 	client->received += (size_t)count;
-	client->moved_ms = monotonic_ms();
+	client->moved_ms = now_ms();
 	return 0;
 }
 
@@ -265,7 +265,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *self)
 	work(client);
 	sent = output_flush(&client->output);
 	if (sent > 0)
-		client->moved_ms = monotonic_ms();
+		client->moved_ms = now_ms();
 	if (sent < 0 || is_done(client) || listen_for(client) < 0)
 		client_close(client);
 	return 0;
@@ -299,7 +299,7 @@ int client_open(sd_event *event, int fd, const struct ctl_views *views, const st
 	client->next = list->first;
 	client->fd = client->output.fd = fd;
 	client->request = (struct request){.views = views, .hooks = hooks};
-	client->moved_ms = monotonic_ms();
+	client->moved_ms = now_ms();
 	list->first = client;
 	list->count++;
 	return 0;

@@ -3,6 +3,7 @@
  * One screen: the gateway, its loopbacks, its tunnels, its tables, what was dropped, and what of all this is
  * not as it should be. Whoever watches gateways asks this and looks at the code alone.
  */
+#include "base/clock.h"
 #include "ctl/methods.h"
 #include "ctl/rows.h"
 #include "ctl/tunnels.h"
@@ -63,11 +64,9 @@ static json_t *judge(const struct status *status)
 
 static json_t *gateway_object(const struct status *status)
 {
-	uint64_t now_ms = monotonic_ms();
-
 	return json_pack("{s:s, s:i, s:s, s:I, s:b, s:s, s:s}", "name", status->model->gateway, "number",
 		status->model->number, "version", VERSION, "uptime_ms",
-		(json_int_t)(now_ms - status->started_ms), "bird_running", status->bird_running, "attach",
+		(json_int_t)(now_ms() - status->started_ms), "bird_running", status->bird_running, "attach",
 		status->attach ? status->attach : "none", "xdp", status->xdp ? status->xdp : "none");
 }
 

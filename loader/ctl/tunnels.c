@@ -2,8 +2,7 @@
 /* Tunnels and the BGP sessions that run through them. */
 #include "ctl/tunnels.h"
 
-#include <time.h>
-
+#include "base/clock.h"
 #include "ctl/methods.h"
 #include "ctl/rows.h"
 
@@ -15,19 +14,11 @@ static const char *session_name(enum session_state state)
 	return names[state];
 }
 
-uint64_t monotonic_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static json_t *age_ms(uint64_t then_ms)
 {
-	uint64_t now_ms = monotonic_ms();
+	uint64_t now = now_ms();
 
-	return json_integer(now_ms > then_ms ? (json_int_t)(now_ms - then_ms) : 0);
+	return json_integer(now > then_ms ? (json_int_t)(now - then_ms) : 0);
 }
 
 static json_t *prefixes_text(const struct prefix *prefixes, size_t count)

@@ -8,6 +8,5 @@
 #include "status.h"
 
 json_t *tunnel_row(const struct tunnel_status *is);
-uint64_t monotonic_ms(void);
 
 #endif

@@ -15,10 +15,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "guard/message.h"
 
@@ -28,14 +28,6 @@ struct guard {
 	uint32_t patience_ms;
 	uint64_t deadline_ms; /* while nobody is */
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* ---- The interface ----------------------------------------------------------------------------------------------- */
 
@@ -134,7 +126,7 @@ static void hear_client(struct guard *guard)
 {
 	_cleanup_close_ int client = accept4(guard->listening, NULL, NULL, SOCK_CLOEXEC);
 	struct timeval patience = {.tv_usec = 100000};
-	struct guard_message message;
+	struct guard_message message = {0};
 	int watched;
 
 	if (client < 0 || !is_root(client))
