@@ -79,7 +79,8 @@ int main(int argc, char **argv)
 	if (options.check)
 		return options.print && conf_print(model, stdout) < 0 ? REPLY_DEGRADED : REPLY_FINE;
 	log_set_level(model->log);
-	if (privilege_limit(&error) < 0 || daemon_run(model, options.config, options.run_dir, options.pin_dir, &error) < 0) {
+	if (privilege_limit(&error) < 0 ||
+		daemon_run(model, options.config, options.run_dir, options.pin_dir, &error) < 0) {
 		log_error("%s", error.text);
 		return REPLY_DEGRADED;
 	}
