@@ -108,9 +108,12 @@ static int add_address(struct apply *apply, const struct item *item, struct erro
 	return address_add(apply->netlink, item->interface, &item->address, error);
 }
 
+/* A tunnel that was closed may have lost it: conf/all/keep_addr_on_down = -1 overrules our setting. */
 static int remove_address(struct apply *apply, const struct item *item, struct error *error)
 {
-	return address_remove(apply->netlink, item->interface, &item->address, error);
+	int result = address_remove(apply->netlink, item->interface, &item->address, error);
+
+	return result == -EADDRNOTAVAIL ? 0 : result;
 }
 
 static int load_object(struct apply *apply, const struct item *item, struct error *error)
