@@ -14,11 +14,11 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/backoff.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 extern char **environ;
 
@@ -36,14 +36,6 @@ struct children {
 	int epoll; /* readable when a pidfd is: somebody ended */
 	struct child *first;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 struct children *children_new(void)
 {
