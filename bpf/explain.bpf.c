@@ -110,11 +110,14 @@ static __always_inline int explain_respond(
 	return explanation->way_reason;
 }
 
-/* A relay is Geneve to our underlay; nobody is a member yet. */
-static __always_inline bool is_relay(const struct explanation *explanation)
+/*
+ * A relay is Geneve to our underlay; nobody is a member yet. The address is the packet's, on the stack: Linux 6.1 takes
+ * no key of a map from an argument's memory.
+ */
+static __always_inline bool is_relay(const struct explanation *explanation, const struct packet *packet)
 {
 	return explanation->kind == EXPLAIN_PACKET && explanation->key.protocol == IPPROTO_UDP &&
-	       explanation->key.source_port == bpf_htons(RELAY_PORT) && is_underlay(explanation->key.source);
+	       explanation->key.source_port == bpf_htons(RELAY_PORT) && is_underlay(packet->destination);
 }
 
 /* return_egress, or uplink_xdp and uplink_ingress. */
@@ -128,7 +131,7 @@ SUBPROGRAM int explain_response(const struct settings *config, struct explanatio
 		return REASON_internal;
 	uplink = explanation->direction == EXPLAIN_UPLINK;
 	packet_between(&packet, explanation, explanation->key.destination, explanation->key.source);
-	if (uplink && is_relay(explanation))
+	if (uplink && is_relay(explanation, &packet))
 		return REASON_relay_not_member;
 	if (!is_loopback(packet.source, &zone))
 		return uplink ? REASON_passed_other : REASON_source_not_loopback;
