@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "bird/render.h"
 #include "bird/reply.h"
 
@@ -229,14 +230,6 @@ int bird_client_read(struct bird_client *client, struct error *error)
 }
 
 /* ---- Life -------------------------------------------------------------------------------------------------------- */
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static struct bird_client *client_new(const struct bird_handler *handler)
 {

@@ -27,23 +27,25 @@
 
 /* ---- Files ------------------------------------------------------------------------------------------------------------ */
 
-static int read_text(const char *path, char **text, struct error *error)
+/* The caller's to free; NULL, with words, when it cannot be read. */
+static char *read_text(const char *path, struct error *error)
 {
 	_cleanup_fclose_ FILE *file = fopen(path, "re");
-	_cleanup_free_ char *bytes = malloc(CONF_SIZE_MAX + 1);
-	size_t size;
+	_cleanup_free_ char *bytes = malloc(CONF_SIZE_MAX + 2);
+	size_t size = 0;
 
-	if (!file)
-		return error_errno(error, -errno, "%s", path);
-	if (!bytes)
-		return error_errno(error, -ENOMEM, "%s", path);
-	size = fread(bytes, 1, CONF_SIZE_MAX + 1, file);
-	if (ferror(file))
-		return error_errno(error, -EIO, "%s", path);
-	if (size > CONF_SIZE_MAX || memchr(bytes, 0, size))
-		return error_set(error, -EBADMSG, "%s: too large, or no text", path);
-	*text = strndup(bytes, size);
-	return *text ? 0 : error_errno(error, -ENOMEM, "%s", path);
+	if (file && bytes)
+		size = fread(bytes, 1, CONF_SIZE_MAX + 1, file);
+	if (!file || !bytes || ferror(file)) {
+		error_errno(error, file && bytes ? -EIO : -errno, "%s", path);
+		return NULL;
+	}
+	if (size > CONF_SIZE_MAX || memchr(bytes, 0, size)) {
+		error_set(error, -EBADMSG, "%s: too large, or no text", path);
+		return NULL;
+	}
+	bytes[size] = '\0';
+	return TAKE_PTR(bytes);
 }
 
 static int write_text(int file, const char *text)
@@ -111,7 +113,7 @@ static int commit_file(const struct daemon *daemon, const char *before, struct e
 	char new[SUFFIXED_SIZE], previous[SUFFIXED_SIZE];
 	int r = 0;
 
-	if (strcmp(before, daemon->config.text) != 0)
+	if (before && strcmp(before, daemon->config.text) != 0)
 		r = replace_file(suffixed(path, ".previous", previous), path, before, error);
 	if (r == 0 && rename(suffixed(path, ".new", new), path) < 0)
 		r = error_errno(error, -errno, "the configuration is in force, but cannot replace %s", path);
@@ -359,13 +361,13 @@ int config_rollback(void *self, const struct ctl_listener *listener, struct erro
 
 	if (daemon->config.before)
 		return take_back(daemon, listener, "rolled back before it was confirmed", error);
-	suffixed(daemon->config.path, ".previous", previous);
-	r = read_text(previous, &text, error);
-	if (r == -ENOENT)
+	if (access(suffixed(daemon->config.path, ".previous", previous), F_OK) < 0)
 		return error_set(
 			error, -ENODATA, "there is no configuration before this one: no %s", previous);
-	if (r == 0)
-		r = apply_for_good(daemon, previous, text, listener, error);
+	text = read_text(previous, error);
+	if (!text)
+		return -EBADMSG;
+	r = apply_for_good(daemon, previous, text, listener, error);
 	if (r == 0)
 		tell(daemon, EVENT_CONFIG_UNDONE, NULL, "rolled back to %s", previous);
 	return r;
@@ -375,16 +377,15 @@ int config_rollback(void *self, const struct ctl_listener *listener, struct erro
 
 void config_reread(struct daemon *daemon)
 {
-	_cleanup_free_ char *text = NULL, *before = NULL;
-	char previous[SUFFIXED_SIZE];
 	struct error error;
-	int r = read_text(daemon->config.path, &text, &error);
+	_cleanup_free_ char *text = read_text(daemon->config.path, &error), *before = NULL;
+	char previous[SUFFIXED_SIZE];
 
-	if (r < 0)
+	if (!text) {
 		tell(daemon, EVENT_CONFIG_REFUSED, NULL, "%s", error.text);
-	else
-		r = put_in_force(daemon, daemon->config.path, text, &log_listener, &before, &error);
-	if (r < 0)
+		return;
+	}
+	if (put_in_force(daemon, daemon->config.path, text, &log_listener, &before, &error) < 0)
 		return;
 	if (!daemon->config.before && strcmp(before, text) != 0 &&
 		replace_file(suffixed(daemon->config.path, ".previous", previous), daemon->config.path,
@@ -398,10 +399,10 @@ void config_reread(struct daemon *daemon)
 static void read_former(struct daemon *daemon)
 {
 	_cleanup_(conf_problems_free) struct conf_problems problems = {0};
-	_cleanup_free_ char *text = NULL;
 	char path[SUFFIXED_SIZE];
+	_cleanup_free_ char *text = read_text(applied_path(daemon, path), NULL);
 
-	if (read_text(applied_path(daemon, path), &text, NULL) == 0)
+	if (text)
 		conf_parse(text, strlen(text), path, &daemon->former, &problems);
 }
 
@@ -410,7 +411,8 @@ int config_open(struct daemon *daemon, const char *path, struct error *error)
 	if (!realpath(path, daemon->config.path))
 		return error_errno(error, -errno, "%s", path);
 	read_former(daemon);
-	return read_text(daemon->config.path, &daemon->config.text, error);
+	daemon->config.text = read_text(daemon->config.path, error);
+	return daemon->config.text ? 0 : -EBADMSG;
 }
 
 void config_started(struct daemon *daemon)

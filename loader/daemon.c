@@ -29,14 +29,6 @@
 #define WITHDRAW_TIMEOUT_MS 5000
 #define WITHDRAW_SETTLE_MS  1000
 
-uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* ---- One daemon a run directory, one a network namespace --------------------------------------------------------- */
 
 static int lock_run_dir(struct daemon *daemon, struct error *error)

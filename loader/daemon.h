@@ -24,6 +24,7 @@
 
 #include "apply/apply.h"
 #include "apply/monitor.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "bird/client.h"
 #include "bird/daemon.h"
@@ -82,7 +83,6 @@ int daemon_run(struct model *model, const char *config, const char *run_dir, con
 
 /* ---- Between the daemon's own files ------------------------------------------------------------------------------ */
 
-uint64_t now_ms(void);
 /* Observe, plan, apply; then every tunnel's link is reported. */
 int daemon_heal(struct daemon *daemon, struct error *error);
 /* Heals after a time, once for all that is asked for meanwhile; soon: after a moment. */

@@ -77,7 +77,7 @@ static int limit_and_execute(void)
 	struct error error;
 
 	EXPECT(privilege_limit(&error) == 0, 1);
-	snprintf(script, sizeof(script), "test \"$(grep CapEff: /proc/self/status)\" = \"CapEff:	%016llx\"",
+	snprintf(script, sizeof(script), "test \"$(grep CapEff: /proc/self/status)\" = \"CapEff:\t%016llx\"",
 		(unsigned long long)privilege_kept());
 	execl("/bin/sh", "sh", "-c", script, (char *)NULL);
 	return 2;
