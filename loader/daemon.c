@@ -2,66 +2,27 @@
 #include "daemon.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 
 #include "apply/bpf.h"
 #include "apply/child.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "lock.h"
 #include "notify.h"
 #include "plan/plan.h"
 
-#define LOCK_FILE      "gwd.lock"
-#define NAMESPACE_LOCK "homeward-gwd" /* an abstract socket: one name, one owner a network namespace */
-#define HEAL_DELAY_MS  1000
+#define HEAL_DELAY_MS 1000
 
 /* How long BIRD may take to withdraw, and how long the neighbours' routers then get to move the traffic. */
 #define WITHDRAW_TIMEOUT_MS 5000
 #define WITHDRAW_SETTLE_MS  1000
 
-/* ---- One daemon a run directory, one a network namespace --------------------------------------------------------- */
-
-static int lock_run_dir(struct daemon *daemon, struct error *error)
-{
-	char path[PATH_MAX + sizeof("/" LOCK_FILE)];
-
-	snprintf(path, sizeof(path), "%s/" LOCK_FILE, daemon->run_dir);
-	daemon->run_dir_lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (daemon->run_dir_lock < 0)
-		return error_errno(error, -errno, "%s", path);
-	if (flock(daemon->run_dir_lock, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	close(TAKE_FD(daemon->run_dir_lock)); /* it is the other's, to be removed too */
-	return error_set(error, -EBUSY,
-		"another gwd runs with the run directory %s: stop it, or give this one another --run-dir",
-		daemon->run_dir);
-}
-
-static int lock_namespace(struct daemon *daemon, struct error *error)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	socklen_t size = offsetof(struct sockaddr_un, sun_path) + 1 + strlen(NAMESPACE_LOCK);
-
-	memcpy(address.sun_path + 1, NAMESPACE_LOCK, strlen(NAMESPACE_LOCK));
-	daemon->namespace_lock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (daemon->namespace_lock < 0)
-		return error_errno(error, -errno, "cannot make a socket");
-	if (bind(daemon->namespace_lock, (struct sockaddr *)&address, size) < 0)
-		return error_set(error, -EBUSY,
-			"another gwd runs in this network namespace: one namespace is one gateway (`gwctl "
-			"status`?)");
-	return 0;
-}
+/* ---- Where it runs ----------------------------------------------------------------------------------------------- */
 
 static int open_run_dir(struct daemon *daemon, const char *run_dir, struct error *error)
 {
@@ -69,7 +30,8 @@ static int open_run_dir(struct daemon *daemon, const char *run_dir, struct error
 		return error_errno(error, -errno, "cannot make the run directory %s", run_dir);
 	if (!realpath(run_dir, daemon->run_dir))
 		return error_errno(error, -errno, "run directory %s", run_dir);
-	return lock_run_dir(daemon, error);
+	daemon->run_dir_lock = lock_run_dir(daemon->run_dir, error);
+	return daemon->run_dir_lock < 0 ? daemon->run_dir_lock : 0;
 }
 
 /* ---- Observe, plan, apply ---------------------------------------------------------------------------------------- */
@@ -251,10 +213,11 @@ int status_open(struct status *status, const struct model *model, struct error *
 static int prepare(struct daemon *daemon, struct model *model, const char *config, const char *run_dir,
 	struct error *error)
 {
-	int r = lock_namespace(daemon, error);
+	int r;
 
-	if (r < 0)
-		return r;
+	daemon->namespace_lock = lock_namespace(error);
+	if (daemon->namespace_lock < 0)
+		return daemon->namespace_lock;
 	r = apply_open(daemon->pin_dir, &daemon->apply, error);
 	if (r < 0)
 		return r;
@@ -383,11 +346,8 @@ static void undo_start(struct daemon *daemon, bool from_nothing)
 
 static void remove_run_dir(struct daemon *daemon)
 {
-	char path[PATH_MAX + sizeof("/" LOCK_FILE)];
-
 	config_forget(daemon);
-	snprintf(path, sizeof(path), "%s/" LOCK_FILE, daemon->run_dir);
-	unlink(path);
+	lock_run_dir_remove(daemon->run_dir);
 	rmdir(daemon->run_dir); /* stays when somebody else keeps things in it */
 }
 

@@ -2,7 +2,8 @@
 /*
  * The daemon: where the modules, which do not know each other, meet.
  *
- *	daemon.c   its life: lock, start, the event loop, heal, stop
+ *	daemon.c   its life: start, the event loop, heal, stop
+ *	lock.c     one daemon a run directory, one a network namespace
  *	watch.c    what happens around it: markers, links, BIRD, children → health → usable bits and status
  *	adopt.c    what an earlier daemon left that is not an item of a plan: usable bits, processes
  *	guards.c   the guard as a child: started, armed, replaced, ended
