@@ -83,6 +83,9 @@ struct line_counters {
 
 /* ---- What the programs must know, written by gwd ---------------------------------------------------------------- */
 
+/* Whether packets go from member to member, and what vouches for them. */
+enum relay_mode { RELAY_OFF, RELAY_PLAIN, RELAY_AUTHENTICATED };
+
 /* One entry, replaced whole. */
 struct settings {
 	__u32 home_ifindex;
@@ -93,7 +96,18 @@ struct settings {
 	__u8 gateway;   /* our number */
 	__u8 mss_clamp; /* 0: leave the MSS option alone */
 	__u8 counters;  /* 0: no cold counters */
-	__u8 reserved[3];
+	__u8 relay;     /* enum relay_mode */
+	__u8 relay_key; /* the id of the key that we authenticate relays with */
+	__u8 reserved;
+	/* Ports of what gateways open: gateway n has [first + (n - 1) * slice, + slice); slice 0: none. */
+	__u16 ports_first, ports_slice;
+	__u8 home_mac[6]; /* relayed requests enter the stack by home0, addressed to it */
+	__u8 reserved2[2];
+};
+
+/* Added to bpf_ktime_get_coarse_ns() it gives ns of CLOCK_REALTIME, which members can compare. One entry. */
+struct clock_entry {
+	__u64 offset_ns;
 };
 
 /* How long a line may be idle; behind that it is as good as dead. A device's key has no protocol. */
@@ -116,11 +130,13 @@ static inline __u32 line_lifetime_ms(const struct settings *settings, __u8 state
 #define TUNNEL_NUMBERS  65536
 #define GATEWAY_NUMBERS 256
 
-/* By tunnel number. ifindex 0: no such tunnel here. */
+/* By tunnel number: those of the whole array. provider 0: there is none of that number; ifindex 0: none here. */
 struct tunnel_entry {
 	__u32 ifindex;
 	__u16 provider;
 	__u16 zone;
+	__u8 gateway; /* whose it is */
+	__u8 reserved[3];
 };
 
 /* By provider number: its tunnels in order of preference, own first. */
@@ -138,6 +154,37 @@ struct provider_entry {
 #define USABLE_WORDS 1024
 struct usable_entry {
 	__u64 words[USABLE_WORDS];
+};
+
+/*
+ * The other gateways of the array. Suspect: its heartbeats stopped or never began, but nothing says that it is gone;
+ * dead: silent for longer than the bound, on the relay path too.
+ */
+enum member_state { MEMBER_NONE, MEMBER_ALIVE, MEMBER_SUSPECT, MEMBER_DEAD, MEMBER_STATES };
+
+#define MEMBER_STATE_NAMES                         \
+	{                                          \
+		"none", "alive", "suspect", "dead" \
+	}
+
+/* By gateway number; our own is MEMBER_NONE. */
+struct member_entry {
+	__u8 address[16]; /* relays go there and come from there */
+	__u8 state;       /* enum member_state */
+	__u8 serving;     /* 0: it drains or does not announce, and its flows of UDP and ICMP lapse */
+	__u8 reserved[6];
+};
+
+/* By gateway number: when a member's last relay came, in the tables' milliseconds. 0: never. */
+struct heard_entry {
+	__u32 relay_ms;
+};
+
+/* By key id. */
+struct relay_key {
+	__u64 words[2]; /* SipHash's */
+	__u8 known;     /* 0: there is no key of this id */
+	__u8 reserved[7];
 };
 
 /* Longest-prefix match: who holds an address. */
@@ -188,6 +235,12 @@ struct fragment_entry {
 	X(home_device, 0, "sent home by the device's newest way")                                           \
 	X(home_provider, 0, "sent home by another usable tunnel of the provider")                           \
 	X(home_link, 0, "sent to the tunnel's own neighbour")                                               \
+	X(home_relay, 0, "a response that a member relayed to us, sent through the tunnel it named")        \
+	X(passed_relay, 0, "a request that a member relayed to us, given to the stack")                     \
+	X(relayed_request, 0, "a request of another gateway's flow, relayed to it")                         \
+	X(relayed_response, 0, "a response whose way home is another gateway's, relayed to it")             \
+	X(asked_members, 0, "a request of an unknown flow: each member was asked whether it is theirs")     \
+	X(change_lost, 0, "a change of a table that gwd will find by walking it")                           \
 	X(entry_refused, 0, "no line was to be had in the flow table: goes by its device")                  \
 	X(device_refused, 0, "no line was to be had in the device table: goes by its flow or provider")     \
 	X(malformed, 1, "a header is cut short, or contradicts itself")                                     \
@@ -206,6 +259,12 @@ struct fragment_entry {
 	X(too_big, 1, "larger than the array's MTU")                                                        \
 	X(hops_exceeded, 1, "the TTL or hop limit ran out here")                                            \
 	X(relay_not_member, 1, "a relay from an address that is no member of the array")                    \
+	X(relay_malformed, 1, "a relay that is cut short, or not written as members write them")            \
+	X(relay_forged, 1, "a relay whose authentication code is wrong, or by a key that we do not have")   \
+	X(relay_stale, 1, "a relay of another time: a recording, or the members' clocks differ")            \
+	X(relay_no_tunnel, 1, "a relay for a tunnel that is not there any more")                            \
+	X(relay_not_ours, 1, "a member asked whether a flow is ours, and it is not")                        \
+	X(relay_unreachable, 1, "no uplink leads to the member that a packet is to be relayed to")          \
 	X(internal, 1, "a map that must exist does not: a defect of ours")
 
 enum reason {
@@ -265,18 +324,85 @@ struct explanation {
 #define MAP_LOCALS        "locals"     /* HASH: 16 bytes -> struct local_entry */
 #define MAP_FRAGMENTS     "fragments"  /* LRU_HASH */
 #define MAP_REASONS       "reasons"    /* PERCPU_ARRAY of struct reason_count by enum reason */
+#define MAP_CLOCK         "clock"      /* ARRAY of one struct clock_entry */
+#define MAP_MEMBERS       "members"    /* ARRAY of struct member_entry by gateway number */
+#define MAP_HEARD         "heard"      /* ARRAY of struct heard_entry by gateway number */
+#define MAP_RELAY_KEYS    "relay_keys" /* ARRAY of struct relay_key by key id */
+#define MAP_CHANGES       "changes"    /* RINGBUF of struct change */
 
-/* Geneve (RFC 8926): 8 of UDP, 8 of header, 16 of option, behind an outer IP header. */
-#define RELAY_PORT        6081
+/* ---- Changes: the programs tell gwd which lines to replicate ----------------------------------------------------- */
+
+/* Which line of which table; what it says now, the reader finds there. */
+enum change_table { CHANGE_FLOW, CHANGE_DEVICE };
+struct change {
+	__u32 table; /* enum change_table */
+	__u32 line;  /* its index */
+};
+
+/* ---- The relay: Geneve (RFC 8926) from member to member ---------------------------------------------------------- */
+
+#define RELAY_PORT 6081
+
+/* A request for its owner; a response for the gateway of its way home; a request whose owner is looked for. */
+enum relay_kind { RELAY_REQUEST = 1, RELAY_RESPONSE = 2, RELAY_ASK = 3 };
+
+/* Behind the outer IP header: UDP, Geneve with the tunnel's number as VNI, one critical option of ours. */
+struct relay_header {
+	__be16 source_port; /* RELAY_PORT, as is the other; the checksum is 0 */
+	__be16 destination_port;
+	__be16 length;
+	__be16 checksum;
+	__u8 option_words; /* of Geneve, version 0: 4 */
+	__u8 flags;        /* RELAY_FLAGS */
+	__be16 protocol;   /* the ethertype of what is inside */
+	__u8 tunnel[4];    /* VNI, and a reserved byte */
+	__be16 option_class;
+	__u8 option_type;
+	__u8 option_length; /* in words, behind these four bytes: 3 */
+	__u8 kind;          /* enum relay_kind */
+	__u8 sender;        /* the gateway's number */
+	__u8 key;           /* the key's id */
+	__u8 slot;          /* the lowest bits of the time slot */
+	__u8 code[8];       /* SipHash-2-4 of the claim */
+} __attribute__((packed));
+
+#define RELAY_FLAGS        0x40   /* a critical option is there */
+#define RELAY_OPTION_CLASS 0xff77 /* for experiments */
+#define RELAY_OPTION_TYPE  0x81   /* critical */
+
 #define RELAY_OVERHEAD_V4 52
 #define RELAY_OVERHEAD_V6 72
+
+/* A time slot is ns of CLOCK_REALTIME >> this, about 8.6 s; its neighbours are taken too. */
+#define RELAY_SLOT_SHIFT 33
+
+/*
+ * What the code vouches for: only what no segmentation changes on the way, since one code stands in all segments
+ * of a packet. Ports and the like are the first four bytes behind the inner IP header, 0 where there are fewer.
+ */
+struct relay_claim {
+	__u8 source[16]; /* of the inner packet, v4 mapped into v6 */
+	__u8 destination[16];
+	__u8 start[4];
+	__u8 protocol; /* of the inner IP header, v6: the next header */
+	__u8 kind;
+	__u16 tunnel;
+	__u8 sender, receiver;
+	__u8 reserved[2];
+	__u32 slot;
+};
 
 _Static_assert(sizeof(struct line_key) == 40, "a key is 40 bytes");
 _Static_assert(sizeof(struct line) == 64, "a line is one cache line");
 _Static_assert(__builtin_offsetof(struct line, home) == 48, "home stands behind tag and key");
 _Static_assert(sizeof(struct line_counters) == 32, "");
-_Static_assert(sizeof(struct settings) == 48, "");
-_Static_assert(sizeof(struct tunnel_entry) == 8, "");
+_Static_assert(sizeof(struct settings) == 60, "");
+_Static_assert(sizeof(struct tunnel_entry) == 12, "");
+_Static_assert(sizeof(struct member_entry) == 24, "");
+_Static_assert(sizeof(struct relay_key) == 24, "");
+_Static_assert(sizeof(struct relay_header) == RELAY_OVERHEAD_V4 - 20, "");
+_Static_assert(sizeof(struct relay_header) == RELAY_OVERHEAD_V6 - 40, "");
+_Static_assert(sizeof(struct relay_claim) == 48, "six words for the hash");
 _Static_assert(sizeof(struct provider_entry) == 4 + 4 * PROVIDER_WAYS_MAX, "");
 _Static_assert(sizeof(struct prefix_key) == 24, "");
 _Static_assert(__builtin_offsetof(struct prefix_key, address) * 8 == 32 + PREFIX_KEY_BITS, "");

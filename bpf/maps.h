@@ -13,7 +13,8 @@
 
 #include "bpf/abi.h"
 
-#define TABLE_LINES_DEFAULT 65536 /* the loader knows better */
+#define TABLE_LINES_DEFAULT 65536     /* the loader knows better */
+#define CHANGES_BYTES       (4 << 20) /* a quarter of a million changes: seconds of gwd being away */
 
 /* A map: its kind, entries and flags, what it is keyed by and what it holds. */
 #define MAP(name, kind, entries, flags, key_type, value_type) \
@@ -38,6 +39,16 @@ MAP(prefixes, LPM_TRIE, 65536, BPF_F_NO_PREALLOC, struct prefix_key, struct pref
 MAP(locals, HASH, 16384, 0, __u8[16], struct local_entry);
 MAP(fragments, LRU_HASH, 16384, 0, struct fragment_key, struct fragment_entry);
 MAP(reasons, PERCPU_ARRAY, REASON_COUNT, 0, __u32, struct reason_count);
+MAP(clock, ARRAY, 1, 0, __u32, struct clock_entry);
+MAP(members, ARRAY, GATEWAY_NUMBERS, 0, __u32, struct member_entry);
+MAP(heard, ARRAY, GATEWAY_NUMBERS, 0, __u32, struct heard_entry);
+MAP(relay_keys, ARRAY, GATEWAY_NUMBERS, 0, __u32, struct relay_key);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, CHANGES_BYTES);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} changes __weak SEC(".maps");
 
 /* Never NULL, but the verifier cannot know. */
 static __always_inline const struct settings *settings_get(void)

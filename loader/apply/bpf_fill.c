@@ -149,8 +149,10 @@ static void add_provider(struct filling *filling, const struct provider *provide
 static void add_tunnel(struct filling *filling, const struct tunnel *tunnel)
 {
 	uint32_t number = tunnel->number, index = if_nametoindex(tunnel->name);
-	struct tunnel_entry value = {
-		.ifindex = index, .provider = tunnel->provider->number, .zone = tunnel->provider->zone};
+	struct tunnel_entry value = {.ifindex = index,
+		.provider = tunnel->provider->number,
+		.zone = tunnel->provider->zone,
+		.gateway = filling->model->number};
 
 	table_add(&filling->tables[TABLE_TUNNELS], &number, &value);
 	if (index)
@@ -192,6 +194,7 @@ static void add_settings(struct filling *filling)
 		.gateway = model->number,
 		.mss_clamp = model->mss_clamp,
 		.counters = model->counters,
+		.home_mac = HOME_MAC,
 	};
 	uint32_t zero = 0;
 
