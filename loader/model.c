@@ -10,6 +10,7 @@ static void free_members(struct array *array)
 		free(array->members[i].name);
 	free(array->members);
 	free(array->key_file);
+	free(array->underlay);
 }
 
 static void free_loopbacks(struct model *model)
@@ -96,4 +97,15 @@ const struct member *model_member_by_number(const struct model *model, uint8_t n
 const struct member *model_member_by_name(const struct model *model, const char *name)
 {
 	FIND(model, array.members, array.member_count, strcmp(model->array.members[i].name, name) == 0);
+}
+
+bool model_has_members(const struct model *model)
+{
+	return model->array.member_count > 1;
+}
+
+void model_ports(const struct model *model, uint8_t gateway, uint16_t *first, uint16_t *last)
+{
+	*first = (uint16_t)(model->array.ports_first + (gateway - 1) * model->array.ports_slice);
+	*last = (uint16_t)(*first + model->array.ports_slice - 1);
 }

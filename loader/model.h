@@ -34,7 +34,11 @@ struct array {
 	struct member *members; /* sorted by number */
 	size_t member_count;
 	enum replication_mode replication;
-	char *key_file; /* NULL: none */
+	char *key_file; /* NULL: none; it seals the replication and vouches for relays */
+	bool relay_authenticate; /* false: a relay is believed to come from where it says */
+	/* Ports of what gateways open: gateway n has [ports_first + (n - 1) * ports_slice, + ports_slice). */
+	uint16_t ports_first, ports_slice;
+	char *underlay; /* the WireGuard interface that carries relays and replication; NULL: the uplinks do */
 };
 
 struct loopback {
@@ -136,5 +140,9 @@ const struct provider *model_provider_by_number(const struct model *model, uint1
 const struct provider *model_provider_by_name(const struct model *model, const char *name);
 const struct member *model_member_by_number(const struct model *model, uint8_t number);
 const struct member *model_member_by_name(const struct model *model, const char *name);
+/* There are other gateways: packets are relayed, and what we open keeps to our ports. */
+bool model_has_members(const struct model *model);
+/* The first and the last of a gateway's ports. */
+void model_ports(const struct model *model, uint8_t gateway, uint16_t *first, uint16_t *last);
 
 #endif

@@ -31,6 +31,29 @@ struct loopback_status {
 	bool announced;
 };
 
+/* A tunnel of another gateway, as that one told us. */
+struct member_tunnel {
+	uint16_t number;
+	const struct provider *provider; /* NULL: one that we do not have */
+	bool usable;
+};
+
+/* A gateway of the array; our own row has what we know of ourselves, and MEMBER_NONE as its state. */
+struct member_status {
+	const struct member *member;
+	uint8_t state;          /* enum member_state of bpf/abi.h */
+	bool serving;           /* it announces loopbacks and does not drain */
+	uint64_t since_ms;      /* when `state` or `serving` changed last */
+	uint64_t last_heard_ms; /* a heartbeat or a relay of it; 0: never */
+	/* From a change there until it stands in our tables; 0: not known. */
+	uint32_t lag_p50_us, lag_p99_us;
+	/* Datagrams of the replication: to it and from it; those that never came, were asked for again, are not believed. */
+	uint64_t sent, received, lost, asked_again, refused;
+	int64_t clock_skew_ms; /* its clock less ours */
+	struct member_tunnel *tunnels;
+	size_t tunnel_count;
+};
+
 struct status {
 	const struct model *model;
 	uint64_t started_ms;
@@ -39,6 +62,9 @@ struct status {
 	const char *xdp;    /* "native", "generic" or "none" */
 	struct tunnel_status *tunnels;     /* model->tunnel_count, in the model's order */
 	struct loopback_status *loopbacks; /* model->loopback_count, in the model's order */
+	struct member_status *members;     /* model->array.member_count, in the model's order */
+	bool drained;                      /* by an operator: nothing is announced, or not for long any more */
+	const char *waits_for; /* why nothing is announced yet: "a snapshot of the tables"; NULL: nothing is awaited */
 };
 
 #endif

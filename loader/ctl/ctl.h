@@ -55,7 +55,7 @@ struct ctl_listener {
  * given. */
 struct ctl_hooks {
 	void *self;
-	/* Brings the tunnels' counters in the status up to date; called before they are shown. */
+	/* Brings the tunnels' and members' counters in the status up to date; called before they are shown. */
 	void (*refresh)(void *self);
 	/* Runs the BPF program `explain` on the question. */
 	int (*explain)(void *self, struct explanation *question, struct error *error);
@@ -75,6 +75,8 @@ struct ctl_hooks {
 	/* -ENODATA: nothing waits to be confirmed; there is none before. */
 	int (*config_confirm)(void *self, struct error *error);
 	int (*config_rollback)(void *self, const struct ctl_listener *listener, struct error *error);
+	/* Takes the gateway out of service, or back in, and remembers it for the next gwd; status.drained tells. */
+	int (*drain)(void *self, bool drained, struct error *error);
 	/* Withdraws and removes everything, saying each step by say(to, words); the words reach the client at
 	 * once. */
 	int (*stop)(void *self, void (*say)(void *to, const char *words), void *to, struct error *error);

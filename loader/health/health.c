@@ -11,6 +11,9 @@ struct health {
 	bool *announced;
 	bool bird_lost;
 	uint64_t thaw_ms; /* when what is still frozen thaws; UINT64_MAX: nothing waits for that */
+	bool withdrawn, drained, array_waits;
+	uint64_t leave_ms; /* when what is leaving is withdrawn; UINT64_MAX: nothing is leaving */
+	bool announcement_changed;
 };
 
 struct health *health_new(const struct model *model, uint64_t now_ms)
@@ -20,7 +23,7 @@ struct health *health_new(const struct model *model, uint64_t now_ms)
 	if (!health)
 		return NULL;
 	health->model = model;
-	health->thaw_ms = UINT64_MAX;
+	health->thaw_ms = health->leave_ms = UINT64_MAX;
 	health->tunnels = calloc(model->tunnel_count + 1, sizeof(*health->tunnels));
 	health->told = calloc(model->tunnel_count + 1, sizeof(*health->told));
 	health->announced = calloc(model->loopback_count + 1, sizeof(*health->announced));
@@ -85,6 +88,27 @@ static void judge(struct health *health, size_t i, uint64_t now_ms)
 	state->since_ms = now_ms;
 }
 
+const char *health_obstacle(const struct health *health)
+{
+	if (health->withdrawn)
+		return "the gateway stops";
+	if (health->drained)
+		return "the gateway is drained";
+	return health->array_waits ? "the array is not ready" : NULL;
+}
+
+/* By the rules, all loopbacks alike. */
+static void announce(struct health *health)
+{
+	bool leaving = health->drained && !health->withdrawn && health->leave_ms != UINT64_MAX;
+	bool announced = !health_obstacle(health) || leaving;
+
+	for (size_t i = 0; i < health->model->loopback_count; i++) {
+		health->announcement_changed |= health->announced[i] != announced;
+		health->announced[i] = announced;
+	}
+}
+
 void health_adopt(struct health *health, uint16_t tunnel)
 {
 	health->bird_lost = true;
@@ -107,14 +131,6 @@ static const struct tunnel *same_tunnel(const struct model *model, const struct 
 	return found && strcmp(found->name, tunnel->name) == 0 ? found : NULL;
 }
 
-static void carry_loopbacks(struct health *health, const struct health *old)
-{
-	for (size_t i = 0; i < health->model->loopback_count; i++)
-		for (size_t j = 0; j < old->model->loopback_count; j++)
-			if (strcmp(health->model->loopbacks[i].name, old->model->loopbacks[j].name) == 0)
-				health->announced[i] = old->announced[j];
-}
-
 void health_carry(struct health *health, const struct health *old, uint64_t now_ms)
 {
 	health->bird_lost = old->bird_lost;
@@ -128,7 +144,12 @@ void health_carry(struct health *health, const struct health *old, uint64_t now_
 		health->told[i] = old->told[was - old->model->tunnels];
 		judge(health, i, now_ms);
 	}
-	carry_loopbacks(health, old);
+	health->withdrawn = old->withdrawn;
+	health->drained = old->drained;
+	health->array_waits = old->array_waits;
+	health->leave_ms = old->leave_ms;
+	announce(health);
+	health->announcement_changed = old->announcement_changed;
 }
 
 /* ---- Events ------------------------------------------------------------------------------------------------------ */
@@ -173,10 +194,8 @@ void health_bird_back(struct health *health, uint64_t now_ms)
 		judge(health, i, now_ms);
 }
 
-void health_tick(struct health *health, uint64_t now_ms)
+static void thaw(struct health *health, uint64_t now_ms)
 {
-	if (now_ms < health->thaw_ms)
-		return;
 	health->thaw_ms = UINT64_MAX;
 	for (size_t i = 0; i < health->model->tunnel_count; i++) {
 		health->tunnels[i].frozen = false;
@@ -184,9 +203,37 @@ void health_tick(struct health *health, uint64_t now_ms)
 	}
 }
 
+void health_tick(struct health *health, uint64_t now_ms)
+{
+	if (now_ms >= health->thaw_ms)
+		thaw(health, now_ms);
+	if (now_ms >= health->leave_ms) {
+		health->leave_ms = UINT64_MAX;
+		announce(health);
+	}
+}
+
 uint64_t health_deadline(const struct health *health)
 {
-	return health->thaw_ms;
+	return health->thaw_ms < health->leave_ms ? health->thaw_ms : health->leave_ms;
+}
+
+void health_drain(struct health *health, bool drained, bool at_once, uint64_t now_ms)
+{
+	bool leaves = drained && !at_once && !health_obstacle(health);
+
+	if (health->drained == drained)
+		return;
+	health->leave_ms = leaves ? now_ms + HEALTH_LEAVING_MS : UINT64_MAX;
+	health->drained = drained;
+	health->announcement_changed = true;
+	announce(health);
+}
+
+void health_array_ready(struct health *health, bool ready)
+{
+	health->array_waits = !ready;
+	announce(health);
 }
 
 /* ---- Answers ----------------------------------------------------------------------------------------------------- */
@@ -225,7 +272,27 @@ const bool *health_announced(const struct health *health)
 	return health->announced;
 }
 
+bool health_is_leaving(const struct health *health)
+{
+	return health->drained && health->leave_ms != UINT64_MAX;
+}
+
+bool health_next_announcement(struct health *health)
+{
+	bool changed = health->announcement_changed;
+
+	health->announcement_changed = false;
+	return changed;
+}
+
+bool health_is_serving(const struct health *health)
+{
+	return !health_obstacle(health);
+}
+
 void health_withdraw_all(struct health *health)
 {
-	memset(health->announced, false, health->model->loopback_count);
+	health->withdrawn = true;
+	health->leave_ms = UINT64_MAX;
+	announce(health);
 }

@@ -27,6 +27,7 @@
 #include "model.h"
 
 #define HEALTH_CONVERGE_MS 15000
+#define HEALTH_LEAVING_MS  3000 /* for routers to choose another way, on and on to their own neighbours */
 
 /* What a tunnel can need, in the order of which a missing one explains the next. */
 enum health_need { HEALTH_LINK, HEALTH_BFD, HEALTH_BGP, HEALTH_NEEDS, HEALTH_NOTHING = HEALTH_NEEDS };
@@ -79,6 +80,14 @@ void health_tick(struct health *health, uint64_t now_ms);
 /* UINT64_MAX: nothing waits for time. */
 uint64_t health_deadline(const struct health *health);
 
+/*
+ * An operator takes the gateway out of service: what is announced is leaving for HEALTH_LEAVING_MS, then withdrawn. Or
+ * back in: it is announced again at once. May be repeated. One that starts drained has nothing to leave: `at_once`.
+ */
+void health_drain(struct health *health, bool drained, bool at_once, uint64_t now_ms);
+/* Whether our tables hold what the array knows, so that we may be asked; it is so unless said. */
+void health_array_ready(struct health *health, bool ready);
+
 /* ---- Answers ----------------------------------------------------------------------------------------------------- */
 
 /* One row a tunnel, in the model's order. */
@@ -90,8 +99,21 @@ const struct health_tunnel *health_tunnels(const struct health *health);
  */
 bool health_next_change(struct health *health, struct health_tunnel *change);
 
-/* The announced set, in the model's order of loopbacks. All are announced until they are withdrawn. */
+/*
+ * The announced set, in the model's order of loopbacks. All are announced unless something stands against it: all are
+ * withdrawn, the gateway is drained, the array is not ready.
+ */
 const bool *health_announced(const struct health *health);
+/* What is announced is announced as about to leave (RFC 8326), so that routers look for another way. */
+bool health_is_leaving(const struct health *health);
+/* True once after the announced set, or that it is leaving, has changed since it was last asked. */
+bool health_next_announcement(struct health *health);
+/* It announces and does not drain: members leave it what is its own. */
+bool health_is_serving(const struct health *health);
+/* Why nothing is announced: "the gateway is drained"; NULL: nothing stands against it. */
+const char *health_obstacle(const struct health *health);
+
+/* For good. */
 void health_withdraw_all(struct health *health);
 
 #endif

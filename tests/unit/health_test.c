@@ -281,14 +281,78 @@ static void a_lost_bird_is_carried(void)
 	CU_ASSERT_FALSE(rows[0].usable);
 }
 
-static void a_withdrawn_loopback_is_carried(void)
+static void what_stands_against_announcing_is_carried(void)
 {
 	_cleanup_(close_health) struct health *old = all_usable(), *health = health_new(&next_model, 100);
 
 	health_withdraw_all(old);
 	health_carry(health, old, 100);
 	CU_ASSERT_FALSE(health_announced(health)[0]);
-	CU_ASSERT(health_announced(health)[1]);
+	CU_ASSERT_FALSE(health_announced(health)[1]); /* one that comes with the new model as little */
+	CU_ASSERT(health_next_announcement(health)); /* nobody was told of it yet */
+	CU_ASSERT_FALSE(health_next_announcement(health));
+}
+
+/* What is announced and why not, as a row: "announced leaving serving deadline obstacle". */
+static void expect_announcement(struct health *health, bool changed, const char *wanted)
+{
+	char text[128];
+	uint64_t deadline = health_deadline(health);
+
+	snprintf(text, sizeof(text), "%d%d %s %s %lld %s", health_announced(health)[0],
+		health_announced(health)[1], health_is_leaving(health) ? "leaving" : "-",
+		health_is_serving(health) ? "serving" : "-", deadline == UINT64_MAX ? -1 : (long long)deadline,
+		health_obstacle(health) ?: "-");
+	CU_ASSERT_STRING_EQUAL(text, wanted);
+	CU_ASSERT_EQUAL(health_next_announcement(health), changed);
+}
+
+static void a_drained_gateway_leaves_then_withdraws(void)
+{
+	_cleanup_(close_health) struct health *health = health_new(&model, 0), *next = health_new(&model, 0);
+
+	expect_announcement(health, false, "11 - serving -1 -");
+	health_drain(health, true, false, 1000);
+	expect_announcement(health, true, "11 leaving - 4000 the gateway is drained");
+	health_drain(health, true, false, 2000); /* asked again: no longer time */
+	health_tick(health, 3999);
+	expect_announcement(health, false, "11 leaving - 4000 the gateway is drained");
+	health_carry(next, health, 3999);
+	expect_announcement(next, false, "11 leaving - 4000 the gateway is drained");
+	health_tick(health, 4000);
+	expect_announcement(health, true, "00 - - -1 the gateway is drained");
+	health_drain(health, false, false, 5000);
+	expect_announcement(health, true, "11 - serving -1 -");
+	health_drain(health, true, false, 6000);
+	health_drain(health, false, false, 6001); /* undone in time: only what is said of it changes */
+	expect_announcement(health, true, "11 - serving -1 -");
+}
+
+/* An earlier daemon was drained: there is nothing to leave. */
+static void one_that_starts_drained_announces_nothing(void)
+{
+	_cleanup_(close_health) struct health *health = health_new(&model, 0);
+
+	health_drain(health, true, true, 0);
+	expect_announcement(health, true, "00 - - -1 the gateway is drained");
+}
+
+static void nothing_is_announced_before_the_array_is_ready(void)
+{
+	_cleanup_(close_health) struct health *health = health_new(&model, 0);
+
+	health_array_ready(health, false);
+	expect_announcement(health, true, "00 - - -1 the array is not ready");
+	health_drain(health, true, false, 10); /* nothing is announced that could leave */
+	expect_announcement(health, true, "00 - - -1 the gateway is drained");
+	health_array_ready(health, true);
+	expect_announcement(health, false, "00 - - -1 the gateway is drained");
+	health_drain(health, false, false, 20);
+	expect_announcement(health, true, "11 - serving -1 -");
+	health_withdraw_all(health);
+	expect_announcement(health, true, "00 - - -1 the gateway stops");
+	health_drain(health, true, false, 30);
+	expect_announcement(health, true, "00 - - -1 the gateway stops");
 }
 
 UNIT_TESTS("health", {"a tunnel needs what is configured for it", needs_what_is_configured},
@@ -299,5 +363,8 @@ UNIT_TESTS("health", {"a tunnel needs what is configured for it", needs_what_is_
 	{"the deadline is told", the_deadline_is_told}, {"changes are told once", changes_are_told_once},
 	{"what is known of tunnels that stay is carried over", what_stays_is_carried},
 	{"a lost BIRD is carried over", a_lost_bird_is_carried},
-	{"a withdrawn loopback is carried over", a_withdrawn_loopback_is_carried},
+	{"what stands against announcing is carried over", what_stands_against_announcing_is_carried},
+	{"a drained gateway leaves, then withdraws", a_drained_gateway_leaves_then_withdraws},
+	{"one that starts drained announces nothing", one_that_starts_drained_announces_nothing},
+	{"nothing is announced before the array is ready", nothing_is_announced_before_the_array_is_ready},
 	{"loopbacks are announced until withdrawn", loopbacks_are_announced_until_withdrawn})
