@@ -178,6 +178,15 @@ static bool programs_are_replaced(const struct items *observed, const struct ite
 	return new && (!old || !value_fits(old, new));
 }
 
+/* The maps know interfaces by numbers, and one that is made gets a new one, whatever the maps said of it while it was gone. */
+static bool links_are_made(const struct items *observed, const struct items *wanted)
+{
+	for (size_t i = 0; i < wanted->count; i++)
+		if (wanted->items[i].kind == ITEM_LINK && !find(observed, &wanted->items[i]))
+			return true;
+	return false;
+}
+
 static bool attachment_goes(const struct item *attachment, const struct items *wanted)
 {
 	const struct item *match = find(wanted, attachment);
@@ -229,6 +238,8 @@ static int plan_removals(const struct items *observed, const struct items *wante
 static int plan_additions(
 	const struct items *observed, const struct items *wanted, bool replaced, struct plan *plan)
 {
+	bool renumbered = links_are_made(observed, wanted);
+
 	for (size_t i = 0; i < wanted->count; i++) {
 		const struct item *item = &wanted->items[i];
 		const struct item *old = find(observed, item);
@@ -236,7 +247,8 @@ static int plan_additions(
 
 		if (!old || must_go(old, observed, wanted) || (replaced && item->kind == ITEM_ENTRIES))
 			result = add_step(plan, STEP_ADD, item, NULL);
-		else if (!value_fits(old, item) || (replaced && item->kind == ITEM_ATTACHMENT))
+		else if (!value_fits(old, item) || (replaced && item->kind == ITEM_ATTACHMENT) ||
+			 (renumbered && item->kind == ITEM_ENTRIES))
 			result = add_step(plan, STEP_CHANGE, item, old);
 		if (result < 0)
 			return result;

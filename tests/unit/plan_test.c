@@ -218,6 +218,18 @@ static void a_lost_tunnel_comes_back_alone(void)
 }
 
 /* Each row spoils one thing in a machine that is right, and names the steps that heal it. */
+/* While it was gone, the maps were made to say so: they were right then, and are not when it is back. */
+static void a_tunnel_that_waited_is_known_again(void)
+{
+	_cleanup_(items_free) struct items observed = applied(&model);
+	_cleanup_free_ char *steps = NULL;
+
+	forget(&observed, "acme-1");
+	steps = plan_text(&observed, &model);
+	CU_ASSERT_PTR_NOT_NULL(strstr(steps, "add tunnel acme-1\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(steps, "change map entries of the configuration\n"));
+}
+
 static void spoil_mtu(struct items *observed)
 {
 	find(observed, ITEM_MTU, "acme-1")->mtu = 1500;
@@ -447,6 +459,7 @@ static const struct unit_test tests[] = {
 	{"a stop goes back", a_stop_goes_back},
 	{"what is right is left alone", what_is_right_is_left_alone},
 	{"a lost tunnel comes back alone", a_lost_tunnel_comes_back_alone},
+	{"a tunnel that waited is known again", a_tunnel_that_waited_is_known_again},
 	{"only differences are steps", only_differences_are_steps},
 	{"a changed endpoint is a change, a roamed one is not", a_changed_endpoint_is_a_change},
 	{"another model fills the maps", another_model_fills_the_maps},
