@@ -2,6 +2,7 @@
 #include "daemon.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,13 +45,19 @@ static void say_step(void *to, const char *words)
 	notify_alive();
 }
 
-/* What cannot be made now is tried again when it may: heal_now() comes back for it. */
-static void leave_out_waiting(struct daemon *daemon, struct plan *plan)
+/*
+ * What cannot be made now keeps nothing else from being made. It is tried again when it may: heal_now() comes back for a
+ * child that waits, hear_link_changed() for an uplink that is lost.
+ */
+static void leave_out(struct daemon *daemon, const struct model *wanted, struct plan *plan)
 {
 	const char *name;
 
 	for (size_t i = 0; (name = children_waiting(apply_children(daemon->apply), &i));)
 		plan_leave_out(plan, name);
+	for (size_t i = 0; i < wanted->uplink_count; i++)
+		if (!if_nametoindex(wanted->uplinks[i]))
+			plan_leave_out(plan, wanted->uplinks[i]);
 }
 
 int daemon_plan(struct daemon *daemon, const struct model *wanted, struct plan *plan, struct error *error)
@@ -67,7 +74,7 @@ int daemon_plan(struct daemon *daemon, const struct model *wanted, struct plan *
 	if (r < 0)
 		return error_errno(error, r, "cannot make a plan");
 	if (wanted)
-		leave_out_waiting(daemon, plan);
+		leave_out(daemon, wanted, plan);
 	return 0;
 }
 
@@ -195,8 +202,10 @@ int status_open(struct status *status, const struct model *model, struct error *
 	status->model = model;
 	status->started_ms = now_ms();
 	status->tunnels = calloc(model->tunnel_count + 1, sizeof(*status->tunnels));
+	status->uplinks = calloc(model->uplink_count + 1, sizeof(*status->uplinks));
 	status->loopbacks = calloc(model->loopback_count + 1, sizeof(*status->loopbacks));
-	if (!status->tunnels || !status->loopbacks)
+	status->members = calloc(model->array.member_count + 1, sizeof(*status->members));
+	if (!status->tunnels || !status->uplinks || !status->loopbacks || !status->members)
 		return error_set(error, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < model->tunnel_count; i++) {
 		status->tunnels[i].tunnel = &model->tunnels[i];
@@ -204,9 +213,25 @@ int status_open(struct status *status, const struct model *model, struct error *
 		status->tunnels[i].bgp_since_ms = status->started_ms;
 		status->tunnels[i].handshake_age_ms = UINT64_MAX;
 	}
+	for (size_t i = 0; i < model->uplink_count; i++)
+		status->uplinks[i].name = model->uplinks[i];
 	for (size_t i = 0; i < model->loopback_count; i++)
 		status->loopbacks[i].loopback = &model->loopbacks[i];
+	for (size_t i = 0; i < model->array.member_count; i++) {
+		status->members[i].member = &model->array.members[i];
+		status->members[i].since_ms = status->started_ms;
+	}
 	return 0;
+}
+
+void status_close(struct status *status)
+{
+	free(status->tunnels);
+	free(status->uplinks);
+	free(status->loopbacks);
+	for (size_t i = 0; status->members && i < status->model->array.member_count; i++)
+		free(status->members[i].tunnels);
+	free(status->members);
 }
 
 /* What needs no effect outside of the process; the first thing that can only be refused. */
@@ -222,7 +247,7 @@ static int prepare(struct daemon *daemon, struct model *model, const char *confi
 	if (r < 0)
 		return r;
 	apply_number_providers(daemon->apply, model);
-	r = apply_preflight(daemon->apply, daemon->model, error);
+	r = apply_preflight(daemon->apply, daemon->model, NULL, error);
 	if (r < 0)
 		return r;
 	r = open_run_dir(daemon, run_dir, error);
@@ -370,8 +395,7 @@ static void close_all(struct daemon *daemon)
 	config_close(daemon);
 	flow_table_close(&daemon->flows);
 	flow_table_close(&daemon->devices);
-	free(daemon->status.tunnels);
-	free(daemon->status.loopbacks);
+	status_close(&daemon->status);
 	sd_event_source_unref(daemon->bird_source);
 	sd_event_source_unref(daemon->heal_timer);
 	sd_event_source_unref(daemon->health_timer);

@@ -99,6 +99,7 @@ int daemon_plan(struct daemon *daemon, const struct model *wanted, struct plan *
 int daemon_open_tables(struct daemon *daemon, struct error *error);
 void daemon_end_bird(struct daemon *daemon);
 int status_open(struct status *status, const struct model *model, struct error *error);
+void status_close(struct status *status);
 
 /* Takes the model over when it succeeds; else everything is as before, and the model is the caller's. */
 int daemon_reload(
@@ -147,6 +148,7 @@ int watch_open(struct daemon *daemon, struct error *error);
 int watch_bird_start(struct daemon *daemon, struct error *error);
 /* After events were reported: changed bits go to the data plane, the status and the log. */
 void watch_changes(struct daemon *daemon);
+/* How the interfaces are now: of the tunnels to health, of the uplinks to whoever follows events. */
 void watch_links(struct daemon *daemon);
 /* Lets time pass, hearing BIRD and the kernel meanwhile. */
 void watch_wait(struct daemon *daemon, uint64_t milliseconds);

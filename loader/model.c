@@ -99,6 +99,14 @@ const struct member *model_member_by_name(const struct model *model, const char 
 	FIND(model, array.members, array.member_count, strcmp(model->array.members[i].name, name) == 0);
 }
 
+bool model_has_uplink(const struct model *model, const char *name)
+{
+	for (size_t i = 0; i < model->uplink_count; i++)
+		if (strcmp(model->uplinks[i], name) == 0)
+			return true;
+	return false;
+}
+
 bool model_has_members(const struct model *model)
 {
 	return model->array.member_count > 1;

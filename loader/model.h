@@ -140,6 +140,7 @@ const struct provider *model_provider_by_number(const struct model *model, uint1
 const struct provider *model_provider_by_name(const struct model *model, const char *name);
 const struct member *model_member_by_number(const struct model *model, uint8_t number);
 const struct member *model_member_by_name(const struct model *model, const char *name);
+bool model_has_uplink(const struct model *model, const char *name);
 /* There are other gateways: packets are relayed, and what we open keeps to our ports. */
 bool model_has_members(const struct model *model);
 /* The first and the last of a gateway's ports. */

@@ -36,8 +36,7 @@ struct next {
 static void next_free(struct next *next)
 {
 	health_free(next->health);
-	free(next->status.tunnels);
-	free(next->status.loopbacks);
+	status_close(&next->status);
 	free(next->announced);
 }
 
@@ -113,6 +112,21 @@ static bool bird_differs(const struct daemon *daemon, const struct model *model,
 	return !old || !new || strcmp(old, new) != 0;
 }
 
+/* But for the members' tunnels, whose providers are another model's. */
+static void carry_members(struct status *to, const struct status *from)
+{
+	to->drained = from->drained;
+	to->waits_for = from->waits_for;
+	for (size_t i = 0; i < to->model->array.member_count; i++)
+		for (size_t j = 0; j < from->model->array.member_count; j++)
+			if (to->members[i].member->number == from->members[j].member->number) {
+				to->members[i] = from->members[j];
+				to->members[i].member = &to->model->array.members[i];
+				to->members[i].tunnels = NULL;
+				to->members[i].tunnel_count = 0;
+			}
+}
+
 static void carry_status(struct status *to, const struct status *from)
 {
 	to->started_ms = from->started_ms;
@@ -124,10 +138,15 @@ static void carry_status(struct status *to, const struct status *from)
 				to->tunnels[i] = from->tunnels[j];
 				to->tunnels[i].tunnel = &to->model->tunnels[i];
 			}
+	for (size_t i = 0; i < to->model->uplink_count; i++)
+		for (size_t j = 0; j < from->model->uplink_count; j++)
+			if (strcmp(to->uplinks[i].name, from->uplinks[j].name) == 0)
+				to->uplinks[i].lost = from->uplinks[j].lost;
 	for (size_t i = 0; i < to->model->loopback_count; i++)
 		for (size_t j = 0; j < from->model->loopback_count; j++)
 			if (strcmp(to->loopbacks[i].loopback->name, from->loopbacks[j].loopback->name) == 0)
 				to->loopbacks[i].announced = from->loopbacks[j].announced;
+	carry_members(to, from);
 }
 
 static int next_make(struct daemon *daemon, const struct model *model, struct next *next, struct error *error)
@@ -171,7 +190,7 @@ static int refuse(struct daemon *daemon, const struct next *next, struct error *
 	int r = check_identity(daemon->model, next->model, error);
 
 	if (r == 0)
-		r = apply_preflight(daemon->apply, next->model, error);
+		r = apply_preflight(daemon->apply, next->model, daemon->model, error);
 	return r == 0 ? check_bird(daemon, next, error) : r;
 }
 
@@ -256,8 +275,7 @@ static void swap(struct daemon *daemon, struct next *next)
 	daemon->model = next->model;
 	health_free(daemon->health);
 	daemon->health = TAKE_PTR(next->health);
-	free(daemon->status.tunnels);
-	free(daemon->status.loopbacks);
+	status_close(&daemon->status);
 	daemon->status = next->status;
 	next->status = (struct status){0};
 }

@@ -26,6 +26,13 @@ struct tunnel_status {
 	uint64_t handshake_age_ms; /* UINT64_MAX: never */
 };
 
+struct uplink_status {
+	const char *name;
+	uint32_t ifindex; /* 0: there is no such interface now */
+	bool up;          /* as the administrator set it: whether a cable is in is not asked */
+	bool lost;        /* as last told */
+};
+
 struct loopback_status {
 	const struct loopback *loopback;
 	bool announced;
@@ -61,6 +68,7 @@ struct status {
 	const char *attach; /* "tcx" or "clsact": how return_egress is attached to home0; NULL: not */
 	const char *xdp;    /* "native", "generic" or "none" */
 	struct tunnel_status *tunnels;     /* model->tunnel_count, in the model's order */
+	struct uplink_status *uplinks;     /* model->uplink_count, in the model's order */
 	struct loopback_status *loopbacks; /* model->loopback_count, in the model's order */
 	struct member_status *members;     /* model->array.member_count, in the model's order */
 	bool drained;                      /* by an operator: nothing is announced, or not for long any more */

@@ -22,6 +22,7 @@
 #define ACCURACY_US      1000
 #define BIRD_TIMEOUT_MS  5000
 #define HUNG_PATIENCE_MS 500
+#define UPLINK_SETTLE_MS 50 /* for its addresses to follow */
 
 static struct tunnel_status *status_of(struct daemon *daemon, uint16_t tunnel)
 {
@@ -104,6 +105,18 @@ void watch_changes(struct daemon *daemon)
 
 /* ---- Links and markers ------------------------------------------------------------------------------------------- */
 
+static void tell_uplink(struct daemon *daemon, struct uplink_status *uplink)
+{
+	if (uplink->lost == !uplink->up)
+		return;
+	uplink->lost = !uplink->up;
+	if (uplink->lost)
+		tell(daemon, EVENT_UPLINK_LOST, uplink->name,
+			uplink->ifindex ? "it is down" : "there is no such interface any more");
+	else
+		tell(daemon, EVENT_UPLINK_BACK, uplink->name, "it is there and up");
+}
+
 void watch_links(struct daemon *daemon)
 {
 	struct error error;
@@ -116,6 +129,8 @@ void watch_links(struct daemon *daemon)
 		health_report(
 			daemon->health, status->tunnel->number, HEALTH_LINK, status->ifindex != 0, now_ms());
 	}
+	for (size_t i = 0; i < daemon->model->uplink_count; i++)
+		tell_uplink(daemon, &daemon->status.uplinks[i]);
 }
 
 static void hear_bfd(void *self, uint16_t tunnel, bool up)
@@ -136,7 +151,8 @@ static void hear_link_lost(void *self, const char *interface)
 	struct daemon *daemon = self;
 	const struct tunnel *tunnel = interface ? model_tunnel_by_name(daemon->model, interface) : NULL;
 
-	if (interface && !tunnel && strcmp(interface, HOME_INTERFACE) != 0)
+	if (interface && !tunnel && strcmp(interface, HOME_INTERFACE) != 0 &&
+		!model_has_uplink(daemon->model, interface))
 		return;
 	if (tunnel) {
 		health_report(daemon->health, tunnel->number, HEALTH_LINK, false, now_ms());
@@ -146,6 +162,15 @@ static void hear_link_lost(void *self, const char *interface)
 	}
 	watch_changes(daemon);
 	daemon_heal_soon(daemon);
+}
+
+/* Of our own making we know already. */
+static void hear_link_changed(void *self, const char *interface)
+{
+	struct daemon *daemon = self;
+
+	if (model_has_uplink(daemon->model, interface))
+		daemon_heal_in(daemon, UPLINK_SETTLE_MS);
 }
 
 static int hear_monitor(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -413,7 +438,7 @@ static int watch_children(struct daemon *daemon, struct error *error)
 
 static int watch_monitor(struct daemon *daemon, struct error *error)
 {
-	const struct monitor_callbacks callbacks = {daemon, hear_bfd, hear_link_lost};
+	const struct monitor_callbacks callbacks = {daemon, hear_bfd, hear_link_lost, hear_link_changed};
 	int r = monitor_open(&callbacks, &daemon->monitor, error);
 
 	if (r < 0)

@@ -39,8 +39,12 @@ static inline void apply_close_pointer(struct apply **apply)
 struct children *apply_children(struct apply *apply);
 const char *apply_pin_dir(const struct apply *apply);
 
-/* Would the model work here? Makes nothing. Call it before the first plan. */
-int apply_preflight(struct apply *apply, const struct model *model, struct error *error);
+/*
+ * Would the model work here? Makes nothing. Call it before the first plan. `in_force` (or NULL) is what it is to replace:
+ * an uplink of both that is lost just now is no reason to refuse.
+ */
+int apply_preflight(
+	struct apply *apply, const struct model *model, const struct model *in_force, struct error *error);
 
 /* Adds all that is there of ours. `model`: whose key files and map entries are compared; it must outlive the items. */
 int apply_observe(
@@ -66,8 +70,8 @@ int apply_run(struct apply *apply, const struct plan *plan, void (*say)(void *to
 int apply_adopt(struct apply *apply, struct error *error);
 
 /*
- * Brings what apply knows of the status up to date: each tunnel's interface, driver, counters and handshake; how the
- * programs are attached. Interfaces that are not there get zeros.
+ * Brings what apply knows of the status up to date: each tunnel's interface, driver, counters and handshake; each uplink's
+ * interface; how the programs are attached. Interfaces that are not there get zeros.
  */
 int apply_refresh(struct apply *apply, struct status *status, struct error *error);
 

@@ -2,6 +2,7 @@
 #include "apply/monitor.h"
 
 #include <errno.h>
+#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 #include "base/marker.h"
 
 #define NUMBERS 65536
-#define GROUPS  (RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE)
+#define GROUPS  (RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR)
 
 struct monitor {
 	struct netlink *listening, *asking;
@@ -69,12 +70,21 @@ static void read_link(struct monitor *monitor, const struct nlmsghdr *header)
 	/* A bridge speaks of its ports in its own family: not an interface that went. */
 	if (about->ifi_family != AF_UNSPEC)
 		return;
-	if (header->nlmsg_type == RTM_NEWLINK && (about->ifi_flags & IFF_UP))
-		return;
 	attributes_of_message(header, sizeof(*about), &attributes);
 	name = attribute_text(&attributes, IFLA_IFNAME);
-	if (!is_up_now(monitor, name))
+	if (header->nlmsg_type == RTM_NEWLINK && (about->ifi_flags & IFF_UP))
+		monitor->callbacks.link_changed(monitor->callbacks.self, name);
+	else if (!is_up_now(monitor, name))
 		monitor->callbacks.link_lost(monitor->callbacks.self, name);
+}
+
+static void read_address(struct monitor *monitor, const struct nlmsghdr *header)
+{
+	const struct ifaddrmsg *about = message_payload(header);
+	char name[IF_NAMESIZE];
+
+	if (if_indextoname(about->ifa_index, name))
+		monitor->callbacks.link_changed(monitor->callbacks.self, name);
 }
 
 static int on_message(const struct nlmsghdr *header, void *context)
@@ -91,6 +101,10 @@ static int on_message(const struct nlmsghdr *header, void *context)
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
 		read_link(monitor, header);
+		break;
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		read_address(monitor, header);
 		break;
 	}
 	return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the kernel tells without being asked: that BFD lost or found a neighbour (marker routes, base/marker.h), that an
- * interface went. One descriptor for main's event loop; the callbacks run inside monitor_read(). When the kernel had to
+ * interface went, came or has other addresses. One descriptor for main's event loop; the callbacks run inside monitor_read(). When the kernel had to
  * drop messages, everything is read anew, so no change is ever missed, only its moment.
  */
 #ifndef APPLY_MONITOR_H
@@ -20,6 +20,8 @@ struct monitor_callbacks {
 	void (*bfd)(void *self, uint16_t tunnel, bool up);
 	/* This interface went down or is gone; NULL: something may have, look at all. */
 	void (*link_lost)(void *self, const char *interface);
+	/* This interface is up, or has other addresses than before; maybe it was so already. */
+	void (*link_changed)(void *self, const char *interface);
 };
 
 /* Markers that stand already are told before this returns. */

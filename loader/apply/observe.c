@@ -258,6 +258,15 @@ static int refresh_tunnel(const struct link *link, void *context)
 	return 0;
 }
 
+static void refresh_uplink(struct apply *apply, struct uplink_status *uplink)
+{
+	struct link link = {0};
+
+	link_find(apply->netlink, uplink->name, &link, NULL); /* zeros when there is none */
+	uplink->ifindex = link.index;
+	uplink->up = link.up;
+}
+
 static const char *attach_name(struct apply *apply)
 {
 	_cleanup_(items_free) struct items items = {0};
@@ -281,6 +290,8 @@ int apply_refresh(struct apply *apply, struct status *status, struct error *erro
 		tunnel->sent_packets = tunnel->sent_bytes = 0;
 		tunnel->handshake_age_ms = UINT64_MAX;
 	}
+	for (size_t i = 0; i < model->uplink_count; i++)
+		refresh_uplink(apply, &status->uplinks[i]);
 	status->attach = attach_name(apply);
 	status->xdp = model->uplink_count ? bpf_xdp_mode(model->uplinks[0]) : "none";
 	return link_each(apply->netlink, refresh_tunnel, status, error);

@@ -21,17 +21,21 @@
 
 #define PROBE_INTERFACE "hw-probe"
 
-typedef int check(struct apply *apply, const struct model *model, struct error *error);
+struct question {
+	const struct model *model, *in_force; /* in_force: NULL at a start */
+};
+
+typedef int check(struct apply *apply, const struct question *question, struct error *error);
 
 /* ---- The machine ------------------------------------------------------------------------------------------------- */
 
-static int check_bpffs(struct apply *apply, const struct model *model, struct error *error)
+static int check_bpffs(struct apply *apply, const struct question *question, struct error *error)
 {
 	_cleanup_free_ char *copy = strdup(apply->pin_dir);
 	struct statfs status;
 	const char *parent;
 
-	(void)model;
+	(void)question;
 	if (!copy)
 		return error_errno(error, -ENOMEM, "%s", apply->pin_dir);
 	parent = dirname(copy);
@@ -43,10 +47,10 @@ static int check_bpffs(struct apply *apply, const struct model *model, struct er
 	return 0;
 }
 
-static int check_kernel(struct apply *apply, const struct model *model, struct error *error)
+static int check_kernel(struct apply *apply, const struct question *question, struct error *error)
 {
 	(void)apply;
-	(void)model;
+	(void)question;
 	return bpf_probe(error);
 }
 
@@ -64,11 +68,11 @@ static bool is_in_path(const char *program)
 	return false;
 }
 
-static int check_wireguard(struct apply *apply, const struct model *model, struct error *error)
+static int check_wireguard(struct apply *apply, const struct question *question, struct error *error)
 {
 	_cleanup_close_ int tun = -1;
 
-	if (model->tunnel_count == 0)
+	if (question->model->tunnel_count == 0)
 		return 0;
 	/* Whether the kernel has it (or loads it now) is known only by trying. */
 	if (link_add(apply->netlink, PROBE_INTERFACE, "wireguard", NULL) == 0)
@@ -103,8 +107,9 @@ static int check_free(struct apply *apply, const char *name, struct error *error
 		name, name);
 }
 
-static int check_names(struct apply *apply, const struct model *model, struct error *error)
+static int check_names(struct apply *apply, const struct question *question, struct error *error)
 {
+	const struct model *model = question->model;
 	int result = check_free(apply, HOME_INTERFACE, error);
 
 	for (size_t i = 0; i < model->tunnel_count && result == 0; i++)
@@ -122,8 +127,9 @@ static uint32_t uplink_mtu(const struct model *model)
 	return model->array.mtu + bpf_relay_overhead(address_family(&self->address));
 }
 
-static int check_uplinks(struct apply *apply, const struct model *model, struct error *error)
+static int check_uplinks(struct apply *apply, const struct question *question, struct error *error)
 {
+	const struct model *model = question->model;
 	uint32_t needed = uplink_mtu(model);
 	struct link link = {0};
 
@@ -131,6 +137,8 @@ static int check_uplinks(struct apply *apply, const struct model *model, struct 
 		const char *name = model->uplinks[i];
 		int result = link_find(apply->netlink, name, &link, error);
 
+		if (result == -ENODEV && question->in_force && model_has_uplink(question->in_force, name))
+			continue;
 		if (result == -ENODEV)
 			return error_set(error, result, "the uplink %s: there is no such interface", name);
 		if (result < 0)
@@ -172,9 +180,9 @@ static int refuse_elsewhere(uint32_t index, const struct prefix *prefix, bool ou
 	return 0;
 }
 
-static int check_loopbacks(struct apply *apply, const struct model *model, struct error *error)
+static int check_loopbacks(struct apply *apply, const struct question *question, struct error *error)
 {
-	struct address_search search = {model, error};
+	struct address_search search = {question->model, error};
 	struct error words = {0};
 	int result = address_each(apply->netlink, refuse_elsewhere, &search, &words);
 
@@ -184,8 +192,9 @@ static int check_loopbacks(struct apply *apply, const struct model *model, struc
 	return result;
 }
 
-static int check_keys(struct apply *apply, const struct model *model, struct error *error)
+static int check_keys(struct apply *apply, const struct question *question, struct error *error)
 {
+	const struct model *model = question->model;
 	uint8_t key[KEY_SIZE];
 	int result = 0;
 
@@ -196,13 +205,15 @@ static int check_keys(struct apply *apply, const struct model *model, struct err
 	return result;
 }
 
-int apply_preflight(struct apply *apply, const struct model *model, struct error *error)
+int apply_preflight(
+	struct apply *apply, const struct model *model, const struct model *in_force, struct error *error)
 {
+	const struct question question = {model, in_force};
 	static check *const checks[] = {check_bpffs, check_kernel, check_wireguard, check_names,
 		check_uplinks, check_loopbacks, check_keys};
 	int result = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(checks) && result == 0; i++)
-		result = checks[i](apply, model, error);
+		result = checks[i](apply, &question, error);
 	return result;
 }

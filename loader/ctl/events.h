@@ -32,6 +32,8 @@
 	X(BGP_DOWN, "bgp", "down", INFO, "the tunnel's session is not established")                       \
 	X(LOOPBACK_ANNOUNCED, "loopback", "announced", INFO, "BIRD tells the neighbours of it")           \
 	X(LOOPBACK_WITHDRAWN, "loopback", "withdrawn", WARNING, "no neighbour hears of it any more")      \
+	X(UPLINK_LOST, "uplink", "lost", ERROR, "what the inside answers there reaches no device")        \
+	X(UPLINK_BACK, "uplink", "back", INFO, "it is there and up again")                                \
 	X(BIRD_LOST, "bird", "lost", ERROR, "it ended or does not answer; it is started again")           \
 	X(BIRD_BACK, "bird", "back", INFO, "it runs and answers")                                         \
 	X(CHILD_ENDED, "child", "ended", ERROR, "a process of the gateway ended; it is started again")    \

@@ -210,7 +210,7 @@ static void start_makes_it_all(void)
 {
 	struct error error = {0};
 
-	CU_ASSERT_EQUAL_FATAL(apply_preflight(apply, &model, &error), 0);
+	CU_ASSERT_EQUAL_FATAL(apply_preflight(apply, &model, NULL, &error), 0);
 	CU_ASSERT_EQUAL_FATAL(reach(&model, &error), 0);
 	CU_ASSERT(says("ip address show lo", "192.0.2.1/32"));
 	CU_ASSERT(says("ip address show lo", "2001:db8::1/128"));
@@ -286,6 +286,26 @@ static void lost_tunnel_is_healed(void)
 		CU_ASSERT_EQUAL(system("ip link del hwt-one"), 0);
 	CU_ASSERT_EQUAL_FATAL(reach(&model, &error), 0);
 	CU_ASSERT(says("wg show hwt-one", "listening port: 51820"));
+	CU_ASSERT(nothing_to_do());
+}
+
+/* As long as its process must wait before it is started again, everything else is healed; then it is, too. */
+static void tunnel_that_waits_is_healed_later(void)
+{
+	_cleanup_(items_free) struct items observed = {0};
+	_cleanup_(plan_free) struct plan plan = {0};
+	pid_t pid = child_pid(apply_children(apply), "hwt-one");
+	struct error error = {0};
+
+	if (pid > 0)
+		lose_process(pid);
+	else
+		CU_ASSERT_EQUAL(system("ip link del hwt-one"), 0);
+	CU_ASSERT_EQUAL_FATAL(apply_observe(apply, &model, &observed, &error), 0);
+	CU_ASSERT_EQUAL(plan_make(&observed, &model, &plan), 0);
+	plan_leave_out(&plan, "hwt-one");
+	CU_ASSERT_EQUAL(apply_run(apply, &plan, NULL, NULL, &error), 0);
+	CU_ASSERT_EQUAL_FATAL(reach(&model, &error), 0);
 	CU_ASSERT(nothing_to_do());
 }
 
@@ -534,7 +554,8 @@ static void explain_answers(void)
 static void status_is_filled(void)
 {
 	struct tunnel_status tunnel_rows[2] = {{.tunnel = &tunnels[0]}, {.tunnel = &tunnels[1]}};
-	struct status status = {.model = &model, .tunnels = tunnel_rows};
+	struct uplink_status uplink_row = {.name = model.uplinks[0]};
+	struct status status = {.model = &model, .tunnels = tunnel_rows, .uplinks = &uplink_row};
 	struct error error = {0};
 
 	CU_ASSERT_EQUAL_FATAL(apply_refresh(apply, &status, &error), 0);
@@ -542,6 +563,8 @@ static void status_is_filled(void)
 	CU_ASSERT(tunnel_rows[1].ifindex > 0);
 	CU_ASSERT_EQUAL(strncmp(tunnel_rows[0].driver, "wireguard", 9), 0);
 	CU_ASSERT_EQUAL(tunnel_rows[0].handshake_age_ms, UINT64_MAX);
+	CU_ASSERT_EQUAL(uplink_row.ifindex, if_nametoindex(model.uplinks[0]));
+	CU_ASSERT(uplink_row.up);
 	CU_ASSERT_STRING_NOT_EQUAL(status.attach, "none");
 	CU_ASSERT_STRING_NOT_EQUAL(status.xdp, "none");
 }
@@ -697,25 +720,27 @@ static void preflight_names_the_thing(void)
 	struct error error = {0};
 
 	CU_ASSERT_EQUAL(system("ip link add hwt-one type veth peer name other"), 0);
-	CU_ASSERT_EQUAL(apply_preflight(apply, &model, &error), -EEXIST);
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), -EEXIST);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "hwt-one"));
 	CU_ASSERT_EQUAL(system("ip link del hwt-one; ip address add 192.0.2.1/32 dev uplink0"), 0);
-	CU_ASSERT_EQUAL(apply_preflight(apply, &model, &error), -EADDRINUSE);
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), -EADDRINUSE);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "192.0.2.1 stands on the interface uplink0"));
 	CU_ASSERT_EQUAL(system("ip address del 192.0.2.1/32 dev uplink0; ip link set uplink0 mtu 1450"), 0);
-	CU_ASSERT_EQUAL(apply_preflight(apply, &model, &error), 0);
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), 0);
 	model.array.member_count =
 		2; /* only the first is looked at: the second is what makes relaying possible */
 	members[0].address = inside[0].address;
-	CU_ASSERT_EQUAL(apply_preflight(apply, &model, &error), -EMSGSIZE);
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), -EMSGSIZE);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "need 1452"));
 	model.array.member_count = 1;
 	CU_ASSERT_EQUAL(chmod(KEY_FILE, 0644), 0);
-	CU_ASSERT_EQUAL(apply_preflight(apply, &model, &error), -EPERM);
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), -EPERM);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, KEY_FILE));
 	CU_ASSERT_EQUAL(chmod(KEY_FILE, 0600), 0);
 	uplinks[0] = "nosuch";
-	CU_ASSERT_EQUAL(apply_preflight(apply, &model, &error), -ENODEV);
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), -ENODEV);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "nosuch"));
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, &model, &error), 0); /* in force, and lost just now */
 	uplinks[0] = "uplink0";
 	CU_ASSERT_EQUAL(system("ip link set uplink0 mtu 1500"), 0);
 }
@@ -728,9 +753,10 @@ static void preflight_wants_programs(void)
 
 	setenv("PATH", "/nowhere", true);
 	model.tunnel_count = 0;
-	CU_ASSERT_EQUAL(apply_preflight(apply, &model, &error), 0);
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), 0);
 	model.tunnel_count = 2;
-	if (apply_preflight(apply, &model, &error) < 0) /* a kernel with WireGuard needs no wireguard-go */
+	if (apply_preflight(apply, &model, NULL, &error) <
+		0) /* a kernel with WireGuard needs no wireguard-go */
 		CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "apt install wireguard-go"));
 	setenv("PATH", path, true);
 }
@@ -741,7 +767,7 @@ static void preflight_wants_a_bpffs(void)
 	struct error error = {0};
 
 	CU_ASSERT_EQUAL_FATAL(apply_open(WORK "/homeward", &elsewhere, &error), 0);
-	CU_ASSERT_EQUAL(apply_preflight(elsewhere, &model, &error), -EINVAL);
+	CU_ASSERT_EQUAL(apply_preflight(elsewhere, &model, NULL, &error), -EINVAL);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "mount -t bpf bpf"));
 	apply_close(elsewhere);
 }
@@ -749,7 +775,7 @@ static void preflight_wants_a_bpffs(void)
 /* ---- The monitor ------------------------------------------------------------------------------------------------- */
 
 static struct {
-	unsigned ups, downs, lost;
+	unsigned ups, downs, lost, changed;
 	uint16_t tunnel;
 	char interface[16];
 } heard;
@@ -769,9 +795,15 @@ static void hear_link(void *self, const char *interface)
 	snprintf(heard.interface, sizeof(heard.interface), "%s", interface ? interface : "?");
 }
 
+static void hear_change(void *self, const char *interface)
+{
+	(void)self;
+	heard.changed += strcmp(interface, "brief") == 0;
+}
+
 static void monitor_hears_markers_and_links(void)
 {
-	const struct monitor_callbacks callbacks = {NULL, hear_bfd, hear_link};
+	const struct monitor_callbacks callbacks = {NULL, hear_bfd, hear_link, hear_change};
 	_cleanup_(monitor_close_pointer) struct monitor *monitor = NULL;
 	struct error error = {0};
 
@@ -798,7 +830,7 @@ static void monitor_hears_markers_and_links(void)
 /* What was lost and made again before anybody read of it is no loss. */
 static void monitor_tells_no_old_news(void)
 {
-	const struct monitor_callbacks callbacks = {NULL, hear_bfd, hear_link};
+	const struct monitor_callbacks callbacks = {NULL, hear_bfd, hear_link, hear_change};
 	_cleanup_(monitor_close_pointer) struct monitor *monitor = NULL;
 	struct error error = {0};
 
@@ -819,10 +851,32 @@ static void monitor_tells_no_old_news(void)
 	CU_ASSERT_EQUAL(system("ip link del brief"), 0);
 }
 
+/* An uplink that is back has its addresses a moment later: both are to be heard of. */
+static void monitor_hears_links_that_come(void)
+{
+	const struct monitor_callbacks callbacks = {NULL, hear_bfd, hear_link, hear_change};
+	_cleanup_(monitor_close_pointer) struct monitor *monitor = NULL;
+	static const char *const changes[] = {"ip link set brief up", "ip addr add 10.99.0.1/24 dev brief",
+		"ip addr add fd99::1/64 dev brief", "ip addr del 10.99.0.1/24 dev brief"};
+	struct error error = {0};
+
+	CU_ASSERT_EQUAL_FATAL(monitor_open(&callbacks, &monitor, &error), 0);
+	memset(&heard, 0, sizeof(heard));
+	CU_ASSERT_EQUAL(system("ip link add brief type veth peer name brief2; ip link set brief2 up"), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+		CU_ASSERT_EQUAL(monitor_read(monitor, &error), 0);
+		heard.changed = 0;
+		CU_ASSERT_EQUAL(system(changes[i]), 0);
+		CU_ASSERT_EQUAL(monitor_read(monitor, &error), 0);
+		CU_ASSERT(heard.changed > 0);
+	}
+	CU_ASSERT_EQUAL(system("ip link del brief"), 0);
+}
+
 /* More than the socket holds is changed unread: the kernel drops, the monitor must still end with the truth. */
 static void monitor_survives_an_overflow(void)
 {
-	const struct monitor_callbacks callbacks = {NULL, hear_bfd, hear_link};
+	const struct monitor_callbacks callbacks = {NULL, hear_bfd, hear_link, hear_change};
 	_cleanup_(monitor_close_pointer) struct monitor *monitor = NULL;
 	struct error error = {0};
 
@@ -846,6 +900,7 @@ static void monitor_survives_an_overflow(void)
 static const struct unit_test tests[] = {
 	{"monitor hears marker routes and lost links", monitor_hears_markers_and_links},
 	{"monitor tells no old news", monitor_tells_no_old_news},
+	{"monitor hears links that come, and their addresses", monitor_hears_links_that_come},
 	{"monitor ends with the truth after an overflow", monitor_survives_an_overflow},
 	{"preflight names what is in the way", preflight_names_the_thing},
 	{"preflight wants the programs it needs", preflight_wants_programs},
@@ -856,6 +911,7 @@ static const struct unit_test tests[] = {
 	{"requests pass the reverse path filter, also with all=1", loose_reverse_path_passes},
 	{"what was changed by hand is put right, and only that", drift_is_healed},
 	{"a tunnel that is gone is made again", lost_tunnel_is_healed},
+	{"a tunnel that waits is healed later", tunnel_that_waits_is_healed_later},
 	{"the maps say what the model says", maps_say_what_the_model_says},
 	{"an underlay needs members", an_underlay_needs_members},
 	{"a tunnel less: it leaves the machine and the maps", a_tunnel_less},

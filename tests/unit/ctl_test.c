@@ -254,6 +254,9 @@ static void devices_are_listed_and_found(void)
 
 static void the_status_says_what_is_degraded(void)
 {
+	struct uplink_status uplinks[] = {
+		{.name = "eth0", .ifindex = 3, .up = true}, {.name = "eth1", .ifindex = 4}, {.name = "eth2"}};
+
 	world_open();
 	CU_ASSERT_EQUAL(code_of(exchange("{\"method\":\"status\"}\n")), 0);
 	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"degraded\":[]"));
@@ -264,6 +267,8 @@ static void the_status_says_what_is_degraded(void)
 	world.tunnel_status[0].usable = false;
 	world.tunnel_status[0].bfd = SESSION_DOWN;
 	world.tunnel_status[1].ifindex = 0;
+	world.model.uplink_count = ARRAY_SIZE(uplinks);
+	world.status.uplinks = uplinks;
 	world.loopback_status.announced = false;
 	world.status.bird_running = false;
 	world.status.attach = NULL;
@@ -272,6 +277,7 @@ static void the_status_says_what_is_degraded(void)
 		"\"degraded\":[\"tunnel acme-lgw-01 is not usable: BGP is up and BFD is down; does the "
 		"neighbour do BFD, single-hop, without TTL security?\","
 		"\"tunnel acme-lgw-02 has no interface\","
+		"\"uplink eth1 is down\",\"uplink eth2 is gone\","
 		"\"loopback control is not announced\","
 		"\"return_egress is not attached to home0, so no response goes home\","
 		"\"BIRD is not running\"]"));
