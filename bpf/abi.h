@@ -53,8 +53,8 @@ struct line_key {
 struct line {
 	__u64 tag; /* 56 bits of the hash, 8 bits of enum line_state */
 	struct line_key key;
-	__u64 home; /* HOME_*: the way home, the owner, when last seen */
-	__u64 stamp; /* ns of the last change; while TCP is half-open, the sequence number our SYN-ACK wants acknowledged */
+	__u64 home;  /* HOME_*: the way home, the owner, when last seen */
+	__u64 stamp; /* ns of CLOCK_REALTIME of the last change; while TCP is half-open: 0 or STAMP_* */
 };
 
 #define TAG_STATE(tag)     ((__u8)(tag))
@@ -72,8 +72,14 @@ struct line {
 #define HOME_GATEWAY(home) ((__u8)((home) >> 8))
 #define HOME_OWNER(home)   ((__u8)(home))
 
-/* While TCP is half-open: the stamp once our SYN-ACK was seen. */
+/*
+ * The stamp while TCP is half-open: once our SYN or SYN-ACK was seen, what the device must acknowledge; of a flow that
+ * nobody owns yet, when the members were asked first. Neither is a time of the last fifty years, which is STAMP_TIMES
+ * at least.
+ */
 #define STAMP_WANTED(acknowledgement) (1ULL << 32 | (__u32)(acknowledgement))
+#define STAMP_ASKED(ms)               (2ULL << 32 | (__u32)(ms))
+#define STAMP_TIMES                   (1ULL << 34)
 
 /* Cold counters, beside the line of the same index. */
 struct line_counters {

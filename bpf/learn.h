@@ -156,6 +156,13 @@ static __always_inline bool acknowledges(struct __sk_buff *skb, const struct pac
 	return stamp ? stamp == STAMP_WANTED(packet->acknowledgement) : is_connected(skb, packet);
 }
 
+/* To any state but half-open. */
+static __always_inline void advance(struct finding *found, enum line_state state, __u64 now_ns)
+{
+	if (TAG_STATE(found->tag) != state && line_become(found, state))
+		line_stamp(found->line, now_ns);
+}
+
 static __always_inline void advance_by_request(
 	struct __sk_buff *skb, struct finding *found, const struct packet *packet, __u64 now_ns)
 {
@@ -164,13 +171,12 @@ static __always_inline void advance_by_request(
 	if (packet->protocol != IPPROTO_TCP)
 		return;
 	if (closes(packet)) {
-		if (state != LINE_CLOSING)
-			line_become(found, LINE_CLOSING, now_ns);
+		advance(found, LINE_CLOSING, now_ns);
 	} else if (opens(packet)) {
 		if (state == LINE_CLOSING)
-			line_become(found, LINE_HALF_OPEN, 0);
+			line_reopen(found);
 	} else if (state == LINE_HALF_OPEN && acknowledges(skb, packet, peek(&found->line->stamp))) {
-		line_become(found, LINE_ESTABLISHED, now_ns);
+		advance(found, LINE_ESTABLISHED, now_ns);
 	}
 }
 
@@ -181,12 +187,11 @@ static __always_inline void advance_by_response(
 
 	if (packet->protocol != IPPROTO_TCP) {
 		if (state == LINE_HALF_OPEN)
-			line_become(found, LINE_ESTABLISHED, now_ns);
+			advance(found, LINE_ESTABLISHED, now_ns);
 	} else if (closes(packet)) {
-		if (state != LINE_CLOSING)
-			line_become(found, LINE_CLOSING, now_ns);
+		advance(found, LINE_CLOSING, now_ns);
 	} else if (state == LINE_HALF_OPEN && packet->tcp_flags & TCP_SYN) {
-		found->line->stamp = STAMP_WANTED(packet->sequence + 1);
+		line_want(found, packet->sequence + 1);
 	}
 }
 
@@ -205,7 +210,7 @@ static __always_inline bool learn_flow(struct __sk_buff *skb, const struct table
 	key_of_request(&key, packet, zone);
 	hash = hash_of(&key, config->hash_seed);
 	if (table_find(table, &key, hash, &found)) {
-		line_touch(table, &found, tunnel, config->gateway);
+		line_touch(table, &found, HOME_WAY(HOME(0, tunnel, config->gateway, HOME_OWNER(found.home))));
 		advance_by_request(skb, &found, packet, table->now_ns);
 	} else {
 		if (closes(packet))
@@ -234,7 +239,7 @@ static __always_inline bool learn_device(
 	key_of_device(&key, packet->source, zone);
 	hash = hash_of(&key, config->hash_seed);
 	if (table_find(table, &key, hash, &found)) {
-		line_touch(table, &found, tunnel, config->gateway);
+		line_touch(table, &found, HOME_WAY(HOME(0, tunnel, config->gateway, HOME_OWNER(found.home))));
 		return true;
 	}
 	found.tag = LINE_ESTABLISHED;

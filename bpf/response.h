@@ -29,7 +29,7 @@ static __always_inline void note_response(
 
 	if (!find_flow(config, &response->key, now_ns, &found))
 		return;
-	line_touch(&table, &found, HOME_TUNNEL(found.home), HOME_GATEWAY(found.home));
+	line_touch(&table, &found, HOME_WAY(found.home));
 	advance_by_response(&found, packet, now_ns);
 	response->home = found.home;
 	response->line = found.index + 1;

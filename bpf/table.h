@@ -20,8 +20,9 @@
  *    through the whole window again for the same hash, claimed or in service; if it finds one it gives its
  *    own claim up. The claims are full barriers: whoever claims later sees the earlier claim. Both may give
  *    up; the flow's next packet succeeds.
- *  - In service: the home word is changed by compare-and-swap, and only a change of way, or a second gone
- *    by, is written.
+ *  - In service: the home word is changed by compare-and-swap, and only a change of way or owner, or a second
+ *    gone by, is written. Who changed way, owner or state raises the stamp after it, and whoever is told of the
+ *    change (abi.h) is told after that: so a reader who is told sees a stamp that is of the change, or newer.
  *  - A line idle for longer than its lifetime (abi.h) is dead since that moment, whether or not somebody
  *    wrote so: it is not found, and after the grace it is claimed like any dead line. Of a dead line the
  *    home word says since when.
@@ -34,6 +35,15 @@
  *    that is counted. One exception has the width of an insert: a flow that comes back to its own expired
  *    line, in the same state, just when another is claiming that line, loses it; its next packet gets one.
  *
+ * A record of another gateway is merged by gwd, by the rule that every gateway of the array follows: the newest
+ * stamp wins, of two the same the higher gateway of the way home. A half-open TCP line's stamp is no time, and
+ * it yields to any record: nobody here has proved anything of the flow yet. Home, state and stamp are changed
+ * in this order, each by one compare-and-swap from what was judged, so a packet that comes in between finds a
+ * line that serves its flow by the old way or the new one; when a swap is lost to a packet, all is judged again.
+ * One that changes the way between judgement and stamp may lose to the record: the flow's next packet repeats it.
+ * gwd inserts as programs do, but it can die with a claim in its hand, as a program cannot: a claim that stands for
+ * seconds is nobody's, and gwd's sweep buries it.
+ *
  * To read: tag, key, home, and the tag again; a finding is true of one moment. The tag's hash is compared
  * before the 40 bytes of the key, so a search touches one cache line as a rule. A home's index is a
  * function of the hash in the tag alone, so a table can be moved into another one of a different size line
@@ -42,8 +52,7 @@
 #ifndef HOMEWARD_TABLE_H
 #define HOMEWARD_TABLE_H
 
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
+#include <linux/types.h>
 #include <stdbool.h>
 
 #include "bpf/abi.h"
@@ -54,7 +63,7 @@
 #define HASH_BITS 56
 
 struct table {
-	void *lines; /* the map */
+	void *lines; /* the map; in user space the first line */
 	__u32 mask;
 	const struct settings *settings;
 	__u64 now_ns;
@@ -73,14 +82,54 @@ enum inserted {
 	INSERT_REFUSED,  /* the window is full of lines that are not to be given up */
 };
 
-static __always_inline __u32 table_now(const struct table *table)
+/* ---- What differs in user space: how a line is reached, and how a word is read ---------------------------- */
+
+#ifdef __bpf__
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+static __always_inline struct line *line_at(const struct table *table, __u32 index)
 {
-	return table->now_ns / 1000000;
+	return bpf_map_lookup_elem(table->lines, &index);
 }
 
 static __always_inline __u64 peek(const __u64 *word)
 {
 	return *(const volatile __u64 *)word;
+}
+
+static __always_inline void read_before(void)
+{
+}
+#else
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+#ifndef AT_EACH_LOOK
+#define AT_EACH_LOOK() ((void)0) /* a test's own: here another CPU may be faster */
+#endif
+
+static __always_inline struct line *line_at(const struct table *table, __u32 index)
+{
+	AT_EACH_LOOK();
+	return (struct line *)table->lines + index;
+}
+
+static __always_inline __u64 peek(const __u64 *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+/* What was read before this is not read after it. */
+static __always_inline void read_before(void)
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+}
+#endif
+
+static __always_inline __u32 table_now(const struct table *table)
+{
+	return table->now_ns / 1000000;
 }
 
 static __always_inline bool swap_word(__u64 *word, __u64 old, __u64 new)
@@ -113,7 +162,7 @@ static __always_inline struct line *table_line(
 	const struct table *table, __u64 hash, __u32 step, __u32 *index)
 {
 	*index = (hash + step) & table->mask;
-	return bpf_map_lookup_elem(table->lines, index);
+	return line_at(table, *index);
 }
 
 static __always_inline __u32 idle_ms(__u64 home, __u32 now)
@@ -144,6 +193,7 @@ static __always_inline bool table_find(
 		if (TAG_HASH(found->tag) != hash || !IN_SERVICE(found->tag) || !same_key(&line->key, key))
 			continue;
 		found->home = peek(&line->home);
+		read_before();
 		if (peek(&line->tag) != found->tag || expired(table, found->tag, found->home, key->protocol))
 			continue;
 		found->line = line;
@@ -246,9 +296,12 @@ static __always_inline enum inserted table_insert(
 	struct finding chosen = {};
 	enum rank rank = choose_line(table, hash, &chosen);
 	__u64 claimed = TAG(hash, LINE_CLAIMED);
-	struct line *line = bpf_map_lookup_elem(table->lines, &chosen.index);
+	struct line *line;
 
-	if (rank == RANK_NEVER || !line)
+	if (rank == RANK_NEVER)
+		return INSERT_REFUSED;
+	line = line_at(table, chosen.index);
+	if (!line)
 		return INSERT_REFUSED;
 	if (!swap_word(&line->tag, chosen.tag, claimed))
 		return INSERT_RIVALLED;
@@ -272,27 +325,150 @@ static __always_inline enum inserted table_insert(
 
 /* ---- Changing a line in service ---------------------------------------------------------------------------------- */
 
-/* Notes that the line was used, and by which way; the owner stays. */
-static __always_inline void line_touch(
-	const struct table *table, struct finding *found, __u16 tunnel, __u8 gateway)
-{
-	__u64 home = HOME(table_now(table), tunnel, gateway, HOME_OWNER(found->home));
+/* Way home and owner: the home word without its time. */
+#define HOME_WAY(home) ((__u32)(home))
 
-	if ((__u32)home == (__u32)found->home && idle_ms(found->home, table_now(table)) < TOUCH_MS)
-		return;
-	if (swap_word(&found->line->home, found->home, home))
-		found->home = home;
+/* Notes that the line was used, and its way home and owner. True: these are others than before. */
+static __always_inline bool line_touch(const struct table *table, struct finding *found, __u32 way)
+{
+	bool other = HOME_WAY(found->home) != way;
+	__u64 home = (__u64)table_now(table) << 32 | way;
+
+	if (!other && idle_ms(found->home, table_now(table)) < TOUCH_MS)
+		return false;
+	if (!swap_word(&found->line->home, found->home, home))
+		return false;
+	found->home = home;
+	return other;
 }
 
-/* Moves the line to another state, unless somebody else took it from the state it was found in. */
-static __always_inline void line_become(struct finding *found, enum line_state state, __u64 stamp)
+/*
+ * The stamp of a change made now: the newest that the line has had. A swap lost to another change is none: that one's
+ * stamp is as new. One lost to a late line_want() is tried again, and there is one such at most.
+ */
+static __always_inline void line_stamp(struct line *line, __u64 now)
+{
+	for (int i = 0; i < 2; i++) {
+		__u64 old = peek(&line->stamp);
+
+		if (swap_word(&line->stamp, old, old < now ? now : old + 1))
+			return;
+	}
+}
+
+/* Moves the line to another state. False: somebody else took it from the state it was found in. */
+static __always_inline bool line_become(struct finding *found, enum line_state state)
 {
 	__u64 tag = TAG(TAG_HASH(found->tag), state);
 
 	if (!swap_word(&found->line->tag, found->tag, tag))
-		return;
-	found->line->stamp = stamp;
+		return false;
 	found->tag = tag;
+	return true;
+}
+
+/* A closing line of TCP serves another connection: what stands in it then is no time. */
+static __always_inline void line_reopen(struct finding *found)
+{
+	__u64 stamp = peek(&found->line->stamp);
+
+	if (line_become(found, LINE_HALF_OPEN))
+		swap_word(&found->line->stamp, stamp, 0);
+}
+
+/* What the device must acknowledge. Behind a tag that is half-open still stands no time, and one that comes stays. */
+static __always_inline void line_want(struct finding *found, __u32 acknowledgement)
+{
+	__u64 stamp = peek(&found->line->stamp);
+
+	if (peek(&found->line->tag) == found->tag)
+		swap_word(&found->line->stamp, stamp, STAMP_WANTED(acknowledgement));
+}
+
+/* ---- Merging what another gateway says ----------------------------------------------------------------------- */
+
+#define MERGE_ATTEMPTS 4
+
+enum merged {
+	MERGED,
+	MERGE_KNOWN, /* the line says so already, or something newer; or the record is too old to be kept */
+	MERGE_RIVALLED, /* packets were faster, again and again: the next record will do */
+	MERGE_REFUSED,  /* the flow has no line, and none was to be had */
+};
+
+/* In this state the stamp is no time. */
+static __always_inline bool is_unproved(__u8 state, __u8 protocol)
+{
+	enum { NUMBER_TCP = 6 }; /* as in abi.h */
+
+	return state == LINE_HALF_OPEN && protocol == NUMBER_TCP;
+}
+
+/* The two home words differ by their time at most: the later one. */
+static __always_inline __u64 later_home(__u64 home, __u64 other, __u32 now)
+{
+	return idle_ms(home, now) <= idle_ms(other, now) ? home : other;
+}
+
+/* Swaps a word of a line, unless it says so already. */
+static __always_inline bool swap_if_other(__u64 *word, __u64 old, __u64 new)
+{
+	return old == new || swap_word(word, old, new);
+}
+
+static __always_inline enum merged line_merge(
+	const struct table *table, struct finding *found, __u8 protocol, __u8 state, __u64 home, __u64 stamp)
+{
+	__u64 *stamped = &found->line->stamp, old = peek(stamped);
+	bool unproved = is_unproved(TAG_STATE(found->tag), protocol);
+	__u64 seen = later_home(found->home, home, table_now(table)) & ~(__u64)~0U;
+
+	if (!unproved && stamp == old && HOME_WAY(home) == HOME_WAY(found->home))
+		return swap_if_other(&found->line->home, found->home, seen | HOME_WAY(home)) ? MERGE_KNOWN
+											     : MERGE_RIVALLED;
+	if (!unproved && (stamp == old ? HOME_GATEWAY(home) <= HOME_GATEWAY(found->home) : stamp < old))
+		return MERGE_KNOWN;
+	if (!swap_if_other(&found->line->home, found->home, seen | HOME_WAY(home)))
+		return MERGE_RIVALLED;
+	if (state != TAG_STATE(found->tag) && !line_become(found, state))
+		return MERGE_RIVALLED;
+	if (!is_unproved(state, protocol) && !swap_if_other(stamped, old, stamp))
+		return MERGE_RIVALLED;
+	return MERGED;
+}
+
+/*
+ * What another gateway says of a flow or device: its state, which must be one of a line in service; its way home, owner
+ * and when it was last seen, in a home word by our clock; and its stamp.
+ */
+static __always_inline enum merged table_merge(const struct table *table, const struct line_key *key,
+	__u64 hash, __u8 state, __u64 home, __u64 stamp)
+{
+	enum merged merged = MERGE_RIVALLED;
+
+	if (expired(table, TAG(hash, state), home, key->protocol))
+		return MERGE_KNOWN;
+	if (is_unproved(state, key->protocol))
+		stamp = 0;
+	for (int i = 0; i < MERGE_ATTEMPTS && merged == MERGE_RIVALLED; i++) {
+		struct finding found = {};
+
+		if (table_find(table, key, hash, &found)) {
+			merged = line_merge(table, &found, key->protocol, state, home, stamp);
+			continue;
+		}
+		found.tag = state;
+		found.home = home;
+		switch (table_insert(table, key, hash, stamp, &found)) {
+		case INSERTED:
+			return MERGED;
+		case INSERT_REFUSED:
+			return MERGE_REFUSED;
+		case INSERT_RIVALLED:
+			break;
+		}
+	}
+	return merged;
 }
 
 #endif

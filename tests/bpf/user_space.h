@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The data plane's headers, compiled for user space, where ASan and a fuzzer can look at them: include this before
- * them. A packet is a struct buffer behind the pointer that they take for an skb; a map is a struct array.
+ * them. A packet is a struct buffer behind the pointer that they take for an skb.
  */
 #ifndef BPF_USER_SPACE_H
 #define BPF_USER_SPACE_H
@@ -30,25 +30,6 @@ static inline int load_bytes(const struct __sk_buff *skb, uint32_t offset, void 
 		return -1;
 	memcpy(to, buffer->bytes + offset, length);
 	return 0;
-}
-
-#ifndef AT_EACH_LOOKUP
-#define AT_EACH_LOOKUP() ((void)0) /* a test's own: here another CPU may be faster */
-#endif
-
-struct array {
-	void *entries;
-	size_t count, entry_size;
-};
-
-static inline void *bpf_map_lookup_elem(void *map, const void *key)
-{
-	const struct array *array = map;
-	uint32_t index;
-
-	AT_EACH_LOOKUP();
-	memcpy(&index, key, sizeof(index));
-	return index < array->count ? (char *)array->entries + index * array->entry_size : NULL;
 }
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The one-line table under several CPUs at once. Each CPU is a coroutine that runs the programs' code
- * (bpf/table.h), one more runs gwd's (flow/table.c); before each look at a line and each compare-and-swap it gives
+ * (bpf/table.h), one more runs gwd's (flow/table.c, and table_merge()); before each look at a line and each compare-and-swap it gives
  * way, and the input says who goes on. So orders of events that real CPUs meet once a month are met here in
  * seconds, and again from the same input. At each turn:
  *
@@ -11,14 +11,17 @@
  *    and no line became free again;
  *  - who changed a state changed it in a line of its own flow;
  *
- * and when all are done no claim is left, and the next packet of any flow is not refused because of a rival.
+ *  - of a flow that is proved the stamp never goes back;
+ *
+ * and when all are done no claim is left, every stamp that should be a time is one, the next packet of any flow is not
+ * refused because of a rival, and a newer record of another gateway is what stands there in the end.
  */
 #include <stdbool.h>
 #include <ucontext.h>
 
 static void give_way(void);
 
-#define AT_EACH_LOOKUP() give_way()
+#define AT_EACH_LOOK() give_way()
 #include "tests/bpf/user_space.h"
 
 #define __sync_val_compare_and_swap(word, old, new) (give_way(), __sync_val_compare_and_swap(word, old, new))
@@ -43,7 +46,6 @@ static const struct settings settings = {.flow_mask = LINES - 1,
 	.udp_ms = 10000};
 
 static struct line lines[LINES], before[LINES];
-static struct array map = {lines, LINES, sizeof(lines[0])};
 static struct flow_table flows = {lines, NULL, LINES};
 static unsigned turns, published[LINES]; /* in which turn a line's flow got it */
 static uint64_t now_ns;
@@ -82,7 +84,7 @@ static uint64_t hash_by(unsigned number)
 
 static struct table table(void)
 {
-	return (struct table){&map, LINES - 1, &settings, now_ns};
+	return (struct table){lines, LINES - 1, &settings, now_ns};
 }
 
 /* ---- What a CPU does --------------------------------------------------------------------------------------------- */
@@ -94,12 +96,15 @@ static enum inserted request(unsigned number, uint16_t tunnel, enum line_state f
 	struct table in = table();
 
 	if (table_find(&in, &key, hash_by(number), &found)) {
-		line_touch(&in, &found, tunnel, 1);
+		if (line_touch(&in, &found, HOME_WAY(HOME(0, tunnel, 1, 1))) &&
+			!is_unproved(TAG_STATE(found.tag), key.protocol))
+			line_stamp(found.line, now_ns);
 		return INSERTED;
 	}
 	found.tag = first;
 	found.home = HOME(table_now(&in), tunnel, 1, 1);
-	return table_insert(&in, &key, hash_by(number), now_ns, &found);
+	return table_insert(
+		&in, &key, hash_by(number), is_unproved(first, key.protocol) ? 0 : now_ns, &found);
 }
 
 static void advance(unsigned number, enum line_state state)
@@ -112,9 +117,33 @@ static void advance(unsigned number, enum line_state state)
 	if (!table_find(&in, &key, hash_by(number), &found))
 		return;
 	tag = found.tag;
-	line_become(&found, state, now_ns);
+	if (is_unproved(state, key.protocol))
+		line_reopen(&found);
+	else if (line_become(&found, state))
+		line_stamp(found.line, now_ns);
 	if (found.tag != tag)
 		MUST(memcmp(&found.line->key, &key, sizeof(key)) == 0);
+}
+
+/* Another gateway says something of a flow. Stamps that differ by little, in both directions. */
+static enum merged merge(unsigned number, enum line_state state, uint8_t how)
+{
+	struct line_key key = key_of(number);
+	struct table in = table();
+	uint64_t home = HOME(table_now(&in), 201 + how % 3, 2, 2);
+
+	return table_merge(&in, &key, hash_by(number), state, home, now_ns + how % 5 - 2);
+}
+
+static void want(unsigned number, uint32_t acknowledgement)
+{
+	struct line_key key = key_of(number);
+	struct finding found = {0};
+	struct table in = table();
+
+	if (is_unproved(LINE_HALF_OPEN, key.protocol) && table_find(&in, &key, hash_by(number), &found) &&
+		TAG_STATE(found.tag) == LINE_HALF_OPEN)
+		line_want(&found, acknowledgement);
 }
 
 /* As the sweep and a flush do: what has expired is not flushed, and not buried before its grace is over. */
@@ -142,8 +171,12 @@ static void operate(struct cpu *cpu)
 		LINE_HALF_OPEN, LINE_ESTABLISHED, LINE_CLOSING, LINE_ESTABLISHED};
 	unsigned number = cpu->argument % KEYS;
 
-	if (cpu == &cpus[GWD])
-		flush_or_sweep(cpu->argument % LINES, cpu->what % 2);
+	if (cpu == &cpus[GWD] && cpu->what % 2)
+		merge(number, states[cpu->what / 2 % 4], cpu->argument / KEYS + cpu->what / 8);
+	else if (cpu == &cpus[GWD])
+		flush_or_sweep(cpu->argument % LINES, cpu->what / 2 % 2);
+	else if (cpu->what % 8 == 7)
+		want(number, cpu->argument);
 	else if (cpu->what % 4 < 2)
 		request(number, 101 + cpu->argument / KEYS,
 			cpu->what % 4 ? LINE_ESTABLISHED : LINE_HALF_OPEN);
@@ -192,6 +225,20 @@ static void check_line(int index, const struct cpu *cpu)
 	}
 }
 
+static bool is_proved(const struct line *line)
+{
+	return IN_SERVICE(line->tag) && !is_unproved(TAG_STATE(line->tag), line->key.protocol);
+}
+
+/* A proved flow's stamp is never less than it was; it is a time once whoever proved it is done. */
+static void check_stamp(int index)
+{
+	const struct line *is = &lines[index], *was = &before[index];
+
+	if (is_proved(is) && is_proved(was) && TAG_HASH(is->tag) == TAG_HASH(was->tag))
+		MUST(is->stamp >= was->stamp || was->stamp < STAMP_TIMES);
+}
+
 /* After a turn of `cpu`. */
 static void check(const struct cpu *cpu)
 {
@@ -199,6 +246,7 @@ static void check(const struct cpu *cpu)
 
 	for (int i = 0; i < LINES; i++) {
 		check_line(i, cpu);
+		check_stamp(i);
 		if (!is_alive(&lines[i]))
 			continue;
 		MUST(!has_line[lines[i].key.source_port]);
@@ -223,8 +271,10 @@ static void finish_all(void)
 	for (int i = 0; i < CPUS; i++)
 		while (cpus[i].busy)
 			turn(&cpus[i]);
-	for (int i = 0; i < LINES; i++)
+	for (int i = 0; i < LINES; i++) {
 		MUST(TAG_STATE(lines[i].tag) != LINE_CLAIMED);
+		MUST(!is_proved(&lines[i]) || lines[i].stamp >= STAMP_TIMES);
+	}
 }
 
 /* A turn for one CPU, which begins something when it has nothing to do; or all come to an end, and time goes by. */
@@ -275,5 +325,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	for (unsigned number = 0; number < KEYS; number++)
 		MUST(request(number, 101, LINE_HALF_OPEN) != INSERT_RIVALLED);
 	check(NULL);
+	now_ns += 1000000000;
+	for (unsigned number = 0; number < KEYS; number++)
+		MUST(merge(number, LINE_CLOSING, 0) != MERGE_KNOWN &&
+			merge(number, LINE_CLOSING, 0) != MERGED);
 	return 0;
 }

@@ -8,6 +8,7 @@
  *  - what was established and is neither expired nor flushed is there still, whoever came meanwhile;
  *  - a step changes no line but its own; an insert takes a line of the best rank that there is, and none before its
  *    grace;
+ *  - of a line and a record of another gateway the newer one stands there afterwards;
  *  - no line becomes free again, and a line's tag has its key's hash.
  *
  * The table is two windows long, so windows are full, overlap and wrap; the clock starts a little before it wraps.
@@ -32,7 +33,6 @@ static const struct settings settings = {.flow_mask = LINES - 1,
 	.device_ms = 15000};
 
 static struct line lines[LINES], before[LINES];
-static struct array map = {lines, LINES, sizeof(lines[0])};
 static struct flow_table flows = {lines, NULL, LINES};
 static uint64_t now_ns;
 
@@ -61,7 +61,7 @@ static uint64_t hash_by(unsigned number)
 
 static struct table table(void)
 {
-	return (struct table){&map, LINES - 1, &settings, now_ns};
+	return (struct table){lines, LINES - 1, &settings, now_ns};
 }
 
 static uint32_t now_ms(void)
@@ -210,29 +210,36 @@ static void forget_line(int index)
 			known[i].has_line = false;
 }
 
-static void insert(unsigned number, enum line_state state, uint64_t home)
+/* What came of giving the key a line: it took the best one that there was, or there was none to be had. */
+static void note_insert(unsigned number, bool inserted, enum line_state state, uint64_t home)
 {
-	struct finding new = {.tag = state, .home = home};
-	struct line_key key = key_of(number);
-	struct table in = table();
-	enum inserted inserted = table_insert(&in, &key, hash_by(number), now_ns, &new);
 	int changed = changed_line(), best = best_rank(number);
 
-	MUST(inserted != INSERT_RIVALLED); /* nobody else is here */
-	MUST((inserted == INSERTED) == (best > 1));
+	MUST(inserted == (best > 1));
 	MUST((changed == CHANGE_NONE) == (best == 0));
 	if (changed == CHANGE_NONE)
 		return;
 	MUST(rank_of(&before[changed]) == best);
 	MUST(((uint32_t)changed - (uint32_t)hash_by(number)) % LINES < TABLE_WINDOW);
 	forget_line(changed);
-	if (inserted == INSERTED) {
-		MUST(new.index == (uint32_t)changed);
-		known[number] = (struct known){true, new.index, state, home};
+	if (inserted) {
+		known[number] = (struct known){true, (uint32_t)changed, state, home};
 	} else {
 		MUST(TAG_STATE(lines[changed].tag) == LINE_DEAD);
 		MUST(HOME_SEEN(lines[changed].home) == now_ms());
 	}
+}
+
+static void insert(unsigned number, enum line_state state, uint64_t home)
+{
+	struct finding new = {.tag = state, .home = home};
+	struct line_key key = key_of(number);
+	struct table in = table();
+	enum inserted inserted = table_insert(&in, &key, hash_by(number), now_ns, &new);
+
+	MUST(inserted != INSERT_RIVALLED); /* nobody else is here */
+	note_insert(number, inserted == INSERTED, state, home);
+	MUST(inserted != INSERTED || known[number].index == new.index);
 }
 
 /* As learn.h does: what is found is touched, what is not gets a line. */
@@ -247,7 +254,8 @@ static void request(unsigned number, uint16_t tunnel, enum line_state first)
 		insert(number, first, home);
 		return;
 	}
-	line_touch(&in, &found, tunnel, GATEWAY);
+	if (line_touch(&in, &found, HOME_WAY(home)))
+		line_stamp(found.line, now_ns);
 	if (HOME_TUNNEL(known[number].home) != tunnel || idle_of(known[number].home) >= TOUCH_MS)
 		known[number].home = home;
 	MUST(found.home == known[number].home);
@@ -269,7 +277,8 @@ static void become(unsigned number, struct finding found, enum line_state state)
 	bool same = is->has_line && is->index == found.index && is->state == TAG_STATE(found.tag) &&
 		    TAG_STATE(lines[found.index].tag) != LINE_DEAD;
 
-	line_become(&found, state, now_ns);
+	if (line_become(&found, state))
+		line_stamp(found.line, now_ns);
 	MUST(changed_line() == CHANGE_NONE || same);
 	if (same)
 		is->state = state;
@@ -297,6 +306,70 @@ static void advance_held(enum line_state state)
 	if (held.found.line)
 		become(held.number, held.found, state);
 	held.found.line = NULL;
+}
+
+/* ---- Records of another gateway ---------------------------------------------------------------------------------- */
+
+static bool is_no_time(unsigned number, enum line_state state)
+{
+	return state == LINE_HALF_OPEN && key_of(number).protocol == 6;
+}
+
+/* The rule, said once more: table.h, in the words of its essay. */
+static bool record_wins(unsigned number, uint64_t home, uint64_t stamp)
+{
+	const struct line *line = &before[known[number].index];
+
+	if (is_no_time(number, known[number].state))
+		return true;
+	if (stamp != line->stamp)
+		return stamp > line->stamp;
+	return HOME_GATEWAY(home) > HOME_GATEWAY(line->home);
+}
+
+static void note_merge(
+	unsigned number, enum merged merged, enum line_state state, uint64_t home, uint64_t stamp)
+{
+	struct known *is = &known[number];
+	uint64_t old_stamp = before[is->index].stamp;
+	uint32_t seen = idle_of(home) < idle_of(is->home) ? HOME_SEEN(home) : HOME_SEEN(is->home);
+	bool wins = record_wins(number, home, stamp);
+	bool same = !wins && stamp == old_stamp && (uint32_t)home == (uint32_t)is->home;
+
+	MUST(merged == (wins ? MERGED : MERGE_KNOWN));
+	changed_line();
+	if (wins || same)
+		is->home = (uint64_t)seen << 32 | (uint32_t)home;
+	if (wins)
+		is->state = state;
+	MUST(lines[is->index].stamp == (wins && !is_no_time(number, state) ? stamp : old_stamp));
+}
+
+/* A record as old as `ago` says; its stamp is as old, or next to that of the line that it meets. */
+static void merge(unsigned number, enum line_state state, uint8_t ago, uint8_t stamped, uint8_t gateway)
+{
+	struct line_key key = key_of(number);
+	struct table in = table();
+	uint64_t home = HOME(now_ms() - ago * 100U, 101 + gateway, gateway, gateway);
+	uint64_t stamp = now_ns - ago * 100000000ULL;
+	bool too_old = ago * 100U > line_lifetime_ms(&settings, state, key.protocol);
+	enum merged merged;
+
+	if (is_no_time(number, state))
+		stamp = stamped; /* whatever it says, it is no time */
+	else if (known[number].has_line && stamped % 4)
+		stamp = lines[known[number].index].stamp + stamped % 4 - 2;
+	merged = table_merge(&in, &key, hash_by(number), state, home, stamp);
+	MUST(merged != MERGE_RIVALLED); /* nobody else is here */
+	if (too_old) {
+		MUST(merged == MERGE_KNOWN && changed_line() == CHANGE_NONE);
+	} else if (is_alive(number)) {
+		note_merge(number, merged, state, home, stamp);
+	} else {
+		known[number].has_line = false;
+		MUST(merged == MERGED || merged == MERGE_REFUSED);
+		note_insert(number, merged == MERGED, state, home);
+	}
 }
 
 /* ---- What gwd does ----------------------------------------------------------------------------------------------- */
@@ -363,7 +436,7 @@ static void step(struct input *input)
 	unsigned number = argument % KEYS;
 	uint16_t tunnel = 101 + argument / KEYS;
 
-	switch (what % 8) {
+	switch (what % 9) {
 	case 0:
 		return wait_for(argument);
 	case 1:
@@ -372,11 +445,14 @@ static void step(struct input *input)
 		return request(number, tunnel, LINE_ESTABLISHED);
 	case 3:
 	case 4:
-		return advance(number, states[what / 8 % 4]);
+		return advance(number, states[what / 9 % 4]);
 	case 5:
 		return hold(number);
 	case 6:
 		return advance_held(states[argument % 4]);
+	case 7:
+		return merge(number, states[what / 9 % 4], take_byte(input), take_byte(input),
+			1 + argument / KEYS);
 	default:
 		return argument % 4 ? sweep() : flush(tunnel);
 	}
