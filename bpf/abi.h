@@ -109,6 +109,7 @@ struct settings {
 	__u16 ports_first, ports_slice;
 	__u8 home_mac[6]; /* relayed requests enter the stack by home0, addressed to it */
 	__u8 reserved2[2];
+	__u32 underlay_ifindex; /* an interface without Ethernet that relays come by, WireGuard's say; 0: none */
 };
 
 /* Added to bpf_ktime_get_coarse_ns() it gives ns of CLOCK_REALTIME, which members can compare. One entry. */
@@ -173,7 +174,7 @@ enum member_state { MEMBER_NONE, MEMBER_ALIVE, MEMBER_SUSPECT, MEMBER_DEAD, MEMB
 		"none", "alive", "suspect", "dead" \
 	}
 
-/* By gateway number; our own is MEMBER_NONE. */
+/* By gateway number; our own is MEMBER_NONE, and bears the address that our relays come from. */
 struct member_entry {
 	__u8 address[16]; /* relays go there and come from there */
 	__u8 state;       /* enum member_state */
@@ -349,8 +350,11 @@ struct change {
 
 #define RELAY_PORT 6081
 
-/* A request for its owner; a response for the gateway of its way home; a request whose owner is looked for. */
-enum relay_kind { RELAY_REQUEST = 1, RELAY_RESPONSE = 2, RELAY_ASK = 3 };
+/*
+ * A request for its owner; a response of its owner's for the gateway of the way home; a request whose owner is looked
+ * for; a response that surfaced at the sender's uplink, and says nothing about the owner.
+ */
+enum relay_kind { RELAY_REQUEST = 1, RELAY_RESPONSE = 2, RELAY_ASK = 3, RELAY_SURFACED = 4, RELAY_KINDS };
 
 /* Behind the outer IP header: UDP, Geneve with the tunnel's number as VNI, one critical option of ours. */
 struct relay_header {
@@ -402,7 +406,7 @@ _Static_assert(sizeof(struct line_key) == 40, "a key is 40 bytes");
 _Static_assert(sizeof(struct line) == 64, "a line is one cache line");
 _Static_assert(__builtin_offsetof(struct line, home) == 48, "home stands behind tag and key");
 _Static_assert(sizeof(struct line_counters) == 32, "");
-_Static_assert(sizeof(struct settings) == 60, "");
+_Static_assert(sizeof(struct settings) == 64, "");
 _Static_assert(sizeof(struct tunnel_entry) == 12, "");
 _Static_assert(sizeof(struct member_entry) == 24, "");
 _Static_assert(sizeof(struct relay_key) == 24, "");

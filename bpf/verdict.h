@@ -25,11 +25,17 @@ static __always_inline void count(__u32 reason, __u32 packets, __u32 bytes)
 	entry->bytes += bytes;
 }
 
-static __always_inline void decide(struct __sk_buff *skb, enum reason reason, __u16 tunnel)
+static __always_inline void decide_counted(
+	struct __sk_buff *skb, enum reason reason, __u16 tunnel, __u32 packets, __u32 bytes)
 {
-	count(reason, skb->gso_segs ?: 1, skb->len);
+	count(reason, packets, bytes);
 	skb->cb[DECISION_REASON] = reason;
 	skb->cb[DECISION_TUNNEL] = tunnel;
+}
+
+static __always_inline void decide(struct __sk_buff *skb, enum reason reason, __u16 tunnel)
+{
+	decide_counted(skb, reason, tunnel, skb->gso_segs ?: 1, skb->len);
 }
 
 /* Other programs on the same hook may have their turn. */
