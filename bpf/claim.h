@@ -97,44 +97,45 @@ static __always_inline __u64 code_of(const struct relay_claim *claim, __u32 id)
 
 /* ---- Vouching for what leaves ------------------------------------------------------------------------------------ */
 
-/* Fills in a header for the packet at `inner`, all but its length. False: not for this packet, or by no key. */
-SUBPROGRAM int seal(struct __sk_buff *skb, const struct settings *config, __u32 inner, __u32 to,
-	struct relay_header *header)
+static __always_inline void fill_header(
+	struct relay_header *header, const struct relay_claim *claim, int version, __u16 length)
 {
-	struct relay_claim claim = {};
-	__u64 code = 0;
-	int version;
-
-	if (!config || !header)
-		return 0;
-	version = claim_packet(skb, inner, &claim);
-	if (!version)
-		return 0;
-	claim.kind = RELAY_TO_KIND(to);
-	claim.tunnel = RELAY_TO_TUNNEL(to);
-	claim.sender = config->gateway;
-	claim.receiver = RELAY_TO_GATEWAY(to);
-	claim.slot = relay_slot();
-	if (config->relay == RELAY_AUTHENTICATED) {
-		code = code_of(&claim, config->relay_key);
-		if (!code)
-			return 0;
-	}
 	header->source_port = header->destination_port = bpf_htons(RELAY_PORT);
+	header->length = bpf_htons(length);
 	header->option_words = 4;
 	header->flags = RELAY_FLAGS;
 	header->protocol = bpf_htons(version == 4 ? ETH_P_IP : ETH_P_IPV6);
-	header->tunnel[1] = claim.tunnel >> 8;
-	header->tunnel[2] = claim.tunnel;
+	header->tunnel[1] = claim->tunnel >> 8;
+	header->tunnel[2] = claim->tunnel;
 	header->option_class = bpf_htons(RELAY_OPTION_CLASS);
 	header->option_type = RELAY_OPTION_TYPE;
 	header->option_length = 3;
-	header->kind = claim.kind;
-	header->sender = claim.sender;
+	header->kind = claim->kind;
+	header->sender = claim->sender;
+	header->slot = claim->slot;
+}
+
+/* The header before the packet at `inner`, `length` bytes of UDP in all. False: the packet is none, or there is no key. */
+static __always_inline bool seal(struct __sk_buff *skb, const struct settings *config, __u32 inner, __u32 to,
+	__u16 length, struct relay_header *header)
+{
+	struct relay_claim claim = {.kind = RELAY_TO_KIND(to),
+		.tunnel = RELAY_TO_TUNNEL(to),
+		.sender = config->gateway,
+		.receiver = RELAY_TO_GATEWAY(to),
+		.slot = relay_slot()};
+	int version = claim_packet(skb, inner, &claim);
+	__u64 code;
+
+	if (!version)
+		return false;
+	fill_header(header, &claim, version, length);
+	if (config->relay != RELAY_AUTHENTICATED)
+		return true;
 	header->key = config->relay_key;
-	header->slot = claim.slot;
+	code = code_of(&claim, config->relay_key);
 	__builtin_memcpy(header->code, &code, sizeof(code));
-	return version;
+	return code;
 }
 
 /* ---- Judging what arrives ---------------------------------------------------------------------------------------- */

@@ -87,14 +87,14 @@ static __always_inline __u8 service_of(struct __sk_buff *skb, const struct packe
 	return (packet->version == 4 ? bpf_ntohs(start) : bpf_ntohs(start) >> 4) & 0xfc;
 }
 
-/* `service` in the upper 16 bits, the length of UDP in the lower ones. */
+/* `outer`: the service in the upper 16 bits, the length of UDP in the lower ones. */
 SUBPROGRAM int write_outer_v4(
-	struct __sk_buff *skb, const struct settings *config, __u32 gateway, __u32 service)
+	struct __sk_buff *skb, const struct settings *config, __u32 gateway, __u32 outer)
 {
 	const struct member_entry *ours, *theirs = member_by_number(gateway);
 	struct ipv4_header ip = {.version_length = 0x45,
-		.service = service >> 16,
-		.length = bpf_htons((service & 0xffff) + sizeof(ip)),
+		.service = outer >> 16,
+		.length = bpf_htons((outer & 0xffff) + sizeof(ip)),
 		.fragment = bpf_htons(IPV4_FRAGMENT_NOT),
 		.hop_limit = RELAY_HOPS,
 		.protocol = IPPROTO_UDP};
@@ -111,11 +111,11 @@ SUBPROGRAM int write_outer_v4(
 }
 
 SUBPROGRAM int write_outer_v6(
-	struct __sk_buff *skb, const struct settings *config, __u32 gateway, __u32 service)
+	struct __sk_buff *skb, const struct settings *config, __u32 gateway, __u32 outer)
 {
 	const struct member_entry *ours, *theirs = member_by_number(gateway);
-	struct ipv6_header ip = {.version_class_flow = bpf_htonl(6 << 28 | (service >> 16) << 20),
-		.payload_length = bpf_htons(service & 0xffff),
+	struct ipv6_header ip = {.version_class_flow = bpf_htonl(6 << 28 | (outer >> 16) << 20),
+		.payload_length = bpf_htons(outer & 0xffff),
 		.next_header = IPPROTO_UDP,
 		.hop_limit = RELAY_HOPS};
 
@@ -144,48 +144,56 @@ static __always_inline long make_room(struct __sk_buff *skb, bool v4, bool ether
 	return result || ethernet ? result : bpf_skb_change_head(skb, ETH_HLEN, 0);
 }
 
-/* The outer headers but Ethernet's, in the room that is there. The verifier wants constant lengths. */
-static __always_inline long write_headers(struct __sk_buff *skb, const struct settings *config, __u32 gateway,
-	bool v4, __u32 service, const struct relay_header *header)
+/* Claim and code before the inner packet. By itself, since the hash takes a good part of the memory there is. */
+SUBPROGRAM int write_claim(
+	struct __sk_buff *skb, const struct settings *config, __u32 inner, __u32 to, __u32 length)
 {
-	if (v4)
-		return write_outer_v4(skb, config, gateway, service)
-			       ?: bpf_skb_store_bytes(skb, ETH_HLEN + sizeof(struct ipv4_header), header,
-					  sizeof(*header), 0);
-	return write_outer_v6(skb, config, gateway, service)
-		       ?: bpf_skb_store_bytes(
-				  skb, ETH_HLEN + sizeof(struct ipv6_header), header, sizeof(*header), 0);
+	struct relay_header header = {};
+
+	if (!config || inner < sizeof(header) || !seal(skb, config, inner, to, length, &header))
+		return -1;
+	return bpf_skb_store_bytes(skb, inner - sizeof(header), &header, sizeof(header), 0);
+}
+
+/* All outer headers but Ethernet's, in the room that was made. `outer` is as write_outer_v4() takes it, `to` RELAY_TO(). */
+static __always_inline long write_headers(
+	struct __sk_buff *skb, const struct settings *config, __u32 to, __u32 outer, bool v4)
+{
+	__u32 inner = ETH_HLEN + (v4 ? RELAY_OVERHEAD_V4 : RELAY_OVERHEAD_V6);
+
+	if (write_claim(skb, config, inner, to, outer & 0xffff))
+		return -1;
+	return v4 ? write_outer_v4(skb, config, RELAY_TO_GATEWAY(to), outer)
+		  : write_outer_v6(skb, config, RELAY_TO_GATEWAY(to), outer);
+}
+
+static __always_inline __u32 outer_of(struct __sk_buff *skb, const struct packet *packet)
+{
+	return service_of(skb, packet) << 16 | (__u16)(packet->length + sizeof(struct relay_header));
+}
+
+static __always_inline bool is_underlay_v4(const struct settings *config)
+{
+	const struct member_entry *ours = member_by_number(config->gateway);
+
+	return ours && is_mapped(ours->address);
 }
 
 /* ---- Relaying ---------------------------------------------------------------------------------------------------- */
 
-/* `to` is RELAY_TO(). 0: the packet is ready for its uplink; else it is none of any use any more. */
-static __always_inline long encapsulate(
-	struct __sk_buff *skb, const struct settings *config, const struct packet *packet, __u32 to)
-{
-	const struct member_entry *ours = member_by_number(config->gateway);
-	struct relay_header header = {};
-	__u32 service;
-	bool v4;
-
-	if (!ours || !seal(skb, config, packet->network, to, &header))
-		return -1;
-	v4 = is_mapped(ours->address);
-	service = service_of(skb, packet) << 16 | (__u16)(packet->length + sizeof(header));
-	header.length = bpf_htons(service);
-	return make_room(skb, v4, packet->network)
-		       ?: write_headers(skb, config, RELAY_TO_GATEWAY(to), v4, service, &header);
-}
-
 SUBPROGRAM int relay_out(
 	struct __sk_buff *skb, const struct settings *config, const struct packet *packet, __u32 to)
 {
-	int verdict;
+	__u32 outer;
+	bool v4;
 
-	if (!config || !packet)
+	if (!config || !packet || aim(skb, config, RELAY_TO_GATEWAY(to)) != TC_ACT_REDIRECT)
 		return TC_ACT_SHOT;
-	verdict = aim(skb, config, RELAY_TO_GATEWAY(to));
-	return verdict != TC_ACT_REDIRECT || encapsulate(skb, config, packet, to) ? TC_ACT_SHOT : verdict;
+	v4 = is_underlay_v4(config);
+	outer = outer_of(skb, packet);
+	if (make_room(skb, v4, packet->network) || write_headers(skb, config, to, outer, v4))
+		return TC_ACT_SHOT;
+	return TC_ACT_REDIRECT;
 }
 
 /*
@@ -208,6 +216,77 @@ static __always_inline int relay(struct __sk_buff *skb, const struct settings *c
 		reason = REASON_relay_unreachable;
 	decide_counted(skb, reason, tunnel, packets, bytes);
 	return verdict;
+}
+
+/* ---- Asking all whose it is -------------------------------------------------------------------------------------- */
+
+/*
+ * A copy leaves as it stands, so its Ethernet header must be there: heartbeats keep the neighbours' addresses known, and
+ * where one is not, the copy is lost like any packet may be. An uplink without Ethernet takes the header off.
+ */
+SUBPROGRAM int send_copy(struct __sk_buff *skb, const struct settings *config, __u32 gateway)
+{
+	struct bpf_fib_lookup fib = {};
+	struct ethhdr ethernet = {};
+
+	if (!config || !find_route(skb, config, gateway, &fib))
+		return -1;
+	__builtin_memcpy(ethernet.h_dest, fib.dmac, ETH_ALEN);
+	__builtin_memcpy(ethernet.h_source, fib.smac, ETH_ALEN);
+	ethernet.h_proto = bpf_htons(is_underlay_v4(config) ? ETH_P_IP : ETH_P_IPV6);
+	if (bpf_skb_store_bytes(skb, 0, &ethernet, sizeof(ethernet), 0))
+		return -1;
+	return bpf_clone_redirect(skb, fib.ifindex, 0);
+}
+
+/* The packet that lies in a relay's room already goes to one more member. */
+SUBPROGRAM int ask_member(
+	struct __sk_buff *skb, const struct settings *config, __u32 to, __u32 outer, bool v4)
+{
+	if (!config || write_headers(skb, config, to, outer, v4))
+		return -1;
+	return send_copy(skb, config, RELAY_TO_GATEWAY(to));
+}
+
+static __always_inline bool is_living(__u32 gateway)
+{
+	const struct member_entry *member = member_by_number(gateway);
+
+	return member && (member->state == MEMBER_ALIVE || member->state == MEMBER_SUSPECT);
+}
+
+SUBPROGRAM int ask_members(
+	struct __sk_buff *skb, const struct settings *config, const struct packet *packet, __u32 tunnel)
+{
+	__u32 outer;
+	bool v4;
+
+	if (!config || !packet)
+		return -1;
+	v4 = is_underlay_v4(config);
+	outer = outer_of(skb, packet);
+	if (make_room(skb, v4, packet->network))
+		return -1;
+	for (__u32 gateway = 1; gateway < GATEWAY_NUMBERS; gateway++)
+		if (is_living(gateway))
+			ask_member(skb, config, RELAY_TO(gateway, tunnel, RELAY_ASK), outer, v4);
+	return 0;
+}
+
+/*
+ * Each member that may live gets a copy of a request that came in by `tunnel`, and takes it if the flow is its; the
+ * packet itself is dropped. Answers that verdict.
+ */
+static __always_inline int relay_ask(
+	struct __sk_buff *skb, const struct settings *config, const struct packet *packet, __u16 tunnel)
+{
+	if (config->relay == RELAY_OFF)
+		return drop(skb, REASON_way_elsewhere);
+	if (segment_length(skb, packet) > config->mtu)
+		return drop(skb, REASON_too_big);
+	decide(skb, REASON_asked_members, 0);
+	ask_members(skb, config, packet, tunnel);
+	return TC_ACT_SHOT;
 }
 
 #endif
