@@ -11,6 +11,7 @@
  *	bpf_carry.c       what was learned, from one generation's maps to the next one's
  *	bpf_attach.c      programs to interfaces: TCX, clsact, XDP
  *	bpf_fill.c        the model into the maps
+ *	bpf_members.c     the other gateways, as they tell us
  *	bpf_ask.c         usable bits, explain, reasons
  */
 #ifndef APPLY_BPF_H
@@ -66,6 +67,27 @@ int bpf_is_filled(const char *pin_dir, struct netlink *netlink, const struct mod
 
 /* The number of the provider whose prefix holds this one, as the maps have it; 0: nobody's does, or there are none. */
 uint16_t bpf_prefix_holder(const char *pin_dir, uint16_t zone, const struct prefix *prefix);
+
+/* ---- Members --------------------------------------------------------------------------------------------------- */
+
+/* A tunnel of another gateway, in our numbering of providers and zones. */
+struct bpf_member_tunnel {
+	uint16_t tunnel, provider, zone;
+	bool usable;
+};
+
+/* `state`: enum member_state. -ENOENT: the configuration has no such member. */
+int bpf_member_set(const char *pin_dir, uint8_t number, uint8_t state, bool serving, struct error *error);
+/*
+ * All tunnels of another gateway, instead of those it had; none (count 0) when it left. Answers how many are left out: their
+ * provider is not ours, or has PROVIDER_WAYS_MAX ways already, or another gateway has a tunnel of that number.
+ */
+int bpf_member_tunnels_set(const char *pin_dir, uint8_t gateway, const struct bpf_member_tunnel *tunnels,
+	size_t count, struct error *error);
+/* When a valid relay of the member last came, in the tables' milliseconds; 0: never. */
+int bpf_heard(const char *pin_dir, uint8_t number, uint32_t *relay_ms, struct error *error);
+/* What is to be added to bpf_ktime_get_coarse_ns() for ns of CLOCK_REALTIME. */
+int bpf_clock_set(const char *pin_dir, uint64_t offset_ns, struct error *error);
 
 /* ---- Asking ---------------------------------------------------------------------------------------------------- */
 

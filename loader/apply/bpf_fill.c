@@ -39,6 +39,7 @@ enum {
 	TABLE_PROVIDERS,
 	TABLE_TUNNELS,
 	TABLE_INTERFACES,
+	TABLE_MEMBERS,
 	TABLE_SETTINGS,
 	TABLES
 };
@@ -58,6 +59,7 @@ static const struct table empty_tables[TABLES] = {
 	[TABLE_PROVIDERS] = {MAP_PROVIDERS, sizeof(uint32_t), sizeof(struct provider_entry)},
 	[TABLE_TUNNELS] = {MAP_TUNNELS, sizeof(uint32_t), sizeof(struct tunnel_entry), .is_array = true},
 	[TABLE_INTERFACES] = {MAP_INTERFACES, sizeof(uint32_t), sizeof(uint32_t)},
+	[TABLE_MEMBERS] = {MAP_MEMBERS, sizeof(uint32_t), sizeof(struct member_entry), .is_array = true},
 	[TABLE_SETTINGS] = {MAP_SETTINGS, sizeof(uint32_t), sizeof(struct settings), .is_array = true},
 };
 
@@ -131,6 +133,23 @@ static void add_local(struct filling *filling, const struct address *address, ui
 	table_add(&filling->tables[TABLE_LOCALS], address->bytes, &value);
 }
 
+/* Ways that members told of (bpf_members.c) stay while the member does; those behind the last place do not. */
+static void keep_members_ways(const struct filling *filling, uint32_t provider, struct provider_entry *value)
+{
+	_cleanup_close_ int map = bpf_map_open(filling->pin_dir, MAP_PROVIDERS, NULL, NULL);
+	struct provider_entry old;
+
+	if (map < 0 || bpf_map_lookup_elem(map, &provider, &old) < 0)
+		return;
+	for (uint32_t i = 0; i < old.count && i < PROVIDER_WAYS_MAX; i++) {
+		const struct provider_way *way = &old.ways[i];
+
+		if (way->gateway != filling->model->number && value->count < PROVIDER_WAYS_MAX &&
+			model_member_by_number(filling->model, way->gateway))
+			value->ways[value->count++] = *way;
+	}
+}
+
 static void add_provider(struct filling *filling, const struct provider *provider)
 {
 	const struct model *model = filling->model;
@@ -141,6 +160,7 @@ static void add_provider(struct filling *filling, const struct provider *provide
 		if (model->tunnels[i].provider == provider)
 			value.ways[value.count++] = (struct provider_way){
 				.tunnel = model->tunnels[i].number, .gateway = model->number};
+	keep_members_ways(filling, number, &value);
 	table_add(&filling->tables[TABLE_PROVIDERS], &number, &value);
 	for (size_t i = 0; i < provider->prefix_count; i++)
 		add_prefix(filling, SPACE_ZONE, provider->zone, &provider->prefixes[i], provider->number);
@@ -175,6 +195,16 @@ static uint32_t hash_seed(const char *pin_dir)
 	return 1 + randombytes_uniform(UINT32_MAX);
 }
 
+/* What only matters beside others. */
+static void add_relaying(const struct model *model, struct settings *settings)
+{
+	if (!model_has_members(model))
+		return;
+	settings->relay = model->array.relay_authenticate ? RELAY_AUTHENTICATED : RELAY_PLAIN;
+	settings->ports_first = model->array.ports_first;
+	settings->ports_slice = model->array.ports_slice;
+}
+
 static void add_settings(struct filling *filling)
 {
 	const struct model *model = filling->model;
@@ -198,25 +228,55 @@ static void add_settings(struct filling *filling)
 	};
 	uint32_t zero = 0;
 
+	add_relaying(model, &settings);
 	table_add(&filling->tables[TABLE_SETTINGS], &zero, &settings);
 }
 
 /*
- * What stands on an uplink: its network is inside, its address is ours. The address is where members relay to, and
- * what comes there in Geneve is theirs or dropped: without other members it may be another overlay of the host.
+ * What stands in the map of a member that stays is news of it, not configuration. One that nobody heard of yet is
+ * suspect: it may live, so its flows are not reset.
  */
-static int add_uplink_address(uint32_t index, const struct prefix *prefix, bool ours, void *context)
+static struct member_entry member_entry(int map, const struct member *member)
+{
+	struct member_entry entry = {.state = MEMBER_SUSPECT, .serving = 1}, old;
+	uint32_t number = member->number;
+
+	if (bpf_map_lookup_elem(map, &number, &old) == 0 && old.state != MEMBER_NONE)
+		entry = old;
+	memcpy(entry.address, member->address.bytes, sizeof(entry.address));
+	return entry;
+}
+
+static int add_members(struct filling *filling, struct error *error)
+{
+	const struct model *model = filling->model;
+	_cleanup_close_ int map = bpf_map_open(filling->pin_dir, MAP_MEMBERS, NULL, error);
+
+	if (map < 0)
+		return map;
+	for (uint32_t number = 0; number < GATEWAY_NUMBERS; number++) {
+		const struct member *member = model_member_by_number(model, (uint8_t)number);
+		struct member_entry entry = {0};
+
+		if (member && number != model->number)
+			entry = member_entry(map, member);
+		if (member && number == model->number && model_has_members(model))
+			add_local(filling, &member->address, LOCAL_UNDERLAY, 0);
+		table_add(&filling->tables[TABLE_MEMBERS], &number, &entry);
+	}
+	return 0;
+}
+
+/* An uplink's network is inside. */
+static int add_uplink_network(uint32_t index, const struct prefix *prefix, bool ours, void *context)
 {
 	struct filling *filling = context;
 	const struct model *model = filling->model;
 
 	(void)ours;
 	for (size_t i = 0; i < model->uplink_count; i++)
-		if (if_nametoindex(model->uplinks[i]) == index) {
+		if (if_nametoindex(model->uplinks[i]) == index)
 			add_prefix(filling, SPACE_INSIDE, 0, prefix, 1);
-			if (model->array.member_count > 1)
-				add_local(filling, &prefix->address, LOCAL_UNDERLAY, 0);
-		}
 	return 0;
 }
 
@@ -236,7 +296,9 @@ static int write_down(struct filling *filling, struct netlink *netlink, struct e
 	for (size_t i = 0; i < model->tunnel_count; i++)
 		add_tunnel(filling, &model->tunnels[i]);
 	add_settings(filling);
-	result = address_each(netlink, add_uplink_address, filling, error);
+	result = add_members(filling, error);
+	if (result == 0)
+		result = address_each(netlink, add_uplink_network, filling, error);
 	for (int i = 0; i < TABLES && result == 0; i++)
 		if (filling->tables[i].result < 0)
 			result = error_errno(
@@ -365,11 +427,26 @@ static int compare(const char *pin_dir, struct netlink *netlink, const struct mo
 	return result;
 }
 
+/* The tunnels of who left the array go with it. */
+static int forget_members(const char *pin_dir, const struct model *model, struct error *error)
+{
+	_cleanup_close_ int map = bpf_map_open(pin_dir, MAP_MEMBERS, NULL, error);
+	struct member_entry entry;
+	int result = map < 0 ? map : 0;
+
+	for (uint32_t number = 1; number < GATEWAY_NUMBERS && result >= 0; number++)
+		if (!model_member_by_number(model, (uint8_t)number) &&
+			bpf_map_lookup_elem(map, &number, &entry) == 0 && entry.state != MEMBER_NONE)
+			result = bpf_member_tunnels_set(pin_dir, (uint8_t)number, NULL, 0, error);
+	return result;
+}
+
 int bpf_fill(const char *pin_dir, struct netlink *netlink, const struct model *model, struct error *error)
 {
 	struct comparison comparison = {.write = true};
+	int result = forget_members(pin_dir, model, error);
 
-	return compare(pin_dir, netlink, model, &comparison, error);
+	return result < 0 ? result : compare(pin_dir, netlink, model, &comparison, error);
 }
 
 int bpf_is_filled(const char *pin_dir, struct netlink *netlink, const struct model *model)

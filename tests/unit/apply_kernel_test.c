@@ -95,6 +95,8 @@ static struct model model = {
 
 static void fill_model(void)
 {
+	address_parse("10.0.0.11", &members[0].address);
+	address_parse("10.0.0.12", &members[1].address);
 	address_parse("192.0.2.1", &loopback_addresses[0]);
 	address_parse("2001:db8::1", &loopback_addresses[1]);
 	provider_prefixes[0] = prefix("100.64.0.0/10");
@@ -342,6 +344,40 @@ static void an_underlay_needs_members(void)
 	model.array.member_count = 1;
 	CU_ASSERT_EQUAL(reach(&model, &error), 0);
 	CU_ASSERT(says(lookup, "Not found"));
+}
+
+/* Of a member the configuration says that it is there; how it is, is heard, and stays through another filling. */
+static void members_are_suspect_until_heard(void)
+{
+	static const char member[] = "bpftool -j map lookup pinned " PINS
+				     "/current/members key 2 0 0 0 | jq -c '.formatted.value | [.state, .serving]'";
+	static const char ways[] = "bpftool -j map lookup pinned " PINS "/current/providers key 1 0 0 0 |"
+				   " jq -c '[.formatted.value.ways[] | select(.gateway == 2) | .tunnel]'";
+	static const char settings[] = "bpftool -j map lookup pinned " PINS "/current/settings key 0 0 0 0 |"
+				       " jq -c '.formatted.value | [.relay, .ports_first, .ports_slice]'";
+	const struct bpf_member_tunnel tunnel = {.tunnel = 900, .provider = 1, .usable = true};
+	struct error error = {0};
+
+	CU_ASSERT(says(member, "[0,0]"));
+	CU_ASSERT(says(settings, "[0,0,0]"));
+	model.array.member_count = 2;
+	model.array.ports_first = 32768;
+	model.array.ports_slice = 1024;
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(says(member, "[2,1]"));
+	CU_ASSERT(says(settings, "[1,32768,1024]"));
+	CU_ASSERT_EQUAL(bpf_member_set(PINS, 2, MEMBER_ALIVE, false, &error), 0);
+	CU_ASSERT_EQUAL(bpf_member_tunnels_set(PINS, 2, &tunnel, 1, &error), 0);
+	CU_ASSERT(nothing_to_do());
+	model.mss_clamp = false;
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(says(member, "[1,0]"));
+	CU_ASSERT(says(ways, "[900]"));
+	model.mss_clamp = true;
+	model.array.member_count = 1;
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(says(member, "[0,0]"));
+	CU_ASSERT(says(ways, "[]"));
 }
 
 /* What left the model leaves the machine and the maps, and nothing else does. */
@@ -914,6 +950,7 @@ static const struct unit_test tests[] = {
 	{"a tunnel that waits is healed later", tunnel_that_waits_is_healed_later},
 	{"the maps say what the model says", maps_say_what_the_model_says},
 	{"an underlay needs members", an_underlay_needs_members},
+	{"members are suspect until they are heard", members_are_suspect_until_heard},
 	{"a tunnel less: it leaves the machine and the maps", a_tunnel_less},
 	{"every step of a change is made to fail: the state is the one before",
 		every_step_of_a_change_is_undone},
