@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,9 @@
 
 #include "base/cleanup.h"
 
-#define TOGETHER     32        /* datagrams a system call */
+#define TOGETHER     32 /* datagrams a system call */
+#define ATTEMPTS     2
+#define CONTROL_SIZE 512
 #define BUFFER_BYTES (8 << 20) /* a burst of a whole table's worth of changes while we do something else */
 
 /* As many datagrams as go by one system call. */
@@ -67,6 +70,8 @@ static int open_socket(const struct address *own, uint16_t port, struct error *e
 	if (set(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, 0) < 0 ||
 		set(descriptor, IPPROTO_IPV6, IPV6_FREEBIND, 1) < 0 ||
 		set(descriptor, SOL_SOCKET, SO_RXQ_OVFL, 1) < 0 ||
+		set(descriptor, IPPROTO_IPV6, IPV6_RECVERR, 1) < 0 ||
+		set(descriptor, IPPROTO_IP, IP_RECVERR, 1) < 0 ||
 		bind(descriptor, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return error_errno(error, -errno, "the array's channel, UDP port %u of %s", port,
 			address_format(own, text));
@@ -129,19 +134,23 @@ struct channel_counts channel_counts(const struct channel *channel)
 
 /* ---- Sending ----------------------------------------------------------------------------------------------------- */
 
-/* An error is the first remaining one's: it is left out, the others are tried. */
+/* An error may be a refusal of what was sent earlier, told now: so each is tried twice before it is left out. */
 void channel_flush(struct channel *channel)
 {
-	unsigned done = 0;
+	unsigned done = 0, failures = 0;
 
 	while (done < channel->waiting) {
 		int sent = sendmmsg(
 			channel->descriptor, channel->out.messages + done, channel->waiting - done, 0);
 
-		if (sent < 0 && errno == EINTR)
-			continue;
-		channel->counts.unsent += sent < 0;
-		done += sent < 0 ? 1 : (unsigned)sent;
+		if (sent > 0) {
+			done += (unsigned)sent;
+			failures = 0;
+		} else if (++failures == ATTEMPTS) {
+			channel->counts.unsent++;
+			done++;
+			failures = 0;
+		}
 	}
 	channel->waiting = 0;
 }
@@ -192,4 +201,37 @@ unsigned channel_read(struct channel *channel,
 		hear(self, &from, in->bytes[i], in->messages[i].msg_len);
 	}
 	return count < 0 ? 0 : (unsigned)count;
+}
+
+/* Told in a part of its own beside the address that we had sent to. */
+static bool is_refusal(struct msghdr *header)
+{
+	for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part)) {
+		const struct sock_extended_err *told = (const struct sock_extended_err *)CMSG_DATA(part);
+
+		if ((part->cmsg_type == IP_RECVERR || part->cmsg_type == IPV6_RECVERR) &&
+			told->ee_errno == ECONNREFUSED)
+			return true;
+	}
+	return false;
+}
+
+bool channel_next_refusal(struct channel *channel, struct address *from)
+{
+	char control[CONTROL_SIZE] __attribute__((aligned(8)));
+	struct sockaddr_in6 to = {0};
+
+	for (;;) {
+		struct msghdr header = {.msg_name = &to,
+			.msg_namelen = sizeof(to),
+			.msg_control = control,
+			.msg_controllen = sizeof(control)};
+
+		if (recvmsg(channel->descriptor, &header, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+			return false;
+		if (!is_refusal(&header))
+			continue;
+		memcpy(from->bytes, &to.sin6_addr, sizeof(from->bytes));
+		return true;
+	}
 }

@@ -9,6 +9,7 @@
 #ifndef CHANNEL_H
 #define CHANNEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,12 @@ void channel_flush(struct channel *channel);
 /* Hears what has come, at most a few dozen, and answers how many it were. */
 unsigned channel_read(struct channel *channel,
 	void (*hear)(void *self, const struct address *from, const void *datagram, size_t size), void *self);
+
+/*
+ * The kernel of a machine where nobody listens at the port refuses a datagram: so the machine is there, though its gwd is
+ * not. Takes the next address that did, or answers false. (Kernels limit how often they say so, to about once a second.)
+ */
+bool channel_next_refusal(struct channel *channel, struct address *from);
 
 struct channel_counts {
 	uint64_t overflowed; /* came and were thrown away by the kernel, since we did not read in time */
