@@ -63,6 +63,67 @@ static void tunnels_are_no_uplinks(struct review *review, const struct model *mo
 		}
 }
 
+/* ---- The array ---------------------------------------------------------------------------------------------------- */
+
+static void the_array_has_a_key(struct review *review, const struct model *model)
+{
+	const struct array *array = &model->array;
+
+	if (array->key_file)
+		return;
+	if (array->replication == REPLICATION_BROADCAST)
+		review_problem(review, "array.replication.key_file",
+			"is missing: gateways tell each other of flows under a key that all of them have");
+	else if (array->member_count > 1 && array->relay_authenticate)
+		review_problem(review, "array",
+			"has %zu gateways, and nothing vouches for the packets that they relay: set "
+			"replication.key_file, or relay: {authenticate: no}",
+			array->member_count);
+}
+
+static uint8_t highest_number(const struct array *array)
+{
+	uint8_t highest = 0;
+
+	FOR_EACH (i, array->member_count)
+		if (array->members[i].number > highest)
+			highest = array->members[i].number;
+	return highest;
+}
+
+/* Alone, a gateway keeps to no slice. */
+static void the_ports_are_enough(struct review *review, const struct model *model)
+{
+	const struct array *array = &model->array;
+	uint32_t highest = highest_number(array), room;
+
+	if (array->member_count < 2 || highest == 0 || array->ports_first == 0)
+		return;
+	room = 65536 - array->ports_first;
+	if (highest * array->ports_slice > room)
+		review_problem(review, "array.ports",
+			"gateway number %u would have the ports %u to %u, and 65535 is the last: slice %u at most, "
+			"or smaller numbers",
+			highest, array->ports_first + (highest - 1) * array->ports_slice,
+			array->ports_first + highest * array->ports_slice - 1, room / highest);
+}
+
+static void the_underlay_is_another_interface(struct review *review, const struct model *model)
+{
+	const char *underlay = model->array.underlay;
+
+	if (!underlay)
+		return;
+	FOR_EACH (i, model->tunnel_count)
+		if (model->tunnels[i].name && strcmp(model->tunnels[i].name, underlay) == 0)
+			review_problem(review, "array.underlay",
+				"\"%s\" is a tunnel to a provider: relays need an interface of their own", underlay);
+	FOR_EACH (i, model->uplink_count)
+		if (model->uplinks[i] && strcmp(model->uplinks[i], underlay) == 0)
+			review_problem(review, "array.underlay",
+				"\"%s\" is an uplink: leave the key out, and the uplinks carry relays", underlay);
+}
+
 /* ---- Neighbours ------------------------------------------------------------------------------------------------- */
 
 static bool is_on_link(const struct tunnel *tunnel, const struct address *address)
@@ -299,6 +360,9 @@ static void addresses_have_one_holder(struct review *review, const struct model 
 static void (*const checks[])(struct review *, const struct model *) = {
 	gateway_is_a_member,
 	tunnels_are_no_uplinks,
+	the_array_has_a_key,
+	the_ports_are_enough,
+	the_underlay_is_another_interface,
 	neighbors_are_on_the_link,
 	addresses_have_one_holder,
 };

@@ -78,7 +78,8 @@ static const struct choice attach_modes[] = {
 	{"auto", ATTACH_AUTO}, {"tcx", ATTACH_TCX}, {"clsact", ATTACH_CLSACT}, {NULL}};
 static const struct choice log_levels[] = {{"error", LOG_LEVEL_ERROR}, {"warning", LOG_LEVEL_WARNING},
 	{"info", LOG_LEVEL_INFO}, {"debug", LOG_LEVEL_DEBUG}, {NULL}};
-static const struct choice replication_modes[] = {{"broadcast", REPLICATION_BROADCAST}, {NULL}};
+static const struct choice replication_modes[] = {
+	{"none", REPLICATION_NONE}, {"broadcast", REPLICATION_BROADCAST}, {NULL}};
 
 /* A row a setting. */
 /* clang-format off */
@@ -92,16 +93,35 @@ DEFINE_SECTION(member,
 		REQUIRED = "the address by which other gateways reach it", UNIQUE));
 
 DEFINE_SECTION(replication,
-	ONE(struct array, "mode", replication, choice, REQUIRED = "\"broadcast\"",
+	ONE(struct array, "mode", replication, choice, REQUIRED = "\"broadcast\": each tells all others; \"none\": they only relay",
 		.choices = replication_modes),
-	ONE(struct array, "key_file", key_file, file, REQUIRED = "the file with the array's key"));
+	ONE(struct array, "key_file", key_file, file,
+		OPTIONAL = "the file with the array's key, mode 0600: a line of a number from 1 to 255 and 32 bytes in base64; "
+			   "while keys are exchanged, two lines, of which the first is used"));
+
+DEFINE_SECTION(relay,
+	ONE(struct array, "authenticate", relay_authenticate, flag, DEFAULT = "yes",
+		OPTIONAL = "each relayed packet carries a code made with the array's key; no: whoever reaches the underlay "
+			   "may write one"));
+
+DEFINE_SECTION(ports,
+	ONE(struct array, "first", ports_first, number, DEFAULT = "32768", LIMITS(1024, 65535),
+		OPTIONAL = "the first port of the gateway with the number 1"),
+	ONE(struct array, "slice", ports_slice, number, DEFAULT = "1024", LIMITS(16, 64512),
+		OPTIONAL = "how many ports each gateway has"));
 
 DEFINE_SECTION(array,
 	ONE(struct array, "mtu", mtu, number, REQUIRED = "the MTU that every tunnel carries, such as 1400",
 		LIMITS(1280, 9000)),
 	SECTIONS(struct array, "gateways", members, member_count, member,
 		REQUIRED = "all gateways, this one too", AT_LEAST_ONE),
-	SAME("replication", replication, OPTIONAL = "how gateways will tell each other of flows: checked, and not used yet"));
+	SAME("replication", replication, OPTIONAL = "how gateways tell each other of flows"),
+	SAME("relay", relay, OPTIONAL = "packets from gateway to gateway"),
+	SAME("ports", ports,
+		OPTIONAL = "the ports from which gateways open connections to devices: a slice each, so that an answer tells "
+			   "whose it is"),
+	ONE(struct array, "underlay", underlay, interface,
+		OPTIONAL = "a WireGuard interface that carries relays and replication; without it the uplinks do"));
 
 DEFINE_SECTION(loopback,
 	ONE(struct loopback, "name", name, name, REQUIRED = "a name for it", LIMITS(1, NAME_MAX_LENGTH),

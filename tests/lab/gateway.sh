@@ -26,6 +26,7 @@ gateway_config() { # EDGE ATTACH
 		  gateways:
 		    - {name: edge-gw-01, number: 1, address: 10.0.0.11}
 		    - {name: edge-gw-02, number: 2, address: 10.0.0.12}
+		  replication: {mode: ${REPLICATION:-none}, key_file: /run/lab/array.key}
 		loopbacks:
 		  - {name: control, addresses: [${LOOPBACK[4]}, "${LOOPBACK[6]}"]}
 		uplinks: [eth0]
@@ -58,9 +59,15 @@ gateway_tunnel() { # EDGE LOCAL
 
 # ---- gwd ----------------------------------------------------------------------------------------------------------------
 
+array_key() { # MACHINE: the same for all
+	[ -e "$LAB/keys/array.key" ] || (umask 077 && echo "1 $(wg genkey)" >"$LAB/keys/array.key")
+	install -m 600 "$LAB/keys/array.key" "$LAB/$1/lab/array.key"
+}
+
 gateway_start() { # EDGE [ATTACH]: gwd in the foreground of a session of its own, its words in gwd.log
 	local machine=edge-gw-0$1
 	gateway_config "$1" "${2:-auto}" >"$LAB/$machine/lab/gateway.yaml"
+	array_key "$machine"
 	# shellcheck disable=SC2016
 	on "$machine" sh -c 'setsid "$@" >>/run/lab/gwd.log 2>&1 & echo $! >/run/lab/gwd.pid' \
 		sh "$GWD" -c /run/lab/gateway.yaml --run-dir $RUN_DIR --pin-dir $PIN_DIR </dev/null

@@ -24,6 +24,7 @@ static const char good[] =
 	"  gateways:\n"
 	"    - {name: b, number: 9, address: 10.0.0.12}\n"
 	"    - {name: a, number: 2, address: \"2001:db8:9::11\"}\n"
+	"  relay: {authenticate: no}\n"
 	"loopbacks: [{name: control, addresses: [192.0.2.1, \"2001:db8::1\"]}]\n"
 	"uplinks: [eth0]\n"
 	"providers:\n"
@@ -100,9 +101,16 @@ static void values_and_defaults_arrive(void)
 	_cleanup_(release) struct parsed parsed = parse_good("/k1", "/k2", "/p");
 	const struct model *model = parsed.model;
 	const struct tunnel *first = &model->tunnels[0], *second = &model->tunnels[1];
+	uint16_t ports[2];
 
 	CU_ASSERT_EQUAL(model->array.mtu, 1400);
 	CU_ASSERT_EQUAL(model->array.replication, REPLICATION_NONE);
+	CU_ASSERT_FALSE(model->array.relay_authenticate);
+	CU_ASSERT_EQUAL(model->array.ports_slice, 1024);
+	CU_ASSERT_PTR_NULL(model->array.underlay);
+	model_ports(model, 2, &ports[0], &ports[1]);
+	CU_ASSERT_EQUAL(ports[0], 32768 + 1024);
+	CU_ASSERT_EQUAL(ports[1], 32768 + 2047);
 	CU_ASSERT(first->wireguard.has_endpoint && !second->wireguard.has_endpoint);
 	CU_ASSERT_EQUAL(first->wireguard.endpoint_port, 9);
 	CU_ASSERT_EQUAL(first->wireguard.keepalive_ms, 25000);
