@@ -148,15 +148,16 @@ $(B)/upgrade/gwd: $(B)/gwd
 lab-tools: $(LAB_TOOLS) $(B)/upgrade/gwd
 tests: all $(UNIT_TESTS) $(GOLDEN_TOOLS) $(BPF_TESTS) $(FUZZ_TARGETS) lab-tools
 
-.PHONY: packages check check-unit check-golden check-bpf check-lint check-fuzz check-harden check-install check-lab
+.PHONY: packages check check-unit check-golden check-bpf check-lint check-fuzz check-harden check-install \
+	check-lab check-vm
 packages:
 	tests/packages packages.txt
 
 check: packages
 	$(MAKE) tests
-	tests/run unit golden bpf lint fuzz harden install lab
+	tests/run unit golden bpf lint fuzz harden install lab vm
 
-check-unit check-golden check-bpf check-lint check-fuzz check-harden check-install check-lab: check-%: tests
+check-unit check-golden check-bpf check-lint check-fuzz check-harden check-install check-lab check-vm: check-%: tests
 	tests/run $*
 
 # The targets of the tier `fuzz`, for as long as you like: make fuzz FUZZ_SECONDS=3600
