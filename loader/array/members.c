@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Heartbeats, and what they say of a member: whether it lives, whether it serves, how far its clock is from ours. */
+#include "array/private.h"
+
+#define HEARTBEAT_TEXT_MAX 64
+#define DEAF_MS            300 /* our own timers are never that far apart while we run */
+
+enum heartbeat_flags { FLAG_SERVING = 1, FLAG_READY = 2 };
+
+void heartbeat_send(struct array_core *core, struct peer *peer, struct array_time now)
+{
+	uint8_t text[HEARTBEAT_TEXT_MAX];
+	struct writer writer = writer_of(text, sizeof(text));
+
+	put_u64(&writer, now.wall_ns);
+	put_u64(&writer, core->outgoing.newest);
+	put_u64(&writer, core->flows);
+	put_u32(&writer, core->walks);
+	put_u32(&writer, core->tunnels_version);
+	put_u8(&writer, (core->serving ? FLAG_SERVING : 0) | (core->ready ? FLAG_READY : 0));
+	send_sealed(core, peer, MESSAGE_HEARTBEAT, &writer);
+}
+
+bool take_heartbeat(struct array_core *core, struct peer *peer, struct reader *reader, struct array_time now)
+{
+	uint64_t wall_ns = get_u64(reader), newest = get_u64(reader), flows = get_u64(reader);
+	uint32_t walks = get_u32(reader), version = get_u32(reader);
+	uint8_t flags = get_u8(reader);
+	bool begun = peer->incoming.begun;
+
+	if (!read_whole(reader) || newest > NUMBER_MOST)
+		return false;
+	peer->skews[peer->skew_count++ % SKEWS_KEPT] = (int64_t)(wall_ns - now.wall_ns);
+	peer->flows = flows;
+	peer->serving = flags & FLAG_SERVING;
+	peer->ready = flags & FLAG_READY;
+	stream_newest(core, peer, newest, now);
+	if (begun && walks != peer->walks)
+		reading_begin(peer, SCOPE_OWN);
+	peer->walks = walks;
+	inventory_version(core, peer, version);
+	return true;
+}
+
+void array_set_serving(struct array_core *core, bool serving, struct array_time now)
+{
+	if (core->serving == serving)
+		return;
+	core->serving = serving;
+	FOR_EACH_PEER(core, peer)
+	heartbeat_send(core, peer, now);
+}
+
+void array_set_flow_count(struct array_core *core, uint64_t flows)
+{
+	core->flows = flows;
+}
+
+void array_lost_change(struct array_core *core)
+{
+	core->walks++;
+}
+
+/* ---- Alive, suspect, dead ---------------------------------------------------------------------------------------------- */
+
+static enum member_state state_of(
+	const struct array_core *core, const struct peer *peer, struct array_time now)
+{
+	uint64_t silent_ms = now.ms - peer->heard_ms;
+
+	if (peer->heard_ms == 0)
+		return MEMBER_SUSPECT;
+	if (peer->session.stands && silent_ms < ARRAY_SUSPECT_MS)
+		return MEMBER_ALIVE;
+	if (silent_ms < ARRAY_DEAD_MS ||
+		core->effects.relay_silent_ms(core->effects.self, peer->number) < ARRAY_DEAD_MS)
+		return MEMBER_SUSPECT;
+	return MEMBER_DEAD;
+}
+
+void member_judge(struct array_core *core, struct peer *peer, struct array_time now)
+{
+	enum member_state state = state_of(core, peer, now);
+
+	if (state == peer->state && peer->serving == peer->told_serving)
+		return;
+	peer->state = state;
+	peer->told_serving = peer->serving;
+	core->effects.member_changed(core->effects.self, peer->number, state, peer->serving);
+}
+
+void member_heard(struct array_core *core, struct peer *peer, struct array_time now)
+{
+	peer->heard_ms = now.ms;
+	member_judge(core, peer, now);
+}
+
+void members_awake(struct array_core *core, struct array_time now)
+{
+	uint64_t gap_ms = now.ms - core->seen_ms;
+
+	core->seen_ms = now.ms;
+	if (gap_ms < DEAF_MS)
+		return;
+	FOR_EACH_PEER(core, peer)
+	if (peer->heard_ms != 0)
+		peer->heard_ms += gap_ms;
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What can be seen of a member. */
+#include "array/private.h"
+
+#include <stdlib.h>
+
+const struct array_refusal_words array_refusals[ARRAY_REFUSAL_COUNT] = {
+#define X(name, words) {#name, words},
+	ARRAY_REFUSALS(X)
+#undef X
+};
+
+static int by_lag(const void *one, const void *other)
+{
+	uint32_t a = *(const uint32_t *)one, b = *(const uint32_t *)other;
+
+	return (a > b) - (a < b);
+}
+
+static void show_lags(const struct peer *peer, struct array_status *status)
+{
+	uint32_t lags[LAGS_KEPT];
+	size_t count = peer->lag_count < LAGS_KEPT ? peer->lag_count : LAGS_KEPT;
+
+	status->lag_p50_us = status->lag_p99_us = status->lag_most_us = ARRAY_LAG_UNKNOWN;
+	if (count == 0)
+		return;
+	memcpy(lags, peer->lags_us, sizeof(lags));
+	qsort(lags, count, sizeof(*lags), by_lag);
+	status->lag_p50_us = lags[(count - 1) / 2];
+	status->lag_p99_us = lags[(count - 1) * 99 / 100];
+	status->lag_most_us = lags[count - 1];
+}
+
+/* The way of a heartbeat makes its clock seem slow: the one that seemed least so was the quickest. */
+static int64_t skew_of(const struct peer *peer)
+{
+	size_t count = peer->skew_count < SKEWS_KEPT ? peer->skew_count : SKEWS_KEPT;
+	int64_t skew = count > 0 ? peer->skews[0] : 0;
+
+	for (size_t i = 1; i < count; i++)
+		if (peer->skews[i] > skew)
+			skew = peer->skews[i];
+	return skew;
+}
+
+bool array_status(const struct array_core *core, uint8_t member, struct array_status *status)
+{
+	const struct peer *peer = core->by_number[member];
+
+	if (!peer)
+		return false;
+	*status = (struct array_status){
+		.state = peer->state,
+		.session = peer->session.stands,
+		.serving = peer->serving,
+		.ready = peer->ready,
+		.flows = peer->flows,
+		.heard_ms = peer->heard_ms,
+		.skew_ns = skew_of(peer),
+		.reading = peer->reading.scope != SCOPE_NONE,
+		.missing = stream_missing(peer),
+		.counts = peer->counts,
+	};
+	show_lags(peer, status);
+	return true;
+}
+
+const uint64_t *array_refused(const struct array_core *core)
+{
+	return core->refused;
+}
