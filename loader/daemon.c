@@ -102,7 +102,7 @@ static int heal_bird(struct daemon *daemon, struct error *error)
 	if (!bird_is_wanted(daemon->model) || daemon->bird_client ||
 		!child_is_due(apply_children(daemon->apply), BIRD_CHILD))
 		return 0;
-	return watch_bird_start(daemon, error);
+	return watch_bird_heal(daemon, error);
 }
 
 static void tell_heal(struct daemon *daemon, int r, const struct error *error)
@@ -324,7 +324,7 @@ static int withdraw(struct daemon *daemon, struct error *error)
 }
 
 /* The one that we started or adopted, and no other's. */
-void daemon_end_bird(struct daemon *daemon)
+void daemon_end_bird(struct daemon *daemon, unsigned patience_ms)
 {
 	pid_t pid = child_pid(apply_children(daemon->apply), BIRD_CHILD);
 
@@ -333,23 +333,26 @@ void daemon_end_bird(struct daemon *daemon)
 	bird_client_close(daemon->bird_client);
 	daemon->bird_client = NULL;
 	if (pid > 0)
-		process_end(apply_children(daemon->apply), pid, WITHDRAW_TIMEOUT_MS);
+		process_end(apply_children(daemon->apply), pid, patience_ms);
 	bird_daemon_remove(&daemon->bird);
 }
 
 int daemon_stop(
 	struct daemon *daemon, void (*say)(void *to, const char *words), void *to, struct error *error)
 {
+	unsigned patience_ms = BIRD_END_MS;
 	int r;
 
 	tell(daemon, EVENT_GATEWAY_STOPPING, NULL, "gateway stop");
 	say(to, "withdrawing the loopbacks");
 	daemon->stopping = true;
-	if (withdraw(daemon, error) < 0)
+	if (withdraw(daemon, error) < 0) {
 		say(to, "BIRD does not answer: its end withdraws");
+		patience_ms = BIRD_HUNG_MS;
+	}
 	if (bird_is_wanted(daemon->model)) {
 		say(to, "ending BIRD");
-		daemon_end_bird(daemon);
+		daemon_end_bird(daemon, patience_ms);
 		guards_end(daemon);
 	}
 	say(to, "removing programs, rules, tunnels and maps");

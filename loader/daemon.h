@@ -69,6 +69,7 @@ struct daemon {
 	bool stopping;                   /* from `gateway stop` on nothing is healed */
 	bool announced_in_force;         /* BIRD shows the routes that it was asked to announce */
 	struct bird_client *bird_client; /* NULL: BIRD does not answer, or is not wanted */
+	uint64_t bird_waited_for_ms;     /* while it does not answer: since when */
 	sd_event_source *bird_source, *heal_timer, *health_timer;
 	uint64_t heal_at_ms;                 /* UINT64_MAX: no healing is ahead */
 	uint32_t swept_flows, swept_devices; /* where the next slice of the sweep begins */
@@ -97,7 +98,10 @@ int daemon_stop(
 int daemon_plan(struct daemon *daemon, const struct model *wanted, struct plan *plan, struct error *error);
 /* Maps the tables as they are now, instead of any mapped before, and reads the programs' settings. */
 int daemon_open_tables(struct daemon *daemon, struct error *error);
-void daemon_end_bird(struct daemon *daemon);
+/* How long BIRD may take to end before it is killed; one that does not answer will hardly hear a signal either. */
+#define BIRD_END_MS  5000
+#define BIRD_HUNG_MS 500
+void daemon_end_bird(struct daemon *daemon, unsigned patience_ms);
 int status_open(struct status *status, const struct model *model, struct error *error);
 void status_close(struct status *status);
 
@@ -144,8 +148,10 @@ void guards_end(struct daemon *daemon);
 
 /* Starts to listen: signals, children, timers, markers. */
 int watch_open(struct daemon *daemon, struct error *error);
-/* BIRD's files are written, it is started unless it runs, and it announces. */
+/* BIRD's files are written, it is started unless it runs, and it announces. Waits for as long as that takes. */
 int watch_bird_start(struct daemon *daemon, struct error *error);
+/* The same while others want something of the daemon too: waits for a moment only, so that it may have to be called again. */
+int watch_bird_heal(struct daemon *daemon, struct error *error);
 /* After events were reported: changed bits go to the data plane, the status and the log. */
 void watch_changes(struct daemon *daemon);
 /* How the interfaces are now: of the tunnels to health, of the uplinks to whoever follows events. */

@@ -286,7 +286,7 @@ static int follow_bird(struct daemon *daemon, const struct model *old, bool bird
 
 	if (!bird_is_wanted(daemon->model)) {
 		if (bird_is_wanted(old)) {
-			daemon_end_bird(daemon);
+			daemon_end_bird(daemon, BIRD_END_MS);
 			guards_end(daemon);
 		}
 		return 0;

@@ -20,8 +20,8 @@
 #define SECOND_US        1000000
 #define SWEEP_US         100000
 #define ACCURACY_US      1000
+#define BIRD_STEP_MS     200 /* for which healing waits: gwctl and the kernel's news wait meanwhile */
 #define BIRD_TIMEOUT_MS  5000
-#define HUNG_PATIENCE_MS 500
 #define UPLINK_SETTLE_MS 50 /* for its addresses to follow */
 
 static struct tunnel_status *status_of(struct daemon *daemon, uint16_t tunnel)
@@ -226,6 +226,7 @@ static void lose_bird(struct daemon *daemon, const char *why)
 	daemon->bird_source = sd_event_source_disable_unref(daemon->bird_source);
 	bird_client_close(daemon->bird_client);
 	daemon->bird_client = NULL;
+	daemon->bird_waited_for_ms = now_ms();
 	daemon->announced_in_force = false;
 	health_bird_lost(daemon->health, now_ms());
 	watch_changes(daemon);
@@ -253,6 +254,7 @@ static int start_bird_process(struct daemon *daemon, struct error *error)
 
 	if (child_pid(children, BIRD_CHILD) > 0)
 		return 0;
+	daemon->bird_waited_for_ms = now_ms();
 	if (pid > 0)
 		return child_adopt(children, BIRD_CHILD, pid, error);
 	pid = child_start(children, BIRD_CHILD, (char *const *)daemon->bird.argv, NULL, error);
@@ -266,12 +268,34 @@ static void end_hung_bird(struct daemon *daemon)
 	pid_t pid = child_pid(children, BIRD_CHILD);
 
 	if (pid > 0)
-		process_end(children, pid, HUNG_PATIENCE_MS);
+		process_end(children, pid, BIRD_HUNG_MS);
 }
 
-int watch_bird_start(struct daemon *daemon, struct error *error)
+/* Until it answers, is gone, or the time is over. */
+static int connect_bird(struct daemon *daemon, unsigned timeout_ms, struct error *error)
 {
 	const struct bird_handler handler = {bird_session, bird_configured, daemon};
+	pid_t pid = child_pid(apply_children(daemon->apply), BIRD_CHILD);
+	uint64_t deadline = now_ms() + timeout_ms;
+	int r;
+
+	do {
+		r = bird_client_open(
+			&daemon->bird_client, daemon->bird.socket, &handler, BIRD_STEP_MS, error);
+	} while (r < 0 && now_ms() < deadline && process_alive(pid));
+	if (r == 0)
+		return 0;
+	if (!process_alive(pid))
+		return error_set(error, -ESRCH,
+			"%s ended as soon as it was started; its own words stand before this",
+			daemon->bird.program);
+	if (now_ms() - daemon->bird_waited_for_ms >= BIRD_TIMEOUT_MS)
+		end_hung_bird(daemon);
+	return r;
+}
+
+static int start_bird(struct daemon *daemon, unsigned timeout_ms, struct error *error)
+{
 	const bool *announced = health_announced(daemon->health);
 	int r;
 
@@ -281,11 +305,9 @@ int watch_bird_start(struct daemon *daemon, struct error *error)
 	r = start_bird_process(daemon, error);
 	if (r < 0)
 		return r;
-	r = bird_client_open(&daemon->bird_client, daemon->bird.socket, &handler, BIRD_TIMEOUT_MS, error);
-	if (r < 0) {
-		end_hung_bird(daemon);
+	r = connect_bird(daemon, timeout_ms, error);
+	if (r < 0)
 		return r;
-	}
 	r = sd_event_add_io(daemon->event, &daemon->bird_source, bird_client_fd(daemon->bird_client), EPOLLIN,
 		hear_bird, daemon);
 	if (r < 0)
@@ -294,6 +316,20 @@ int watch_bird_start(struct daemon *daemon, struct error *error)
 	watch_changes(daemon);
 	tell(daemon, EVENT_BIRD_BACK, NULL, "it answers at %s", daemon->bird.socket);
 	return bird_client_configure(daemon->bird_client, daemon->model, announced, error);
+}
+
+int watch_bird_start(struct daemon *daemon, struct error *error)
+{
+	bool was_there = process_behind(daemon->bird.socket) > 0;
+	int r = start_bird(daemon, BIRD_TIMEOUT_MS, error);
+
+	/* One that an earlier gwd left hangs, and was ended for that. */
+	return r == -ETIMEDOUT && was_there ? start_bird(daemon, BIRD_TIMEOUT_MS, error) : r;
+}
+
+int watch_bird_heal(struct daemon *daemon, struct error *error)
+{
+	return start_bird(daemon, BIRD_STEP_MS, error);
 }
 
 void watch_wait(struct daemon *daemon, uint64_t milliseconds)

@@ -18,7 +18,8 @@ snapshot() { # MACHINE
 		done
 		tc qdisc show
 		find /sys/fs/bpf -mindepth 1
-		ls /run/homeward /run/wireguard 2>/dev/null
+		find /run/homeward 2>/dev/null
+		find /run/wireguard -mindepth 1 2>/dev/null
 		ps -eo stat=,comm= | awk "\$1 !~ /Z/ { print \$2 }" | sort |
 			grep -v -x -e ps -e awk -e sort -e grep -e sh -e ip -e tail -e nginx -e python3'
 }
@@ -35,18 +36,24 @@ spare_up() { # a third gateway's machine, with edge-gw-01's configuration
 	machine_start spare
 	plug inside spare br0 - spare eth0 10.0.0.13/16 fd00:10::13/64
 	wireguard_keys spare
+	array_key spare
 	gateway_config 1 "$ATTACH" >"$LAB/spare/lab/gateway.yaml"
 }
 
+LAUNCH=() # what starts gwd
+
 expect_refused() { # MACHINE WORDS…: gwd ends by itself with an error that says so, and nothing is left
-	local machine=$1 before said word
+	local machine=$1 before said word status=0
 	shift
 	before=$(snapshot "$machine")
-	if said=$(on "$machine" timeout 20 "$GWD" -c /run/lab/gateway.yaml --run-dir "$RUN_DIR" --pin-dir "$PIN_DIR" 2>&1); then
-		fail "gwd started and ended well: $said"
-	elif [ $? = 124 ]; then
-		fail "gwd started: $said"
-	fi
+	# Into a file: children that it leaves behind would keep a pipe open.
+	on "$machine" "${LAUNCH[@]}" timeout 20 "$GWD" -c /run/lab/gateway.yaml --run-dir "$RUN_DIR" --pin-dir "$PIN_DIR" \
+		>"$LAB/refused" 2>&1 || status=$?
+	said=$(<"$LAB/refused")
+	case $status in
+	0) fail "gwd started and ended well: $said" ;;
+	124) fail "gwd started: $said" ;;
+	esac
 	echo "gwd said: $said"
 	for word in "$@"; do
 		grep -qi -e "$word" <<<"$said" || fail "the error does not say '$word': $said"
@@ -76,6 +83,43 @@ scenario_refuses_without_bird() {
 	spare_up
 	on spare mount --bind /dev/null "$(command -v bird)"
 	expect_refused spare bird
+}
+
+# It accepts its configuration and ends as soon as it is started: all that was made until then is undone.
+scenario_refuses_bird_that_ends() {
+	local bird
+	spare_up
+	bird=$(command -v bird)
+	cp "$bird" "$LAB/spare/lab/bird"
+	printf '#!/bin/sh\n[ "$1" != -p ] || exec /run/lab/bird "$@"\necho "stub: no BIRD today"\nexit 3\n' >"$LAB/spare/lab/stub"
+	chmod 755 "$LAB/spare/lab/stub"
+	on spare mount --bind /run/lab/stub "$bird"
+	expect_refused spare "stub: no BIRD today" "bird ended as soon as it was started"
+}
+
+scenario_refuses_without_tun() {
+	spare_up
+	on spare mount -t tmpfs none /dev/net
+	expect_refused spare /dev/net/tun "modprobe tun"
+}
+
+scenario_refuses_without_capability() {
+	spare_up
+	LAUNCH=(setpriv --bounding-set -bpf,-sys_admin)
+	expect_refused spare "gwd needs CAP_BPF"
+}
+
+# The run directory is another's: a network namespace of its own is not enough.
+scenario_refuses_run_dir_of_another() {
+	local before
+	before=$(on edge-gw-01 pgrep -l 'bird|gwd')
+	# shellcheck disable=SC2016
+	LAUNCH=(unshare -n sh -c 'ip link add eth0 type veth peer name other && exec "$@"' sh)
+	expect_refused edge-gw-01 "another gwd" "$RUN_DIR"
+	expect "the processes of the first" "$before" "$(on edge-gw-01 pgrep -l 'bird|gwd')"
+	expect "after that, the page says" edge-gw-01 "$(fetch "$(device_address 4 38)" 4 /)"
+	gwd_kill 1 KILL # its lock is where it was: the next one finds what is there
+	gateway_start 1 "$ATTACH"
 }
 
 scenario_refuses_small_uplink() {

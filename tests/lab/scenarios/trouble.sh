@@ -73,3 +73,27 @@ programs_on_uplink() { # MACHINE: both; that the second works an inside response
 	on "$1" sh -c 'test -e "$1/links/uplink_ingress-$(cat /sys/class/net/eth0/ifindex)"' sh "$PIN_DIR" ||
 		on "$1" tc filter show dev eth0 ingress | grep -q uplink_ingress
 }
+
+# ---- BIRD ------------------------------------------------------------------------------------------------------------
+
+# It hangs: gwctl goes on being answered, another BIRD is started in its place; and a stop does not wait for one that hangs.
+scenario_bird_hangs() {
+	local pid
+	pid=$(on edge-gw-01 pidof bird)
+	events_mark 1
+	disturb
+	on edge-gw-01 kill -STOP "$pid"
+	within 40 bird_is_another_and_gwd_answers "$pid" || fail "the BIRD that hangs is not replaced"
+	expect_news 1 bird "" lost "does not answer"
+	expect_news 1 bird "" back ""
+	on edge-gw-01 kill -STOP "$(on edge-gw-01 pidof bird)"
+	gateway_stop 1
+	expect "BIRDs that are left" "" "$(on edge-gw-01 pidof bird || true)"
+}
+
+bird_is_another_and_gwd_answers() { # PID
+	local status=0
+	gwctl edge-gw-01 --timeout 2s -j tunnel list >/dev/null || status=$?
+	[ $status = 0 ] || fail "gwd does not answer while BIRD hangs: gwctl ended with $status"
+	bird_is_another edge-gw-01 "$1"
+}
