@@ -40,7 +40,7 @@ static int open_run_dir(struct daemon *daemon, const char *run_dir, struct error
 /* What is done, for the debug log. */
 static void say_step(void *to, const char *words)
 {
-	(void)to;
+	replicate_tick(to);
 	log_debug("%s", words);
 	notify_alive();
 }
@@ -83,7 +83,7 @@ static int plan_and_apply(struct daemon *daemon, const struct model *wanted, str
 	_cleanup_(plan_free) struct plan plan = {0};
 	int r = daemon_plan(daemon, wanted, &plan, error);
 
-	return r < 0 ? r : apply_run(daemon->apply, &plan, say_step, NULL, error);
+	return r < 0 ? r : apply_run(daemon->apply, &plan, say_step, daemon, error);
 }
 
 int daemon_heal(struct daemon *daemon, struct error *error)
@@ -131,6 +131,7 @@ static int heal_now(sd_event_source *source, uint64_t usec, void *userdata)
 	r = daemon_heal(daemon, &error);
 	if (r == 0)
 		r = guards_heal(daemon, &error);
+	replicate_heal(daemon);
 	if (r == 0)
 		r = heal_bird(daemon, &error);
 	tell_heal(daemon, r, &error);
@@ -262,11 +263,15 @@ static int prepare(struct daemon *daemon, struct model *model, const char *confi
 			return r;
 	}
 	daemon->health = health_new(daemon->model, now_ms());
-	return daemon->health ? status_open(&daemon->status, daemon->model, error)
-			      : error_set(error, -ENOMEM, "out of memory");
+	if (!daemon->health)
+		return error_set(error, -ENOMEM, "out of memory");
+	r = status_open(&daemon->status, daemon->model, error);
+	if (r == 0)
+		drain_adopt(daemon);
+	return r;
 }
 
-static int start(struct daemon *daemon, struct error *error)
+static int start(struct daemon *daemon, bool from_nothing, struct error *error)
 {
 	const struct ctl_views views = {
 		&daemon->status, &daemon->flows, &daemon->devices, &daemon->settings, &daemon->events};
@@ -283,6 +288,10 @@ static int start(struct daemon *daemon, struct error *error)
 	if (r < 0)
 		return r;
 	r = daemon_open_tables(daemon, error);
+	if (r < 0)
+		return r;
+	replicate_second(daemon);
+	r = replicate_open(daemon, from_nothing, error);
 	if (r < 0)
 		return r;
 	hooks.self = daemon;
@@ -306,6 +315,7 @@ static int withdraw(struct daemon *daemon, struct error *error)
 	int r;
 
 	health_withdraw_all(daemon->health);
+	replicate_tell(daemon);
 	if (!daemon->bird_client)
 		return 0;
 	r = bird_daemon_install_announced(
@@ -355,6 +365,7 @@ int daemon_stop(
 		daemon_end_bird(daemon, patience_ms);
 		guards_end(daemon);
 	}
+	replicate_close(daemon);
 	say(to, "removing programs, rules, tunnels and maps");
 	r = plan_and_apply(daemon, NULL, error);
 	daemon->stopping = r == 0;
@@ -368,13 +379,14 @@ static void undo_start(struct daemon *daemon, bool from_nothing)
 {
 	struct error error;
 
-	if (from_nothing && daemon_stop(daemon, say_step, NULL, &error) < 0)
+	if (from_nothing && daemon_stop(daemon, say_step, daemon, &error) < 0)
 		log_error("while undoing the failed start: %s", error.text);
 }
 
 static void remove_run_dir(struct daemon *daemon)
 {
 	config_forget(daemon);
+	drain_forget(daemon);
 	lock_run_dir_remove(daemon->run_dir);
 	rmdir(daemon->run_dir); /* stays when somebody else keeps things in it */
 }
@@ -390,6 +402,7 @@ static bool nothing_of_ours(struct daemon *daemon)
 
 static void close_all(struct daemon *daemon)
 {
+	replicate_close(daemon);
 	ctl_close(daemon->ctl);
 	bird_client_close(daemon->bird_client);
 	monitor_close(daemon->monitor);
@@ -408,7 +421,7 @@ static void close_all(struct daemon *daemon)
 static int run(struct daemon *daemon, struct error *error)
 {
 	bool from_nothing = nothing_of_ours(daemon);
-	int r = start(daemon, error);
+	int r = start(daemon, from_nothing, error);
 
 	if (r < 0) {
 		undo_start(daemon, from_nothing);

@@ -7,7 +7,9 @@
  *	watch.c    what happens around it: markers, links, BIRD, children → health → usable bits and status
  *	adopt.c    what an earlier daemon left that is not an item of a plan: usable bits, processes
  *	guards.c   the guard as a child: started, armed, replaced, ended
+ *	replicate.c, members.c, lines.c, channel.c   the array: what others know, what we know of them (replicate.h)
  *	hooks.c    what gwctl asks of it
+ *	drain.c    out of service, and back
  *	config.c   the configuration as a text: in force, before, unconfirmed
  *	reload.c   another model comes into force
  *	tell.c     what happened, for the log and for `gwctl events`
@@ -62,7 +64,9 @@ struct daemon {
 	struct status status;
 	struct events events;
 	struct drops drops;
-	bool heal_fails; /* told once, not with every attempt */
+	bool heal_fails;                 /* told once, not with every attempt */
+	struct replication *replication; /* NULL: not wanted, or not to be had now */
+	bool replication_fails; /* another configuration's could not be put in force: it is tried again */
 	struct ctl *ctl;
 
 	struct bird_daemon bird;
@@ -158,6 +162,27 @@ void watch_changes(struct daemon *daemon);
 void watch_links(struct daemon *daemon);
 /* Lets time pass, hearing BIRD and the kernel meanwhile. */
 void watch_wait(struct daemon *daemon, uint64_t milliseconds);
+
+/* What an earlier daemon was told. */
+void drain_adopt(struct daemon *daemon);
+void drain_forget(const struct daemon *daemon);
+/* The hook of ctl/ctl.h. */
+int drain_set(void *self, bool drained, struct error *error);
+
+/* The array, when the configuration has one; `waits`: nothing is announced before our tables hold what others know. */
+int replicate_open(struct daemon *daemon, bool waits, struct error *error);
+/* Another model and other maps may be in force. Tried again by daemon_heal() when it fails. */
+void replicate_reload(struct daemon *daemon);
+void replicate_heal(struct daemon *daemon);
+void replicate_close(struct daemon *daemon);
+/* Our tunnels, or whether we serve, may be others: the members hear of it. */
+void replicate_tell(struct daemon *daemon);
+/* While something takes long: the members go on hearing of us. */
+void replicate_tick(struct daemon *daemon);
+/* Every second: the clock that the programs stamp by; changes that found no room. */
+void replicate_second(struct daemon *daemon);
+/* The members' counters into the status. */
+void replicate_refresh(struct daemon *daemon);
 
 /* Something happened to `name` (NULL: there is only one of its kind), and why. */
 void tell(struct daemon *daemon, enum event_kind kind, const char *name, const char *format, ...)

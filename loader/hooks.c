@@ -8,6 +8,7 @@ static void refresh(void *self)
 	struct daemon *daemon = self;
 
 	apply_refresh(daemon->apply, &daemon->status, NULL);
+	replicate_refresh(daemon);
 }
 
 static int explain(void *self, struct explanation *question, struct error *error)
@@ -53,6 +54,7 @@ const struct ctl_hooks daemon_hooks = {
 	.config_apply = config_apply,
 	.config_confirm = config_confirm,
 	.config_rollback = config_rollback,
+	.drain = drain_set,
 	.stop = stop,
 	.stopped = stopped,
 };

@@ -308,6 +308,7 @@ static void follow(struct daemon *daemon, const struct model *old, bool bird_cha
 	if (daemon_open_tables(daemon, &error) < 0 || ctl_regroup(daemon->ctl, &error) < 0)
 		log_error("%s", error.text);
 	flush_old_providers(daemon, old);
+	replicate_reload(daemon);
 	if (follow_bird(daemon, old, bird_changes, &error) < 0) {
 		log_error("%s; trying again", error.text);
 		daemon_heal_soon(daemon);
@@ -316,24 +317,31 @@ static void follow(struct daemon *daemon, const struct model *old, bool bird_cha
 	watch_changes(daemon);
 }
 
+struct saying {
+	struct daemon *daemon;
+	const struct ctl_listener *listener;
+};
+
 static void say_step(void *to, const char *words)
 {
-	const struct ctl_listener *listener = to;
+	const struct saying *saying = to;
 
+	replicate_tick(saying->daemon);
 	log_debug("%s", words);
-	listener->say(listener->to, "step", words);
+	saying->listener->say(saying->listener->to, "step", words);
 }
 
 static int make(struct daemon *daemon, const struct next *next, const struct ctl_listener *listener,
 	struct error *error)
 {
 	_cleanup_(plan_free) struct plan plan = {0};
+	struct saying saying = {daemon, listener};
 	int r = leave(daemon, next, error);
 
 	if (r == 0)
 		r = daemon_plan(daemon, next->model, &plan, error);
 	if (r == 0)
-		r = apply_run(daemon->apply, &plan, say_step, (void *)listener, error);
+		r = apply_run(daemon->apply, &plan, say_step, &saying, error);
 	if (r < 0)
 		stay(daemon, next);
 	return r;

@@ -23,6 +23,7 @@
 #define BIRD_STEP_MS     200 /* for which healing waits: gwctl and the kernel's news wait meanwhile */
 #define BIRD_TIMEOUT_MS  5000
 #define UPLINK_SETTLE_MS 50 /* for its addresses to follow */
+#define WAIT_STEP_MS     50 /* at most so long without a word to the array */
 
 static struct tunnel_status *status_of(struct daemon *daemon, uint16_t tunnel)
 {
@@ -86,6 +87,19 @@ static void arm_health_timer(struct daemon *daemon)
 	sd_event_source_set_enabled(daemon->health_timer, SD_EVENT_ONESHOT);
 }
 
+/* A BIRD that does not run now reads the set when it starts. */
+static void announce(struct daemon *daemon)
+{
+	const bool *announced = health_announced(daemon->health);
+	struct error error;
+
+	if (!health_next_announcement(daemon->health) || !daemon->bird_client)
+		return;
+	if (bird_daemon_install_announced(&daemon->bird, daemon->model, announced, &error) < 0 ||
+		bird_client_configure(daemon->bird_client, daemon->model, announced, &error) < 0)
+		log_error("%s", error.text);
+}
+
 void watch_changes(struct daemon *daemon)
 {
 	struct health_tunnel change;
@@ -98,6 +112,8 @@ void watch_changes(struct daemon *daemon)
 		tell(daemon, change.usable ? EVENT_TUNNEL_USABLE : EVENT_TUNNEL_NOT_USABLE,
 			status_of(daemon, change.tunnel)->tunnel->name, "%s", health_cause(&change));
 	}
+	announce(daemon);
+	replicate_tell(daemon);
 	arm_health_timer(daemon);
 	fill_status(daemon);
 	notify_status(&daemon->status);
@@ -341,8 +357,10 @@ void watch_wait(struct daemon *daemon, uint64_t milliseconds)
 			{monitor_descriptor(daemon->monitor), POLLIN, 0},
 			{daemon->bird_client ? bird_client_fd(daemon->bird_client) : -1, POLLIN, 0},
 		};
+		uint64_t wait_ms = end - now < WAIT_STEP_MS ? end - now : WAIT_STEP_MS;
 
-		poll(pollers, ARRAY_SIZE(pollers), (int)(end - now));
+		poll(pollers, ARRAY_SIZE(pollers), (int)wait_ms);
+		replicate_tick(daemon);
 		if (pollers[0].revents)
 			hear_monitor(NULL, 0, 0, daemon);
 		if (pollers[1].revents)
@@ -365,6 +383,7 @@ static int every_second(sd_event_source *source, uint64_t usec, void *userdata)
 
 	(void)usec;
 	tell_drops(daemon);
+	replicate_second(daemon);
 	if (daemon->bird_client && bird_client_refresh(daemon->bird_client, &error) < 0)
 		lose_bird(daemon, error.text);
 	again_in(source, SECOND_US);

@@ -34,6 +34,15 @@
 	X(LOOPBACK_WITHDRAWN, "loopback", "withdrawn", WARNING, "no neighbour hears of it any more")      \
 	X(UPLINK_LOST, "uplink", "lost", ERROR, "what the inside answers there reaches no device")        \
 	X(UPLINK_BACK, "uplink", "back", INFO, "it is there and up again")                                \
+	X(MEMBER_ALIVE, "member", "alive", INFO, "another gateway of the array is heard")                 \
+	X(MEMBER_SUSPECT, "member", "suspect", WARNING, "it is not heard; its flows are left alone")      \
+	X(MEMBER_DEAD, "member", "dead", WARNING, "it is silent for long, on the relay path too")         \
+	X(MEMBER_SERVES, "member", "serves", INFO, "it announces loopbacks")                              \
+	X(MEMBER_NOT_SERVING, "member", "not_serving", INFO, "it drains, stops or is not ready")          \
+	X(ARRAY_READY, "array", "ready", INFO, "what the other gateways know of flows is known here")     \
+	X(CHANGES_LOST, "array", "changes_lost", WARNING, "the members read our tables instead")          \
+	X(GATEWAY_DRAINED, "gateway", "drained", WARNING, "it announces no loopback; its flows go on")    \
+	X(GATEWAY_UNDRAINED, "gateway", "undrained", INFO, "it is in service again")                      \
 	X(BIRD_LOST, "bird", "lost", ERROR, "it ended or does not answer; it is started again")           \
 	X(BIRD_BACK, "bird", "back", INFO, "it runs and answers")                                         \
 	X(CHILD_ENDED, "child", "ended", ERROR, "a process of the gateway ended; it is started again")    \

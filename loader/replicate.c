@@ -1,0 +1,500 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replicate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "apply/bpf.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+
+#define KEY_TEXT_MAX  1024
+#define READ_ROUNDS   8    /* batches of datagrams before others have their turn */
+#define CHANGES_US    1000 /* while changes come: how often we look, instead of being woken by each */
+#define ACCURACY_US   1    /* 0 would be sd-event's default, 250 ms */
+#define NS_PER_SECOND 1000000000LL
+
+static int64_t read_clock(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec * NS_PER_SECOND + now.tv_nsec;
+}
+
+struct array_time replicate_now(void)
+{
+	return (struct array_time){.ms = now_ms(), .wall_ns = (uint64_t)read_clock(CLOCK_REALTIME)};
+}
+
+static struct lines lines_of(const struct replication *replication)
+{
+	const struct daemon *daemon = replication->daemon;
+
+	return (struct lines){&daemon->flows, &daemon->devices, &daemon->settings};
+}
+
+/* ---- Keys ---------------------------------------------------------------------------------------------------------- */
+
+static int read_keys(const char *path, struct array_keys *keys, struct error *error)
+{
+	_cleanup_close_ int file = open(path, O_RDONLY | O_CLOEXEC);
+	char text[KEY_TEXT_MAX];
+	ssize_t size = file < 0 ? -1 : read(file, text, sizeof(text) - 1);
+	struct error words;
+	int r;
+
+	if (size < 0)
+		return error_errno(error, -errno, "the array's key file %s", path);
+	text[size] = '\0';
+	r = array_keys_parse(text, keys, &words);
+	sodium_memzero(text, sizeof(text));
+	return r < 0 ? error_set(error, r, "the array's key file %s: %s", path, words.text) : 0;
+}
+
+/* ---- After each call of the core ------------------------------------------------------------------------------------- */
+
+static int tick(sd_event_source *source, uint64_t usec, void *userdata);
+
+static void arm(struct replication *replication)
+{
+	uint64_t deadline_us = array_deadline(replication->core) * 1000;
+
+	if (replication->timer)
+		sd_event_source_set_time(replication->timer, deadline_us);
+	else if (sd_event_add_time(replication->daemon->event, &replication->timer, CLOCK_MONOTONIC,
+			 deadline_us, ACCURACY_US, tick, replication) < 0)
+		return;
+	sd_event_source_set_enabled(replication->timer, SD_EVENT_ONESHOT);
+}
+
+static void become_ready(struct replication *replication)
+{
+	struct daemon *daemon = replication->daemon;
+
+	replication->waits = false;
+	daemon->status.waits_for = NULL;
+	tell(daemon, EVENT_ARRAY_READY, NULL, "what the members know, our tables hold");
+	health_array_ready(daemon->health, true);
+	watch_changes(daemon);
+}
+
+static void settle(struct replication *replication)
+{
+	if (replication->waits && array_ready(replication->core))
+		become_ready(replication);
+	channel_flush(replication->channel);
+	arm(replication);
+}
+
+static int tick(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct replication *replication = userdata;
+
+	(void)source;
+	(void)usec;
+	array_tick(replication->core, replicate_now());
+	settle(replication);
+	return 0;
+}
+
+/* ---- Effects of the core ----------------------------------------------------------------------------------------------- */
+
+static void send_datagram(void *self, uint8_t member, const void *datagram, size_t size)
+{
+	struct replication *replication = self;
+	const struct member *to = model_member_by_number(replication->daemon->model, member);
+
+	if (to)
+		channel_send(replication->channel, &to->address, datagram, size);
+}
+
+static void merge(void *self, uint8_t member, const struct array_record *record)
+{
+	struct lines lines = lines_of(self);
+
+	(void)member;
+	lines_merge(&lines, record, flow_now_ms());
+}
+
+static size_t walk(void *self, uint64_t *line, uint64_t end, struct array_record *records, size_t room)
+{
+	struct lines lines = lines_of(self);
+
+	return lines_walk(&lines, line, end, records, room, flow_now_ms());
+}
+
+static void fill_random(void *self, void *bytes, size_t size)
+{
+	(void)self;
+	randombytes_buf(bytes, size);
+}
+
+/* ---- Datagrams --------------------------------------------------------------------------------------------------------- */
+
+static void hear_datagram(void *self, const struct address *from, const void *datagram, size_t size)
+{
+	struct replication *replication = self;
+
+	(void)from; /* anybody can write an address: the seal says who it is */
+	array_receive(replication->core, datagram, size, replicate_now());
+}
+
+static int hear_channel(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct replication *replication = userdata;
+	struct address refused;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	while (channel_next_refusal(replication->channel, &refused))
+		members_refused(replication, &refused);
+	for (int i = 0; i < READ_ROUNDS; i++)
+		if (channel_read(replication->channel, hear_datagram, replication) == 0)
+			break;
+	settle(replication);
+	return 0;
+}
+
+/* ---- Our changes ------------------------------------------------------------------------------------------------------- */
+
+static void keep_change(void *self, const struct change *change)
+{
+	struct replication *replication = self;
+
+	replication->pending[replication->pending_count++] = *change;
+}
+
+static int by_line(const void *one, const void *other)
+{
+	return memcmp(one, other, sizeof(struct change));
+}
+
+/* A line that changed twice meanwhile is told once: what it says now. */
+static void tell_changes(struct replication *replication)
+{
+	struct change *pending = replication->pending;
+	struct lines lines = lines_of(replication);
+	struct array_time now = replicate_now();
+	uint32_t table_now = flow_now_ms();
+	struct array_record record;
+
+	qsort(pending, replication->pending_count, sizeof(*pending), by_line);
+	for (size_t i = 0; i < replication->pending_count; i++)
+		if ((i == 0 || by_line(&pending[i - 1], &pending[i]) != 0) &&
+			lines_read(&lines, &pending[i], table_now, &record))
+			array_change(replication->core, &record, now);
+	replication->pending_count = 0;
+}
+
+/* The first of a burst woke us; while it lasts we look once a millisecond, and no program has to wake anybody. */
+static void read_changes(struct replication *replication)
+{
+	uint32_t count = bpf_changes_read(replication->changes, CHANGES_AT_ONCE);
+	uint64_t pause_us = count < CHANGES_AT_ONCE ? CHANGES_US : 0;
+
+	tell_changes(replication);
+	sd_event_source_set_enabled(replication->changes_source, count == 0 ? SD_EVENT_ON : SD_EVENT_OFF);
+	if (count > 0) {
+		sd_event_source_set_time_relative(replication->changes_timer, pause_us);
+		sd_event_source_set_enabled(replication->changes_timer, SD_EVENT_ONESHOT);
+	}
+	settle(replication);
+}
+
+static int hear_changes(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	(void)source;
+	(void)fd;
+	(void)events;
+	read_changes(userdata);
+	return 0;
+}
+
+static int look_for_changes(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	read_changes(userdata);
+	return 0;
+}
+
+static void look_for_losses(struct replication *replication)
+{
+	struct daemon *daemon = replication->daemon;
+	struct error error;
+	uint64_t lost;
+
+	if (bpf_changes_lost(replication->changes, &lost, &error) < 0) {
+		log_error("%s", error.text);
+		return;
+	}
+	if (lost == replication->lost)
+		return;
+	tell(daemon, EVENT_CHANGES_LOST, NULL, "%llu of them; the members read our tables",
+		(unsigned long long)(lost - replication->lost));
+	replication->lost = lost;
+	array_lost_change(replication->core);
+}
+
+void replicate_second(struct daemon *daemon)
+{
+	int64_t offset_ns = read_clock(CLOCK_REALTIME) - read_clock(CLOCK_MONOTONIC);
+	struct error error;
+
+	if (bpf_clock_set(daemon->pin_dir, (uint64_t)offset_ns, &error) < 0)
+		log_error("%s", error.text);
+	if (daemon->replication)
+		look_for_losses(daemon->replication);
+}
+
+/* ---- What we tell of ourselves ------------------------------------------------------------------------------------------- */
+
+static void tell_tunnels(struct replication *replication)
+{
+	const struct model *model = replication->daemon->model;
+	const struct health_tunnel *rows = health_tunnels(replication->daemon->health);
+	_cleanup_free_ struct array_tunnel *tunnels = calloc(model->tunnel_count + 1, sizeof(*tunnels));
+
+	if (!tunnels)
+		return;
+	for (size_t i = 0; i < model->tunnel_count; i++) {
+		tunnels[i].number = model->tunnels[i].number;
+		tunnels[i].usable = rows[i].usable;
+		snprintf(tunnels[i].provider, sizeof(tunnels[i].provider), "%s",
+			model->tunnels[i].provider->name);
+	}
+	if (array_set_tunnels(replication->core, tunnels, model->tunnel_count, replicate_now()) < 0)
+		log_error("the members are told of no more than %d tunnels", ARRAY_TUNNELS_MAX);
+}
+
+void replicate_tell(struct daemon *daemon)
+{
+	struct replication *replication = daemon->replication;
+
+	if (!replication)
+		return;
+	tell_tunnels(replication);
+	array_set_serving(replication->core, health_is_serving(daemon->health), replicate_now());
+	settle(replication);
+}
+
+void replicate_tick(struct daemon *daemon)
+{
+	if (daemon->replication)
+		tick(NULL, 0, daemon->replication);
+}
+
+void replicate_refresh(struct daemon *daemon)
+{
+	if (daemon->replication)
+		members_refresh(daemon->replication);
+}
+
+/* ---- Its life ------------------------------------------------------------------------------------------------------------ */
+
+static int set_members(struct replication *replication, struct error *error)
+{
+	const struct model *model = replication->daemon->model;
+	uint8_t numbers[GATEWAY_NUMBERS];
+	size_t count = 0;
+	int r;
+
+	for (size_t i = 0; i < model->array.member_count; i++)
+		if (model->array.members[i].number != model->number)
+			numbers[count++] = model->array.members[i].number;
+	r = array_set_members(replication->core, numbers, count, replicate_now());
+	return r < 0 ? error_errno(error, r, "the members of the array") : 0;
+}
+
+static int open_core(struct replication *replication, const struct array_keys *keys, struct error *error)
+{
+	const struct array_effects effects = {.self = replication,
+		.send = send_datagram,
+		.merge = merge,
+		.member_changed = members_changed,
+		.tunnels_changed = members_tunnels_changed,
+		.walk = walk,
+		.relay_silent_ms = members_relay_silent_ms,
+		.random = fill_random};
+
+	replication->core = array_new(replication->daemon->model->number, keys, &effects, replicate_now());
+	return replication->core ? 0 : error_errno(error, -ENOMEM, "the array");
+}
+
+/* Another address of ours is another channel. */
+static int follow_address(struct replication *replication, struct error *error)
+{
+	struct daemon *daemon = replication->daemon;
+	const struct member *self = model_member_by_number(daemon->model, daemon->model->number);
+	struct channel *channel;
+	int r;
+
+	if (replication->channel && address_equal(&self->address, &replication->own))
+		return 0;
+	r = channel_open(&self->address, ARRAY_PORT, &channel, error);
+	if (r < 0)
+		return r;
+	replication->channel_source = sd_event_source_disable_unref(replication->channel_source);
+	channel_close(replication->channel);
+	replication->channel = channel;
+	replication->own = self->address;
+	r = sd_event_add_io(daemon->event, &replication->channel_source, channel_descriptor(channel), EPOLLIN,
+		hear_channel, replication);
+	return r < 0 ? error_errno(error, r, "cannot listen to the array") : 0;
+}
+
+/* The maps may be others than before. */
+static int follow_changes(struct replication *replication, struct error *error)
+{
+	struct daemon *daemon = replication->daemon;
+	struct bpf_changes *changes;
+	int r = bpf_changes_open(daemon->pin_dir, keep_change, replication, &changes, error);
+
+	if (r < 0)
+		return r;
+	replication->changes_source = sd_event_source_disable_unref(replication->changes_source);
+	bpf_changes_close(replication->changes);
+	replication->changes = changes;
+	r = sd_event_add_io(daemon->event, &replication->changes_source, bpf_changes_descriptor(changes),
+		EPOLLIN, hear_changes, replication);
+	if (r == 0 && !replication->changes_timer) {
+		r = sd_event_add_time(daemon->event, &replication->changes_timer, CLOCK_MONOTONIC, 0,
+			ACCURACY_US, look_for_changes, replication);
+		sd_event_source_set_enabled(replication->changes_timer, SD_EVENT_OFF);
+	}
+	if (r < 0)
+		return error_errno(error, r, "cannot listen for changes");
+	return bpf_changes_lost(changes, &replication->lost, error);
+}
+
+/* All that the core and we take from the model and the maps, at the start and when there are others. */
+static int follow(struct replication *replication, struct error *error)
+{
+	struct lines lines = lines_of(replication);
+	int r = follow_address(replication, error);
+
+	if (r == 0)
+		r = follow_changes(replication, error);
+	if (r == 0)
+		r = set_members(replication, error);
+	if (r < 0)
+		return r;
+	if (replication->lines != 0 && replication->lines != lines_count(&lines))
+		array_lost_change(replication->core); /* what was read of the ring is of the old ones */
+	replication->lines = lines_count(&lines);
+	array_set_tables(replication->core, replication->lines, lines.settings);
+	members_follow(replication);
+	replicate_tell(replication->daemon);
+	return 0;
+}
+
+static bool is_wanted(const struct model *model)
+{
+	return model->array.replication == REPLICATION_BROADCAST && model_has_members(model);
+}
+
+static int open_replication(struct daemon *daemon, struct error *error)
+{
+	struct replication *replication = calloc(1, sizeof(*replication));
+	struct array_keys keys = {0};
+	int r;
+
+	if (!replication)
+		return error_errno(error, -ENOMEM, "the array");
+	replication->daemon = daemon;
+	daemon->replication = replication;
+	r = read_keys(daemon->model->array.key_file, &keys, error);
+	if (r == 0)
+		r = open_core(replication, &keys, error);
+	array_keys_forget(&keys);
+	if (r == 0)
+		r = follow(replication, error);
+	if (r < 0)
+		replicate_close(daemon);
+	return r;
+}
+
+int replicate_open(struct daemon *daemon, bool waits, struct error *error)
+{
+	int r;
+
+	if (!is_wanted(daemon->model))
+		return 0;
+	if (waits) {
+		health_array_ready(daemon->health, false);
+		daemon->status.waits_for = "a snapshot of the members' tables";
+	}
+	r = open_replication(daemon, error);
+	if (r == 0)
+		daemon->replication->waits = waits;
+	return r;
+}
+
+static int follow_keys(struct replication *replication, struct error *error)
+{
+	struct array_keys keys = {0};
+	int r = read_keys(replication->daemon->model->array.key_file, &keys, error);
+
+	if (r == 0)
+		array_set_keys(replication->core, &keys);
+	array_keys_forget(&keys);
+	return r;
+}
+
+static int reload(struct daemon *daemon, struct error *error)
+{
+	int r;
+
+	if (!is_wanted(daemon->model)) {
+		replicate_close(daemon);
+		daemon->status.waits_for = NULL;
+		health_array_ready(daemon->health, true);
+		return 0;
+	}
+	if (!daemon->replication)
+		return open_replication(daemon, error);
+	r = follow_keys(daemon->replication, error);
+	return r == 0 ? follow(daemon->replication, error) : r;
+}
+
+void replicate_reload(struct daemon *daemon)
+{
+	struct error error;
+	int r = reload(daemon, &error);
+
+	if (r < 0 && !daemon->replication_fails)
+		log_error("%s; trying again", error.text);
+	daemon->replication_fails = r < 0;
+	if (r < 0)
+		daemon_heal_soon(daemon);
+}
+
+void replicate_heal(struct daemon *daemon)
+{
+	if (daemon->replication_fails)
+		replicate_reload(daemon);
+}
+
+void replicate_close(struct daemon *daemon)
+{
+	struct replication *replication = daemon->replication;
+
+	if (!replication)
+		return;
+	daemon->replication = NULL;
+	sd_event_source_disable_unref(replication->channel_source);
+	sd_event_source_disable_unref(replication->changes_source);
+	sd_event_source_disable_unref(replication->changes_timer);
+	sd_event_source_disable_unref(replication->timer);
+	array_free(replication->core);
+	channel_close(replication->channel);
+	bpf_changes_close(replication->changes);
+	members_forget(replication);
+	free(replication);
+}

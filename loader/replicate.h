@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Replication inside the daemon: the array's core (array/array.h) decides, this carries out.
+ *
+ *	replicate.c  its life; datagrams, changes and time go in, datagrams come out
+ *	members.c    what the core says of members: into maps, status and events
+ *	lines.c      between the tables' lines and the core's records
+ *
+ * While gwd is away the members' states stand still in the maps, relays go on, and changes wait in the ring buffer. The
+ * others hear nothing of us then but relays, and that our kernel refuses their datagrams: so they suspect us and no more,
+ * as long as the guard would wait for a gwd that comes back.
+ */
+#ifndef REPLICATE_H
+#define REPLICATE_H
+
+#include "apply/bpf_changes.h"
+#include "array/array.h"
+#include "channel.h"
+#include "daemon.h"
+#include "lines.h"
+
+#define CHANGES_AT_ONCE 512
+
+/* What a member told of itself last: another configuration of ours may read it differently. */
+struct told {
+	struct array_tunnel *tunnels;
+	size_t tunnel_count;
+	uint64_t refused_ms; /* when its kernel last refused a datagram; 0: never */
+};
+
+struct replication {
+	struct daemon *daemon;
+	struct array_core *core;
+	struct channel *channel;
+	struct address own; /* what the channel is bound to */
+	struct bpf_changes *changes;
+	struct change pending[CHANGES_AT_ONCE]; /* read and not yet looked at */
+	size_t pending_count;
+	uint64_t lost;  /* changes, as last seen */
+	uint64_t lines; /* of our tables, as the core knows */
+	bool waits;     /* nothing is announced before the core is ready */
+	sd_event_source *channel_source, *changes_source, *changes_timer, *timer;
+	struct told told[GATEWAY_NUMBERS];
+};
+
+struct array_time replicate_now(void);
+
+/* ---- members.c ---------------------------------------------------------------------------------------------------- */
+
+/* Effects of the core. */
+void members_changed(void *self, uint8_t member, enum member_state state, bool serving);
+void members_tunnels_changed(void *self, uint8_t member, const struct array_tunnel *tunnels, size_t count);
+uint64_t members_relay_silent_ms(void *self, uint8_t member);
+
+/* The machine of this address is there, though its gwd is not. */
+void members_refused(struct replication *replication, const struct address *address);
+/* Another model is in force: whoever is a member in it still is seen by its providers. */
+void members_follow(struct replication *replication);
+/* Counters into the status. */
+void members_refresh(struct replication *replication);
+void members_forget(struct replication *replication);
+
+#endif
