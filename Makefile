@@ -36,14 +36,14 @@ GOLDEN_TOOLS := $(patsubst tests/golden/%.c,$(B)/tests/%,$(wildcard tests/golden
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/tests/%,$(wildcard tests/bpf/*_test.c))
 BPF_SCENE := $(filter-out %_test.c tests/bpf/cost.c,$(wildcard tests/bpf/*.c))
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%/target,$(wildcard tests/fuzz/*.c))
-FUZZ_SOURCES := $(filter $(addsuffix /%,loader/base loader/conf loader/ctl loader/flow bird),$(GATEWAY_SOURCES)) \
+FUZZ_SOURCES := $(filter $(addsuffix /%,loader/array loader/base loader/conf loader/ctl loader/flow bird),$(GATEWAY_SOURCES)) \
 	loader/model.c $(CLI_SOURCES)
 LAB_TOOLS := $(patsubst tests/lab/tools/%.c,$(B)/lab/%,$(wildcard tests/lab/tools/*.c))
 
 objects = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
 SKELETONS = $(B)/bpf/gateway.skel.h $(B)/bpf/uplink_xdp.skel.h
 
-MANUAL_PAGES = $(B)/man/gwctl.8 $(B)/man/gwd.8 $(B)/man/gateway.yaml.5
+MANUAL_PAGES = $(B)/man/gwctl.8 $(B)/man/gwd.8 $(B)/man/gateway.yaml.5 $(B)/man/homeward-replication.7
 
 .PHONY: all
 all: $(B)/gwd $(B)/gwctl $(MANUAL_PAGES)
@@ -193,11 +193,12 @@ PACKAGE_VERSION := $(shell echo "0.$$(git rev-list --count HEAD 2>/dev/null || e
 .PHONY: install deb
 install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(PREFIX)/share/man/man5 \
-		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system
+		$(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -d -m 0700 $(DESTDIR)$(SYSCONFDIR)/homeward
 	install -m 0755 $(B)/gwd $(B)/gwctl $(DESTDIR)$(SBINDIR)/
 	install -m 0644 $(filter %.5,$(MANUAL_PAGES)) $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 0644 $(filter %.7,$(MANUAL_PAGES)) $(DESTDIR)$(PREFIX)/share/man/man7/
 	install -m 0644 $(filter %.8,$(MANUAL_PAGES)) $(DESTDIR)$(PREFIX)/share/man/man8/
 	install -m 0644 cli/gwctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/gwctl
 	install -m 0644 README.md docs/design.md docs/json.md $(DESTDIR)$(DOCDIR)/

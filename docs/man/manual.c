@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array/array.h"
 #include "base/cleanup.h"
 #include "base/privilege.h"
 #include "base/scan.h"
@@ -206,6 +207,19 @@ static void put_events(void)
 	end_list();
 }
 
+/* ---- Replication ------------------------------------------------------------------------------------------------- */
+
+static void put_refusals(void)
+{
+	begin_list();
+	for (size_t i = 0; i < ARRAY_REFUSAL_COUNT; i++) {
+		printf(".It Li ");
+		put_line(array_refusals[i].name);
+		put_sentence(array_refusals[i].words);
+	}
+	end_list();
+}
+
 /* ---- gwd --------------------------------------------------------------------------------------------------------- */
 
 static void put_options(void)
@@ -347,6 +361,7 @@ static const struct {
 	{"@reasons to send@\n", put_reasons_to_send},
 	{"@reasons to drop@\n", put_reasons_to_drop},
 	{"@events@\n", put_events},
+	{"@refusals@\n", put_refusals},
 	{"@options@\n", put_options},
 	{"@capabilities@\n", put_capabilities},
 	{"@settings@\n", put_settings},

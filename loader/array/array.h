@@ -109,7 +109,10 @@ struct array_effects {
 	void *self;
 	/* A datagram for a member's address, ARRAY_PORT. May be lost. */
 	void (*send)(void *self, uint8_t member, const void *datagram, size_t size);
-	/* A member tells of a line: into our table, if its stamp is newer than what is there. */
+	/*
+	 * A member tells of a line: into our table, if its stamp is newer than what is there. Of one with the same stamp
+	 * and gateway only the use is news (idle_ms): that is how long flows are kept alive.
+	 */
 	void (*merge)(void *self, uint8_t member, const struct array_record *record);
 	/* Told when either changes; at first every member is suspect and not serving. */
 	void (*member_changed)(void *self, uint8_t member, enum member_state state, bool serving);

@@ -109,11 +109,10 @@ static void derive_direction(const struct array_key *key, uint8_t sender, uint8_
 /* The same on both sides and for every key: the challenges' first bytes, which nobody else has seen. */
 static uint32_t name_of(const struct session *session)
 {
-	uint32_t mine, theirs;
+	struct reader mine = reader_of(session->mine, CHALLENGE_SIZE);
+	struct reader theirs = reader_of(session->theirs, CHALLENGE_SIZE);
 
-	memcpy(&mine, session->mine, sizeof(mine));
-	memcpy(&theirs, session->theirs, sizeof(theirs));
-	return mine ^ theirs;
+	return get_u32(&mine) ^ get_u32(&theirs);
 }
 
 void session_derive(const struct array_core *core, struct peer *peer)
