@@ -32,11 +32,6 @@ struct relay {
 #define RELAY_TO_GATEWAY(to)            ((__u8)((to) >> 16))
 #define RELAY_TO_TUNNEL(to)             ((__u16)(to))
 
-static __always_inline const struct member_entry *member_by_number(__u32 gateway)
-{
-	return bpf_map_lookup_elem(&members, &gateway);
-}
-
 static __always_inline __u32 relay_slot(void)
 {
 	__u32 zero = 0;

@@ -9,6 +9,9 @@
  *	    │  └───────────── SYN ─────────── closing ◄────┤ FIN or RST, from either side
  *	    └─────────────── FIN, RST ───────────▲─────────┘
  *
+ * Beside that: who owns the flow (owner.h), and what of it the members are told (changes.h). A request that a member
+ * relayed teaches the same as one from a tunnel of ours, only that its way home is there, and that the member tells.
+ *
  * A device can make as many half-open lines as it likes (they go first when a window is full); for an
  * established one it must have seen our answer. A TCP segment of a flow without a line, after a restart
  * with an empty table say, proves itself by a connected socket. Only a request changes a way home; a
@@ -17,18 +20,11 @@
 #ifndef HOMEWARD_LEARN_H
 #define HOMEWARD_LEARN_H
 
+#include "bpf/changes.h"
 #include "bpf/maps.h"
+#include "bpf/owner.h"
 #include "bpf/parse.h"
 #include "bpf/table.h"
-
-/* Of <net/tcp_states.h>, which programs do not see: the states in which a socket is no proof of a connection. */
-enum {
-	TCP_STATE_SYN_RECV = 3,
-	TCP_STATE_TIME_WAIT = 6,
-	TCP_STATE_CLOSE = 7,
-	TCP_STATE_LISTEN = 10,
-	TCP_STATE_NEW_SYN_RECV = 12
-};
 
 static __always_inline struct table flow_table(const struct settings *config, __u64 now_ns)
 {
@@ -99,177 +95,421 @@ static __always_inline void reset_line_counters(const struct settings *config, _
 		__builtin_memset(counters, 0, sizeof(*counters));
 }
 
+/* ---- Changes ------------------------------------------------------------------------------------------- */
+
+/* Now, as members can compare it. */
+static __always_inline __u64 realtime_of(__u64 now_ns)
+{
+	__u32 zero = 0;
+	const struct clock_entry *entry = bpf_map_lookup_elem(&clock, &zero);
+
+	return now_ns + (entry ? entry->offset_ns : 0);
+}
+
+/* A line's way, owner or state is another one than before. Half-open flows are nobody else's business. */
+static __always_inline void note_change(
+	const struct table *table, const struct finding *found, __u8 protocol, bool tells)
+{
+	__u8 state = TAG_STATE(found->tag);
+
+	if (!is_unproved(state, protocol))
+		line_stamp(found->line, realtime_of(table->now_ns));
+	if (tells && state != LINE_HALF_OPEN)
+		tell(table->settings, CHANGE_FLOW, found->index);
+}
+
 /* ---- How far a flow has come --------------------------------------------------------------------------- */
 
-static __always_inline bool opens(const struct packet *packet)
-{
-	return (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
-}
-
-static __always_inline bool closes(const struct packet *packet)
-{
-	return packet->tcp_flags & (TCP_FIN | TCP_RST);
-}
-
-/* Whether a socket of this machine is connected to the one that sent the packet. */
-static __always_inline bool is_connected(struct __sk_buff *skb, const struct packet *packet)
-{
-	struct bpf_sock_tuple tuple = {};
-	struct bpf_sock *socket;
-	__u32 size, state;
-
-	if (packet->version == 4) {
-		__builtin_memcpy(&tuple.ipv4.saddr, packet->source + 12, 4);
-		__builtin_memcpy(&tuple.ipv4.daddr, packet->destination + 12, 4);
-		tuple.ipv4.sport = packet->source_port;
-		tuple.ipv4.dport = packet->destination_port;
-		size = sizeof(tuple.ipv4);
-	} else {
-		__builtin_memcpy(tuple.ipv6.saddr, packet->source, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, packet->destination, 16);
-		tuple.ipv6.sport = packet->source_port;
-		tuple.ipv6.dport = packet->destination_port;
-		size = sizeof(tuple.ipv6);
-	}
-	socket = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
-	if (!socket)
-		return false;
-	state = socket->state;
-	bpf_sk_release(socket);
-	return state != TCP_STATE_LISTEN && state != TCP_STATE_NEW_SYN_RECV && state != TCP_STATE_SYN_RECV &&
-	       state != TCP_STATE_TIME_WAIT && state != TCP_STATE_CLOSE;
-}
-
-/* The state that a flow without a line starts in. */
-static __always_inline enum line_state first_state(struct __sk_buff *skb, const struct packet *packet)
-{
-	if (packet->protocol != IPPROTO_TCP || opens(packet))
-		return LINE_HALF_OPEN;
-	return is_connected(skb, packet) ? LINE_ESTABLISHED : LINE_HALF_OPEN;
-}
-
-/* Where our SYN-ACK was seen the device must acknowledge just that; where none was, a socket must know it. */
-static __always_inline bool acknowledges(struct __sk_buff *skb, const struct packet *packet, __u64 stamp)
+/* Where our SYN or SYN-ACK was seen the device must acknowledge just that; where none was, a socket here must know it. */
+static __always_inline bool acknowledges(
+	struct __sk_buff *skb, const struct packet *packet, __u64 stamp, bool ours)
 {
 	if (!(packet->tcp_flags & TCP_ACK))
 		return false;
-	return stamp ? stamp == STAMP_WANTED(packet->acknowledgement) : is_connected(skb, packet);
+	if (stamp)
+		return stamp == STAMP_WANTED(packet->acknowledgement);
+	return ours && is_connection(socket_state(skb, packet));
 }
 
-/* To any state but half-open. */
-static __always_inline void advance(struct finding *found, enum line_state state, __u64 now_ns)
+/* True: the line is in another state now. */
+static __always_inline bool advance(struct finding *found, enum line_state state)
 {
-	if (TAG_STATE(found->tag) != state && line_become(found, state))
-		line_stamp(found->line, now_ns);
+	return TAG_STATE(found->tag) != state && line_become(found, state);
 }
 
-static __always_inline void advance_by_request(
-	struct __sk_buff *skb, struct finding *found, const struct packet *packet, __u64 now_ns)
+static __always_inline bool advance_by_request(
+	struct __sk_buff *skb, struct finding *found, const struct packet *packet, bool ours)
 {
 	__u8 state = TAG_STATE(found->tag);
 
 	if (packet->protocol != IPPROTO_TCP)
-		return;
-	if (closes(packet)) {
-		advance(found, LINE_CLOSING, now_ns);
-	} else if (opens(packet)) {
+		return false;
+	if (closes(packet))
+		return advance(found, LINE_CLOSING);
+	if (opens(packet)) {
 		if (state == LINE_CLOSING)
 			line_reopen(found);
-	} else if (state == LINE_HALF_OPEN && acknowledges(skb, packet, peek(&found->line->stamp))) {
-		advance(found, LINE_ESTABLISHED, now_ns);
+		return false;
 	}
+	return state == LINE_HALF_OPEN && acknowledges(skb, packet, peek(&found->line->stamp), ours) &&
+	       advance(found, LINE_ESTABLISHED);
 }
 
-static __always_inline void advance_by_response(
-	struct finding *found, const struct packet *packet, __u64 now_ns)
+/* `vouched`: another gateway says that it has the flow, so what is no handshake shows that there is a connection. */
+static __always_inline bool advance_by_response(
+	struct finding *found, const struct packet *packet, bool vouched)
 {
 	__u8 state = TAG_STATE(found->tag);
 
-	if (packet->protocol != IPPROTO_TCP) {
-		if (state == LINE_HALF_OPEN)
-			advance(found, LINE_ESTABLISHED, now_ns);
-	} else if (closes(packet)) {
-		advance(found, LINE_CLOSING, now_ns);
-	} else if (state == LINE_HALF_OPEN && packet->tcp_flags & TCP_SYN) {
-		line_want(found, packet->sequence + 1);
+	if (packet->protocol != IPPROTO_TCP)
+		return state == LINE_HALF_OPEN && advance(found, LINE_ESTABLISHED);
+	if (closes(packet))
+		return advance(found, LINE_CLOSING);
+	if (packet->tcp_flags & TCP_SYN) {
+		if (state == LINE_CLOSING && opens(packet))
+			line_reopen(found);
+		if (TAG_STATE(found->tag) == LINE_HALF_OPEN)
+			line_want(found, packet->sequence + 1);
+		return false;
+	}
+	return vouched && state == LINE_HALF_OPEN && advance(found, LINE_ESTABLISHED);
+}
+
+/* ---- New lines ----------------------------------------------------------------------------------------- */
+
+#define LINE_REFUSED  0
+#define LINE_RIVALLED (-1)
+
+/* A line for a key that was looked for and not found; `what` is NEW_FLOW() or NEW_DEVICE. Its index + 1, or LINE_*. */
+#define NEW_FLOW(state) (CHANGE_FLOW << 8 | (state))
+#define NEW_DEVICE      (CHANGE_DEVICE << 8 | LINE_ESTABLISHED)
+SUBPROGRAM int insert_line(
+	const struct settings *config, const struct line_key *key, __u64 home, __u64 stamp, __u32 what)
+{
+	bool device = what >> 8 == CHANGE_DEVICE;
+	struct finding new = {.tag = (__u8)what, .home = home};
+	struct table table;
+
+	if (!config || !key)
+		return LINE_REFUSED;
+	table = device ? device_table(config, bpf_ktime_get_coarse_ns())
+		       : flow_table(config, bpf_ktime_get_coarse_ns());
+	switch (table_insert(&table, key, hash_of(key, config->hash_seed), stamp, &new)) {
+	case INSERTED:
+		return new.index + 1;
+	case INSERT_RIVALLED:
+		return LINE_RIVALLED;
+	default:
+		return LINE_REFUSED;
 	}
 }
 
 /* ---- Requests ------------------------------------------------------------------------------------------ */
 
-/* From now on the flow's responses go to `tunnel`. False: there was no line for it. */
-static __always_inline bool learn_flow(struct __sk_buff *skb, const struct table *table,
-	const struct packet *packet, __u16 zone, __u16 tunnel)
+/*
+ * What a request taught, in one word: who owns its flow (0: nobody yet, the members are to be asked), whether that is
+ * news, and what had to go without a line.
+ */
+#define LEARNED_OWNER(learned) ((__u8)(learned))
+#define FLOW_NEW               0x100
+#define FLOW_REFUSED           0x200
+#define DEVICE_REFUSED         0x400
+#define FLOW_UNKNOWN           (-1)
+#define DEVICE_UNKNOWN         (-1)
+
+/* What a line's home word says with another owner. */
+#define WAY_OF_OWNER(way, owner) (((way) & ~0xffU) | (owner))
+
+static __always_inline __u64 first_stamp(__u64 now_ns, __u8 state, __u8 protocol, __u8 owner)
+{
+	if (!owner)
+		return STAMP_ASKED(now_ns / 1000000);
+	return is_unproved(state, protocol) ? 0 : realtime_of(now_ns);
+}
+
+/* The owner of a flow with a line, as of this packet. */
+static __always_inline __u8 owner_of_known(struct __sk_buff *skb, const struct table *table,
+	const struct packet *packet, const struct finding *found)
 {
 	const struct settings *config = table->settings;
-	struct finding found = {};
-	enum inserted inserted;
-	struct line_key key;
-	__u64 hash;
+	__u8 owner = HOME_OWNER(found->home);
 
+	if (owner == config->gateway)
+		return owner;
+	if (!owner)
+		return owner_of_asked(config, packet,
+			packet->protocol == IPPROTO_TCP ? socket_state(skb, packet) : TCP_STATE_NONE,
+			(__u32)peek(&found->line->stamp), table_now(table));
+	if (opens(packet) && TAG_STATE(found->tag) == LINE_CLOSING)
+		return owner_of_first(config, packet, TCP_STATE_NONE);
+	return has_lapsed(config, packet, owner) ? config->gateway : owner;
+}
+
+/* Somebody owns the flow at last: its members are not asked any more, and its stamp is that of any half-open line. */
+static __always_inline void end_asking(const struct finding *found)
+{
+	__u64 stamp = peek(&found->line->stamp);
+
+	if (stamp >> 32 == STAMP_ASKED(0) >> 32)
+		swap_word(&found->line->stamp, stamp, 0);
+}
+
+/*
+ * A request came in by `way`: a home word without its time, whose owner is 0 when it is to be found out. Answers
+ * LEARNED_OWNER() and flags, or FLOW_UNKNOWN.
+ */
+SUBPROGRAM int learn_known_flow(struct __sk_buff *skb, const struct settings *config,
+	const struct packet *packet, __u16 zone, __u32 way)
+{
+	struct finding found = {};
+	struct line_key key;
+	struct table table;
+	__u8 owner, before;
+	bool changed;
+
+	if (!config || !packet)
+		return FLOW_UNKNOWN;
+	table = flow_table(config, bpf_ktime_get_coarse_ns());
 	key_of_request(&key, packet, zone);
-	hash = hash_of(&key, config->hash_seed);
-	if (table_find(table, &key, hash, &found)) {
-		line_touch(table, &found, HOME_WAY(HOME(0, tunnel, config->gateway, HOME_OWNER(found.home))));
-		advance_by_request(skb, &found, packet, table->now_ns);
-	} else {
-		if (closes(packet))
-			return true;
-		found.tag = first_state(skb, packet);
-		found.home = HOME(table_now(table), tunnel, config->gateway, config->gateway);
-		inserted = table_insert(table, &key, hash,
-			TAG_STATE(found.tag) == LINE_HALF_OPEN ? 0 : table->now_ns, &found);
-		if (inserted != INSERTED)
-			return inserted != INSERT_REFUSED;
-		reset_line_counters(config, found.index);
-	}
+	if (!table_find(&table, &key, hash_of(&key, config->hash_seed), &found))
+		return FLOW_UNKNOWN;
+	before = HOME_OWNER(found.home);
+	owner = HOME_OWNER(way) ?: owner_of_known(skb, &table, packet, &found);
+	changed = line_touch(&table, &found, WAY_OF_OWNER(way, owner));
+	if (!before && owner)
+		end_asking(&found);
+	if (owner)
+		changed |= advance_by_request(skb, &found, packet, owner == config->gateway);
+	if (changed && owner)
+		note_change(&table, &found, packet->protocol, HOME_GATEWAY(way) == config->gateway);
 	count_line(config, found.index, DIRECTION_REQUEST, skb->gso_segs ?: 1, packet->length);
-	return true;
+	return owner != before ? owner | FLOW_NEW : owner;
 }
 
-/* The device was last seen behind `tunnel`. False: there was no line for it. */
-static __always_inline bool learn_device(
-	const struct table *table, const struct packet *packet, __u16 zone, __u16 tunnel)
-{
-	const struct settings *config = table->settings;
-	struct finding found = {};
-	struct line_key key;
-	__u64 hash;
-
-	key_of_device(&key, packet->source, zone);
-	hash = hash_of(&key, config->hash_seed);
-	if (table_find(table, &key, hash, &found)) {
-		line_touch(table, &found, HOME_WAY(HOME(0, tunnel, config->gateway, HOME_OWNER(found.home))));
-		return true;
-	}
-	found.tag = LINE_ESTABLISHED;
-	found.home = HOME(table_now(table), tunnel, config->gateway, config->gateway);
-	return table_insert(table, &key, hash, table->now_ns, &found) != INSERT_REFUSED;
-}
-
-/* What had to go without a line. */
-#define FLOW_REFUSED   1
-#define DEVICE_REFUSED 2
-
-/* A request came in by `tunnel`. A later fragment has no ports, so it tells of the device alone. */
-SUBPROGRAM int learn_request(struct __sk_buff *skb, const struct settings *config,
-	const struct packet *packet, __u16 zone, __u16 tunnel)
+/* The same of a flow that has no line. FIN and RST leave none. */
+SUBPROGRAM int learn_new_flow(struct __sk_buff *skb, const struct settings *config,
+	const struct packet *packet, __u16 zone, __u32 way)
 {
 	__u64 now_ns = bpf_ktime_get_coarse_ns();
-	struct table table;
-	int refused = 0;
+	int socket = TCP_STATE_NONE, line;
+	struct line_key key;
+	__u8 owner, state;
 
 	if (!config || !packet)
 		return 0;
-	if (packet->fragment != FRAGMENT_LATER) {
-		table = flow_table(config, now_ns);
-		if (!learn_flow(skb, &table, packet, zone, tunnel))
-			refused |= FLOW_REFUSED;
-	}
-	table = device_table(config, now_ns);
-	if (!learn_device(&table, packet, zone, tunnel))
-		refused |= DEVICE_REFUSED;
-	return refused;
+	if (closes(packet) && config->relay == RELAY_OFF)
+		return config->gateway;
+	if (packet->protocol == IPPROTO_TCP && !opens(packet))
+		socket = socket_state(skb, packet);
+	owner = HOME_OWNER(way) ?: owner_of_first(config, packet, socket);
+	if (closes(packet))
+		return owner;
+	state = is_connection(socket) ? LINE_ESTABLISHED : LINE_HALF_OPEN;
+	key_of_request(&key, packet, zone);
+	line = insert_line(config, &key, HOME(now_ns / 1000000, 0, 0, 0) | WAY_OF_OWNER(way, owner),
+		first_stamp(now_ns, state, packet->protocol, owner), NEW_FLOW(state));
+	if (line <= 0)
+		return line == LINE_REFUSED ? owner | FLOW_REFUSED : owner;
+	reset_line_counters(config, line - 1);
+	count_line(config, line - 1, DIRECTION_REQUEST, skb->gso_segs ?: 1, packet->length);
+	if (state == LINE_ESTABLISHED && HOME_GATEWAY(way) == config->gateway)
+		tell(config, CHANGE_FLOW, line - 1);
+	return owner | FLOW_NEW;
+}
+
+/* The device was last seen by `way`, and its newest flow is the way's owner's; 0: it has none that is news. */
+SUBPROGRAM int learn_known_device(
+	const struct settings *config, const struct packet *packet, __u16 zone, __u32 way)
+{
+	struct finding found = {};
+	struct line_key key;
+	struct table table;
+	__u32 before;
+
+	if (!config || !packet)
+		return 0;
+	table = device_table(config, bpf_ktime_get_coarse_ns());
+	key_of_device(&key, packet->source, zone);
+	if (!table_find(&table, &key, hash_of(&key, config->hash_seed), &found))
+		return DEVICE_UNKNOWN;
+	before = HOME_WAY(found.home);
+	if (!HOME_OWNER(way))
+		way |= HOME_OWNER(before);
+	if (!line_touch(&table, &found, way) || WAY_OF_OWNER(before, 0) == WAY_OF_OWNER(way, 0))
+		return 0;
+	line_stamp(found.line, realtime_of(table.now_ns));
+	if (HOME_GATEWAY(way) == config->gateway)
+		tell(config, CHANGE_DEVICE, found.index);
+	return 0;
+}
+
+SUBPROGRAM int learn_new_device(
+	const struct settings *config, const struct packet *packet, __u16 zone, __u32 way)
+{
+	__u64 now_ns = bpf_ktime_get_coarse_ns();
+	struct line_key key;
+	int line;
+
+	if (!config || !packet)
+		return 0;
+	key_of_device(&key, packet->source, zone);
+	if (!HOME_OWNER(way))
+		way |= config->gateway;
+	line = insert_line(
+		config, &key, HOME(now_ns / 1000000, 0, 0, 0) | way, realtime_of(now_ns), NEW_DEVICE);
+	if (line <= 0)
+		return line == LINE_REFUSED ? DEVICE_REFUSED : 0;
+	if (HOME_GATEWAY(way) == config->gateway)
+		tell(config, CHANGE_DEVICE, line - 1);
+	return 0;
+}
+
+/* A later fragment has no ports, so it tells of the device alone. */
+static __always_inline int learn(struct __sk_buff *skb, const struct settings *config,
+	const struct packet *packet, __u16 zone, __u32 way)
+{
+	int flow = 0, device;
+
+	if (packet->fragment != FRAGMENT_LATER)
+		flow = learn_known_flow(skb, config, packet, zone, way);
+	if (flow == FLOW_UNKNOWN)
+		flow = learn_new_flow(skb, config, packet, zone, way);
+	way = WAY_OF_OWNER(way, flow & FLOW_NEW ? LEARNED_OWNER(flow) : 0);
+	device = learn_known_device(config, packet, zone, way);
+	if (device == DEVICE_UNKNOWN)
+		device = learn_new_device(config, packet, zone, way);
+	return flow | device;
+}
+
+static __always_inline int learn_and_count(struct __sk_buff *skb, const struct settings *config,
+	const struct packet *packet, __u16 zone, __u32 way)
+{
+	int learned = learn(skb, config, packet, zone, way);
+
+	if (learned & FLOW_REFUSED)
+		count(REASON_entry_refused, 1, packet->length);
+	if (learned & DEVICE_REFUSED)
+		count(REASON_device_refused, 1, packet->length);
+	return learned;
+}
+
+/* A request that came in here by `tunnel`. Answers LEARNED_OWNER() and flags. */
+static __always_inline int learn_request(struct __sk_buff *skb, const struct settings *config,
+	const struct packet *packet, __u16 zone, __u16 tunnel)
+{
+	return learn_and_count(skb, config, packet, zone, HOME_WAY(HOME(0, tunnel, config->gateway, 0)));
+}
+
+/*
+ * A request that came in by another gateway's tunnel, and that its gateway, `sender`, relayed to us, the owner. It
+ * tells gwd of it, not we. An ICMP error teaches nothing.
+ */
+static __always_inline void learn_relayed(struct __sk_buff *skb, const struct settings *config,
+	const struct packet *packet, __u16 zone, __u16 tunnel, __u8 sender)
+{
+	if (packet->icmp != ICMP_KIND_ERROR)
+		learn_and_count(
+			skb, config, packet, zone, HOME_WAY(HOME(0, tunnel, sender, config->gateway)));
+}
+
+/* ---- Questions of members ------------------------------------------------------------------------------ */
+
+SUBPROGRAM int is_our_flow(
+	struct __sk_buff *skb, const struct settings *config, const struct packet *packet, __u16 zone)
+{
+	struct finding found = {};
+	struct line_key key;
+
+	if (!config || !packet || packet->fragment == FRAGMENT_LATER || packet->icmp == ICMP_KIND_ERROR)
+		return false;
+	key_of_request(&key, packet, zone);
+	if (find_flow(config, &key, bpf_ktime_get_coarse_ns(), &found) &&
+		HOME_OWNER(found.home) == config->gateway)
+		return true;
+	return packet->protocol == IPPROTO_TCP && is_at_home(socket_state(skb, packet));
+}
+
+/* A member asks whose the flow is of a request that came in by its `tunnel`. True: ours, and we have learned it. */
+static __always_inline bool claim_asked(struct __sk_buff *skb, const struct settings *config,
+	const struct packet *packet, __u16 zone, __u16 tunnel, __u8 sender)
+{
+	if (!is_our_flow(skb, config, packet, zone))
+		return false;
+	learn_relayed(skb, config, packet, zone, tunnel, sender);
+	return true;
+}
+
+/* Who has an ICMP error about `quoted`, a response: whoever owns its flow. An owner that is gone needs no error. */
+static __always_inline __u8 owner_of_quoted(
+	const struct settings *config, const struct packet *quoted, __u16 zone)
+{
+	struct finding found = {};
+	struct line_key key;
+
+	key_of_response(&key, quoted, zone);
+	if (config->relay != RELAY_OFF && find_flow(config, &key, bpf_ktime_get_coarse_ns(), &found) &&
+		is_living(HOME_OWNER(found.home)))
+		return HOME_OWNER(found.home);
+	return config->gateway;
+}
+
+/* ---- Responses ----------------------------------------------------------------------------------------- */
+
+/* A first packet to a device from a process here. */
+static __always_inline bool opens_to_device(const struct packet *packet)
+{
+	if (packet->protocol == IPPROTO_TCP)
+		return opens(packet);
+	return packet->protocol == IPPROTO_UDP || (packet->icmp == ICMP_KIND_ECHO && !packet->echo_reply);
+}
+
+/*
+ * A packet of our stack's for a flow that has no line: if it opens one, that is ours, and the members are told at once,
+ * since the answer may come in by any of them. It has no way home yet: until the device answers it goes by the
+ * device's. Answers the line's index + 1, 0: it has none.
+ */
+SUBPROGRAM int learn_opened(
+	const struct settings *config, const struct packet *packet, const struct line_key *key)
+{
+	__u64 now_ns = bpf_ktime_get_coarse_ns(), stamp;
+	int line;
+
+	if (!config || !packet || !key || config->relay == RELAY_OFF || !opens_to_device(packet))
+		return 0;
+	stamp = packet->protocol == IPPROTO_TCP ? STAMP_WANTED(packet->sequence + 1) : realtime_of(now_ns);
+	line = insert_line(config, key, HOME(now_ns / 1000000, 0, config->gateway, config->gateway), stamp,
+		NEW_FLOW(LINE_HALF_OPEN));
+	if (line <= 0)
+		return 0;
+	reset_line_counters(config, line - 1);
+	tell(config, CHANGE_FLOW, line - 1);
+	return line;
+}
+
+/*
+ * A response of the flow `key`, which is alive and one step further; `writer` is the gateway that is known to have
+ * written it: ours, where it leaves our stack; a member that relayed it, and so owns the flow; 0: nobody, it surfaced
+ * inside. False: the flow has no line.
+ */
+static __always_inline bool learn_response(const struct settings *config, const struct packet *packet,
+	const struct line_key *key, __u8 writer, struct finding *found)
+{
+	struct table table = flow_table(config, bpf_ktime_get_coarse_ns());
+	bool changed, opened = writer == config->gateway && opens(packet);
+	__u8 before;
+
+	if (!table_find(&table, key, hash_of(key, config->hash_seed), found))
+		return false;
+	before = HOME_OWNER(found->home);
+	if (writer == config->gateway && !opened)
+		writer = before;
+	changed = line_touch(&table, found, WAY_OF_OWNER(HOME_WAY(found->home), writer ?: before));
+	if (!before && writer)
+		end_asking(found);
+	changed |= advance_by_response(found, packet, writer && writer != config->gateway);
+	if (changed)
+		note_change(&table, found, packet->protocol, true);
+	return true;
 }
 
 #endif

@@ -9,6 +9,7 @@
 #define HOMEWARD_MAPS_H
 
 #include <linux/bpf.h>
+#include <stdbool.h>
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/abi.h"
@@ -63,9 +64,26 @@ static __always_inline const struct tunnel_entry *tunnel_by_number(__u32 number)
 	return bpf_map_lookup_elem(&tunnels, &number);
 }
 
+/* The copy is for Linux 6.1, which takes no key of a map from memory that is reached through an argument. */
 static __always_inline const struct local_entry *local_by_address(const __u8 address[16])
 {
-	return bpf_map_lookup_elem(&locals, address);
+	__u64 key[2];
+
+	__builtin_memcpy(key, address, sizeof(key));
+	return bpf_map_lookup_elem(&locals, key);
+}
+
+static __always_inline const struct member_entry *member_by_number(__u32 gateway)
+{
+	return bpf_map_lookup_elem(&members, &gateway);
+}
+
+/* Another gateway of the array that is not known to be dead. */
+static __always_inline bool is_living(__u32 gateway)
+{
+	const struct member_entry *member = member_by_number(gateway);
+
+	return member && (member->state == MEMBER_ALIVE || member->state == MEMBER_SUSPECT);
 }
 
 /* Who holds an address in a space; 0: nobody. */
@@ -77,6 +95,16 @@ static __always_inline __u16 holder_of(__u16 space, __u16 which, const __u8 addr
 	__builtin_memcpy(key.address, address, 16);
 	value = bpf_map_lookup_elem(&prefixes, &key);
 	return value ? value->provider : 0;
+}
+
+static __always_inline void count(__u32 reason, __u32 packets, __u32 bytes)
+{
+	struct reason_count *entry = bpf_map_lookup_elem(&reasons, &reason);
+
+	if (!entry)
+		return;
+	entry->packets += packets;
+	entry->bytes += bytes;
 }
 
 #endif

@@ -89,6 +89,7 @@ struct packet {
 	__u8 fragment; /* enum fragment */
 	__u8 icmp;     /* enum icmp_kind */
 	__u8 quoted;   /* stands in an ICMP error */
+	__u8 echo_reply;
 };
 
 struct ipv4_header {
@@ -314,8 +315,10 @@ static __always_inline enum parsed parse_icmp(struct __sk_buff *skb, struct pack
 	if (packet->transport + sizeof(icmp) > end || load_bytes(skb, packet->transport, &icmp, sizeof(icmp)))
 		return PARSED_MALFORMED;
 	packet->icmp = icmp_kind(packet->version, icmp.type);
-	if (packet->icmp == ICMP_KIND_ECHO)
+	if (packet->icmp == ICMP_KIND_ECHO) {
 		packet->source_port = icmp.id;
+		packet->echo_reply = icmp.type == (packet->version == 4 ? 0 : 129);
+	}
 	packet->payload = packet->transport + sizeof(icmp);
 	return PARSED;
 }

@@ -248,13 +248,6 @@ SUBPROGRAM int ask_member(
 	return send_copy(skb, config, RELAY_TO_GATEWAY(to));
 }
 
-static __always_inline bool is_living(__u32 gateway)
-{
-	const struct member_entry *member = member_by_number(gateway);
-
-	return member && (member->state == MEMBER_ALIVE || member->state == MEMBER_SUSPECT);
-}
-
 SUBPROGRAM int ask_members(
 	struct __sk_buff *skb, const struct settings *config, const struct packet *packet, __u32 tunnel)
 {

@@ -18,21 +18,21 @@ struct response {
 	struct line_key key; /* of the flow */
 	__u64 home;          /* the flow's, 0 if it has no line */
 	__u32 line;          /* index + 1, 0 if it has none */
+	__u8 owner;          /* who wrote it, as learn_response() takes it */
 };
 
 /* The flow is alive and one step further. */
-static __always_inline void note_response(
-	const struct settings *config, const struct packet *packet, struct response *response, __u64 now_ns)
+SUBPROGRAM int note_response(
+	const struct settings *config, const struct packet *packet, struct response *response)
 {
-	struct table table = flow_table(config, now_ns);
 	struct finding found = {};
 
-	if (!find_flow(config, &response->key, now_ns, &found))
-		return;
-	line_touch(&table, &found, HOME_WAY(found.home));
-	advance_by_response(&found, packet, now_ns);
+	if (!config || !packet || !response ||
+		!learn_response(config, packet, &response->key, response->owner, &found))
+		return false;
 	response->home = found.home;
 	response->line = found.index + 1;
+	return true;
 }
 
 static __always_inline void follow_first_fragment(
@@ -47,13 +47,16 @@ static __always_inline void follow_first_fragment(
 }
 
 /* An error about a packet that did not come from there (it would be a defect of our stack) goes by the device. */
-static __always_inline enum parsed follow_quoted(struct __sk_buff *skb, const struct settings *config,
+SUBPROGRAM enum parsed follow_quoted(struct __sk_buff *skb, const struct settings *config,
 	const struct packet *packet, __u16 zone, struct response *response)
 {
 	struct packet quoted;
 	struct finding found = {};
-	enum parsed parsed = parse_quoted(skb, packet, &quoted);
+	enum parsed parsed;
 
+	if (!config || !packet || !response)
+		return PARSED_MALFORMED;
+	parsed = parse_quoted(skb, packet, &quoted);
 	if (parsed != PARSED || !same_address(quoted.source, packet->destination))
 		return parsed;
 	key_of_request(&response->key, &quoted, zone);
@@ -62,18 +65,16 @@ static __always_inline enum parsed follow_quoted(struct __sk_buff *skb, const st
 	return PARSED;
 }
 
-SUBPROGRAM enum parsed find_flow_of_response(struct __sk_buff *skb, const struct settings *config,
+static __always_inline enum parsed find_flow_of_response(struct __sk_buff *skb, const struct settings *config,
 	const struct packet *packet, __u16 zone, struct response *response)
 {
-	if (!config || !packet || !response)
-		return PARSED_MALFORMED;
 	key_of_response(&response->key, packet, zone);
 	if (packet->icmp == ICMP_KIND_ERROR)
 		return follow_quoted(skb, config, packet, zone, response);
 	if (packet->fragment == FRAGMENT_LATER)
 		follow_first_fragment(packet, zone, response);
-	else
-		note_response(config, packet, response, bpf_ktime_get_coarse_ns());
+	else if (!note_response(config, packet, response) && response->owner == config->gateway)
+		response->line = learn_opened(config, packet, &response->key);
 	return PARSED;
 }
 
@@ -90,7 +91,8 @@ static __always_inline int respond(
 	if (!way.tunnel)
 		return drop(skb, way.reason);
 	if (packet->fragment == FRAGMENT_FIRST)
-		remember_fragment(packet, zone, &way, response.line);
+		remember_fragment(
+			packet, zone, HOME_WAY(HOME(0, way.tunnel, way.gateway, way.gateway)), response.line);
 	if (response.line)
 		count_line(config, response.line - 1, DIRECTION_RESPONSE, skb->gso_segs ?: 1, packet->length);
 	clamp_mss(skb, config, packet);

@@ -15,16 +15,6 @@
 
 enum { DECISION_REASON, DECISION_TUNNEL }; /* in __sk_buff.cb */
 
-static __always_inline void count(__u32 reason, __u32 packets, __u32 bytes)
-{
-	struct reason_count *entry = bpf_map_lookup_elem(&reasons, &reason);
-
-	if (!entry)
-		return;
-	entry->packets += packets;
-	entry->bytes += bytes;
-}
-
 static __always_inline void decide_counted(
 	struct __sk_buff *skb, enum reason reason, __u16 tunnel, __u32 packets, __u32 bytes)
 {
