@@ -107,17 +107,33 @@ static __always_inline int explain_respond(
 	explain_way(config, explanation);
 	if (explanation->way_tunnel && explanation->length > config->mtu)
 		return REASON_too_big;
+	if (explanation->way_tunnel && explanation->way_gateway != config->gateway)
+		return REASON_relayed_response;
 	return explanation->way_reason;
 }
 
 /*
- * A relay is Geneve to our underlay; nobody is a member yet. The address is the packet's, on the stack: Linux 6.1 takes
- * no key of a map from an argument's memory.
+ * A relay is Geneve to our underlay. Of its sender only the address is known here; of the rest, whether it is true, only
+ * the packet could say. The address is the packet's, on the stack: Linux 6.1 takes no key of a map from an argument's
+ * memory.
  */
 static __always_inline bool is_relay(const struct explanation *explanation, const struct packet *packet)
 {
 	return explanation->kind == EXPLAIN_PACKET && explanation->key.protocol == IPPROTO_UDP &&
 	       explanation->key.source_port == bpf_htons(RELAY_PORT) && is_underlay(packet->destination);
+}
+
+static __always_inline enum reason explain_relay(const struct settings *config, const struct packet *packet)
+{
+	if (config->relay == RELAY_OFF)
+		return REASON_relay_not_member;
+	for (__u32 gateway = 1; gateway < GATEWAY_NUMBERS; gateway++) {
+		const struct member_entry *member = member_by_number(gateway);
+
+		if (member && member->state != MEMBER_NONE && same_address(member->address, packet->source))
+			return REASON_passed_relay;
+	}
+	return REASON_relay_not_member;
 }
 
 /* return_egress, or uplink_xdp and uplink_ingress. */
@@ -132,7 +148,7 @@ SUBPROGRAM int explain_response(const struct settings *config, struct explanatio
 	uplink = explanation->direction == EXPLAIN_UPLINK;
 	packet_between(&packet, explanation, explanation->key.destination, explanation->key.source);
 	if (uplink && is_relay(explanation, &packet))
-		return REASON_relay_not_member;
+		return explain_relay(config, &packet);
 	if (!is_loopback(packet.source, &zone))
 		return uplink ? REASON_passed_other : REASON_source_not_loopback;
 	if (uplink && is_for_us_or_inside(&packet))

@@ -9,6 +9,8 @@
  * the one that holds the address in the flow's zone (the exit check of promise 7), so that a stale or
  * poisoned line costs a packet and never hands it to another customer.
  *
+ * A way may be another gateway's: then the response is relayed there, as long as that gateway may live.
+ *
  * The neighbour at the far end of a tunnel's link is no provider's: it is answered through that tunnel,
  * usable or not, since BFD and BGP, by which a tunnel becomes usable, are its business too.
  */
@@ -43,7 +45,8 @@ static __always_inline bool take_home(struct way *way, __u64 home, enum reason r
 	return true;
 }
 
-static __always_inline bool take_provider(struct way *way)
+/* By any gateway's tunnel, or by ours alone: `gateway` then is our number, else 0. */
+static __always_inline bool take_provider(struct way *way, __u8 gateway)
 {
 	__u32 number = way->provider;
 	const struct provider_entry *provider = bpf_map_lookup_elem(&providers, &number);
@@ -53,6 +56,8 @@ static __always_inline bool take_provider(struct way *way)
 	for (__u32 i = 0; i < PROVIDER_WAYS_MAX && i < provider->count; i++) {
 		const struct provider_way *candidate = &provider->ways[i];
 
+		if (gateway && candidate->gateway != gateway)
+			continue;
 		if (take_home(way, HOME(0, candidate->tunnel, candidate->gateway, 0), REASON_home_provider))
 			return true;
 	}
@@ -78,14 +83,24 @@ static __always_inline void refuse_way(struct way *way, enum reason reason)
 	way->reason = reason;
 }
 
-/* What stands between a way and its use: promise 7, and that nobody relays yet. */
+/* Another gateway's tunnel can be reached as long as that may live. */
+static __always_inline bool leads_out(const struct way *way, const struct settings *config)
+{
+	const struct tunnel_entry *tunnel = tunnel_by_number(way->tunnel);
+
+	if (!tunnel || tunnel->gateway != way->gateway)
+		return false;
+	return way->gateway == config->gateway ? tunnel->ifindex : is_living(way->gateway);
+}
+
+/* What stands between a way and its use: promise 7, and whether we relay. */
 static __always_inline void check_exit(struct way *way, const struct settings *config)
 {
 	const struct tunnel_entry *tunnel = tunnel_by_number(way->tunnel);
 
-	if (way->gateway != config->gateway)
+	if (way->gateway != config->gateway && config->relay == RELAY_OFF)
 		refuse_way(way, REASON_way_elsewhere);
-	else if (!tunnel || !tunnel->ifindex)
+	else if (!tunnel || !leads_out(way, config))
 		refuse_way(way, REASON_no_way_home);
 	else if (tunnel->provider != way->provider && way->reason != REASON_home_link)
 		refuse_way(way, REASON_exit_refused);
@@ -109,11 +124,35 @@ SUBPROGRAM enum reason find_way_home(
 	if (!take_home(way, flow_home, REASON_home_flow) &&
 		!(find_device(config, key->source, key->zone, bpf_ktime_get_coarse_ns(), &device) &&
 			take_home(way, device.home, REASON_home_device)) &&
-		!take_provider(way)) {
+		!take_provider(way, 0)) {
 		refuse_way(way, REASON_no_way_home);
 		return way->reason;
 	}
 	check_exit(way, config);
+	return way->reason;
+}
+
+/*
+ * The way home of a response that a member relayed to us: by the tunnel that it named, else by another of ours; whatever
+ * it is, the packet is not relayed again. `way` is zero before.
+ */
+SUBPROGRAM enum reason find_way_of_relayed(
+	const struct settings *config, const struct line_key *key, __u32 tunnel, struct way *way)
+{
+	const struct tunnel_entry *named = tunnel_by_number(tunnel);
+
+	if (!config || !key || !way)
+		return REASON_internal;
+	way->provider = holder_of(SPACE_ZONE, key->zone, key->source);
+	if (!way->provider)
+		refuse_way(way, REASON_no_provider);
+	else if (!named || !named->provider)
+		refuse_way(way, REASON_relay_no_tunnel);
+	else if (take_home(way, HOME(0, tunnel, config->gateway, 0), REASON_home_relay) ||
+		 take_provider(way, config->gateway))
+		check_exit(way, config);
+	else
+		refuse_way(way, REASON_no_way_home);
 	return way->reason;
 }
 

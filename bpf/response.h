@@ -12,6 +12,7 @@
 #include "bpf/fragment.h"
 #include "bpf/home.h"
 #include "bpf/learn.h"
+#include "bpf/relay.h"
 #include "bpf/verdict.h"
 
 struct response {
@@ -78,11 +79,30 @@ static __always_inline enum parsed find_flow_of_response(struct __sk_buff *skb, 
 	return PARSED;
 }
 
-/* The verdict on a packet whose source is a loopback of `zone`. */
-static __always_inline int respond(
-	struct __sk_buff *skb, const struct settings *config, const struct packet *packet, __u16 zone)
+/*
+ * By the way home: through the tunnel, where the kernel takes the MAC header off and does not look at the MTU, or to the
+ * gateway that has the tunnel, as a relay of `kind`.
+ */
+static __always_inline int send(struct __sk_buff *skb, const struct settings *config,
+	const struct packet *packet, const struct way *way, enum relay_kind kind)
 {
-	struct response response = {};
+	const struct tunnel_entry *tunnel = tunnel_by_number(way->tunnel);
+
+	if (!way->tunnel || !tunnel)
+		return drop(skb, way->reason);
+	if (way->gateway != config->gateway)
+		return relay(skb, config, packet, way->gateway, way->tunnel, kind);
+	if (segment_length(skb, packet) > config->mtu)
+		return drop(skb, REASON_too_big);
+	decide(skb, way->reason, way->tunnel);
+	return bpf_redirect(tunnel->ifindex, 0);
+}
+
+/* The verdict on a packet whose source is a loopback of `zone`; as `kind` it is relayed, if it is. */
+static __always_inline int respond(struct __sk_buff *skb, const struct settings *config,
+	const struct packet *packet, __u16 zone, enum relay_kind kind)
+{
+	struct response response = {.owner = kind == RELAY_RESPONSE ? config->gateway : 0};
 	struct way way = {};
 
 	if (find_flow_of_response(skb, config, packet, zone, &response) != PARSED)
@@ -96,7 +116,7 @@ static __always_inline int respond(
 	if (response.line)
 		count_line(config, response.line - 1, DIRECTION_RESPONSE, skb->gso_segs ?: 1, packet->length);
 	clamp_mss(skb, config, packet);
-	return send(skb, config, packet, &way);
+	return send(skb, config, packet, &way, kind);
 }
 
 #endif

@@ -4,7 +4,7 @@
  * ours says, but for the inside. Nothing ever leaves through home0 itself: a packet goes home by a tunnel
  * or is dropped.
  *
- * With relays, a response whose way home is another gateway's leaves for it in send() (relay.h).
+ * A response whose way home is another gateway's leaves for it in a relay (response.h).
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -28,7 +28,7 @@ int return_egress(struct __sk_buff *skb)
 	local = local_by_address(packet.source);
 	if (!local || local->kind != LOCAL_LOOPBACK)
 		return drop(skb, REASON_source_not_loopback);
-	return respond(skb, config, &packet, local->which);
+	return respond(skb, config, &packet, local->which, RELAY_RESPONSE);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -5,13 +5,14 @@
  * stack's, malformed packets included unless they claim to come from a loopback: the uplink carries more
  * than our traffic.
  *
- * With relays, decapsulation comes first, and what was inside is judged as if it had surfaced here (relay.h).
+ * Relays are taken first: uplink_xdp has judged them already, where it is; here they are judged anyhow (relayed.h).
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/relayed.h"
 #include "bpf/response.h"
 #include "bpf/surface.h"
 
@@ -39,13 +40,17 @@ int uplink_ingress(struct __sk_buff *skb)
 	const struct settings *config = settings_get();
 	struct packet packet;
 	enum parsed parsed;
+	__u32 network;
 	__u16 zone;
 
 	if (!config || skb->pkt_type != PACKET_HOST)
 		return pass(skb, REASON_passed_other);
 	if (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6))
 		return pass(skb, REASON_passed_other);
-	parsed = parse_packet(skb, ETH_HLEN, skb->len, &packet);
+	network = skb->ifindex == config->underlay_ifindex ? 0 : ETH_HLEN;
+	parsed = parse_packet(skb, network, skb->len, &packet);
+	if (parsed == PARSED && is_relay(&packet))
+		return take_relay(skb, config, &packet);
 	if (!is_loopback(packet.source, &zone))
 		return pass(skb, REASON_passed_other);
 	if (parsed != PARSED)
@@ -55,7 +60,7 @@ int uplink_ingress(struct __sk_buff *skb)
 	if (packet.hop_limit <= 1)
 		return drop(skb, REASON_hops_exceeded);
 	spend_hop(skb, &packet);
-	return respond(skb, config, &packet, zone);
+	return respond(skb, config, &packet, zone, RELAY_SURFACED);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

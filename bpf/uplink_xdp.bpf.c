@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * uplink_xdp: XDP on every uplink, before there is an skb. It guards the relay: Geneve to our own underlay
- * address is taken from members of the array only, and as long as there is no array nobody is one.
- * Everything else passes.
+ * uplink_xdp: XDP on every uplink, before there is an skb. It guards the relay: what comes in Geneve to our own
+ * underlay address must be a relay that a member of the array vouches for (claim.h), or it ends here, cheaply. A true
+ * one passes, still encapsulated: uplink_ingress takes it. Everything else passes.
  *
  * "xdp.frags", since a veth refuses other programs when its peer's MTU is 9000, and headers are all that is
  * looked at: they are in the first, linear part. An object of its own: libxdp loads it, with the maps of
@@ -12,11 +12,16 @@
 #include <linux/if_ether.h>
 #include <bpf/bpf_helpers.h>
 
+/* Behind here an skb is an xdp_md: what is shared reads either by the same two ends, and by a helper of the same kind. */
+#define __sk_buff          xdp_md
+#define bpf_skb_load_bytes bpf_xdp_load_bytes
+
+#include "bpf/claim.h"
 #include "bpf/maps.h"
 #include "bpf/parse.h"
 #include "bpf/surface.h"
 
-/* Only headers without options are looked into: nobody relays with any, and behind them the UDP port is not ours. */
+/* Behind options, or in a later fragment, the UDP port is not ours: uplink_ingress looks there. */
 struct relay_v4 {
 	struct ethhdr ethernet;
 	struct ipv4_header ip;
@@ -52,25 +57,31 @@ static __always_inline bool is_relay_v6(const struct relay_v6 *relay, const void
 	return is_underlay(address);
 }
 
+/* What passes is counted by uplink_ingress, for what becomes of it. */
+static __always_inline int judge(struct xdp_md *context)
+{
+	const struct settings *config = settings_get();
+	struct relay relay = {};
+	__u32 reason = config ? judge_relay(context, config, ETH_HLEN, &relay) : REASON_internal;
+
+	if (reason == REASON_passed_relay)
+		return XDP_PASS;
+	count(reason, 1, context->data_end - context->data);
+	return XDP_DROP;
+}
+
 SEC("xdp.frags")
 int uplink_xdp(struct xdp_md *context)
 {
 	const void *data = (void *)(long)context->data, *end = (void *)(long)context->data_end;
 	const struct ethhdr *ethernet = data;
-	__u32 reason = REASON_relay_not_member;
-	struct reason_count *count;
 
 	if ((const void *)(ethernet + 1) > end)
 		return XDP_PASS;
 	if (!(ethernet->h_proto == bpf_htons(ETH_P_IP) && is_relay_v4(data, end)) &&
 		!(ethernet->h_proto == bpf_htons(ETH_P_IPV6) && is_relay_v6(data, end)))
 		return XDP_PASS;
-	count = bpf_map_lookup_elem(&reasons, &reason);
-	if (count) {
-		count->packets++;
-		count->bytes += end - data;
-	}
-	return XDP_DROP;
+	return judge(context);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

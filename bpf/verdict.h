@@ -52,18 +52,4 @@ static __always_inline __u32 segment_length(const struct __sk_buff *skb, const s
 	return skb->gso_size ? packet->payload - packet->network + skb->gso_size : packet->length;
 }
 
-/* Through the tunnel. The kernel takes the MAC header off, and does not look at the MTU. */
-static __always_inline int send(struct __sk_buff *skb, const struct settings *config,
-	const struct packet *packet, const struct way *way)
-{
-	const struct tunnel_entry *tunnel = tunnel_by_number(way->tunnel);
-
-	if (!way->tunnel || !tunnel)
-		return drop(skb, way->reason);
-	if (segment_length(skb, packet) > config->mtu)
-		return drop(skb, REASON_too_big);
-	decide(skb, way->reason, way->tunnel);
-	return bpf_redirect(tunnel->ifindex, 0);
-}
-
 #endif

@@ -19,6 +19,7 @@ static const char *const addresses[WHO_COUNT][2] = {
 	[NEIGHBOUR_102] = {"169.254.2.2", "fd00:2::2"},
 	[INSIDE] = {"10.0.7.7", "fd00:10::7"},
 	[UNDERLAY] = {"10.0.0.11", "fd00:10::11"},
+	[MEMBER] = {"10.0.0.12", "fd00:10::12"},
 	[MULTICAST] = {"224.0.0.5", "ff02::5"},
 	[LINK_LOCAL] = {"169.254.77.1", "fe80::1"},
 };

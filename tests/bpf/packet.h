@@ -31,6 +31,7 @@ enum who {
 	NEIGHBOUR_102,
 	INSIDE,
 	UNDERLAY,
+	MEMBER, /* gateway 2's underlay */
 	MULTICAST,
 	LINK_LOCAL,
 	WHO_COUNT

@@ -10,9 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,11 +35,12 @@ static const struct {
 	uint32_t number;
 	struct tunnel_entry entry;
 } tunnels[] = {
-	{101, {.ifindex = 1101, .provider = 1, .zone = 0}},
-	{102, {.ifindex = 1102, .provider = 1, .zone = 0}},
-	{201, {.ifindex = 1201, .provider = 2, .zone = 0}},
-	{301, {.ifindex = 1301, .provider = 3, .zone = 1}},
-	{401, {.ifindex = 0, .provider = 2, .zone = 0}},
+	{101, {.ifindex = 1101, .provider = 1, .zone = 0, .gateway = 1}},
+	{102, {.ifindex = 1102, .provider = 1, .zone = 0, .gateway = 1}},
+	{103, {.ifindex = 0, .provider = 1, .zone = 0, .gateway = 2}},
+	{201, {.ifindex = 1201, .provider = 2, .zone = 0, .gateway = 1}},
+	{301, {.ifindex = 1301, .provider = 3, .zone = 1, .gateway = 1}},
+	{401, {.ifindex = 0, .provider = 2, .zone = 0, .gateway = 1}},
 };
 
 static const struct {
@@ -110,6 +109,86 @@ static void write_configuration(void)
 	write_addresses(V6);
 }
 
+/* ---- The array ----------------------------------------------------------------------------------------- */
+
+const uint64_t scene_keys[3][2] = {{0, 0}, {0x0123456789abcdef, 0xfedcba9876543210}, {5, 7}};
+
+void scene_member_state(uint8_t gateway, enum member_state state)
+{
+	uint32_t number = gateway;
+	struct member_entry entry;
+
+	expect(!bpf_map_lookup_elem(bpf_map__fd(scene.gateway->maps.members), &number, &entry), "members");
+	entry.state = state;
+	update(scene.gateway->maps.members, &number, &entry);
+}
+
+void scene_relay(enum relay_mode mode, enum family underlay)
+{
+	struct member_entry ours = {.state = MEMBER_NONE}, theirs = {.state = MEMBER_ALIVE, .serving = 1};
+	uint32_t gateway = SCENE_GATEWAY, member = SCENE_MEMBER;
+
+	scene.settings.relay = mode;
+	scene_settings();
+	address_of(UNDERLAY, underlay, ours.address);
+	address_of(MEMBER, underlay, theirs.address);
+	update(scene.gateway->maps.members, &gateway, &ours);
+	update(scene.gateway->maps.members, &member, &theirs);
+}
+
+void scene_key(uint8_t id, const uint64_t words[2])
+{
+	struct relay_key key = {.known = words != NULL};
+	uint32_t number = id;
+
+	if (words)
+		memcpy(key.words, words, sizeof(key.words));
+	update(scene.gateway->maps.relay_keys, &number, &key);
+}
+
+static uint64_t now_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+uint32_t scene_slot(void)
+{
+	return now_ns(CLOCK_REALTIME) >> RELAY_SLOT_SHIFT;
+}
+
+void scene_clock(int32_t slots)
+{
+	struct clock_entry entry = {
+		now_ns(CLOCK_REALTIME) - now_ns(CLOCK_MONOTONIC) + slots * (1LL << RELAY_SLOT_SHIFT)};
+	uint32_t zero = 0;
+
+	update(scene.gateway->maps.clock, &zero, &entry);
+}
+
+uint32_t scene_heard(uint8_t gateway)
+{
+	uint32_t number = gateway;
+	struct heard_entry entry;
+
+	expect(!bpf_map_lookup_elem(bpf_map__fd(scene.gateway->maps.heard), &number, &entry), "heard");
+	return entry.relay_ms;
+}
+
+static void forget_array(void)
+{
+	struct heard_entry never = {0};
+	uint32_t member = SCENE_MEMBER;
+
+	scene_relay(RELAY_OFF, V4);
+	scene_key(1, scene_keys[1]);
+	scene_key(2, scene_keys[2]);
+	scene_clock(0);
+	update(scene.gateway->maps.heard, &member, &never);
+}
+
 void scene_settings(void)
 {
 	uint32_t zero = 0;
@@ -154,16 +233,20 @@ static void *map_lines(const struct bpf_map *map)
 	return lines;
 }
 
-/* A namespace of our own: programs see its sockets, and its first interface for theirs. */
+/* Where relays are routed: by home0, which forwards, to the underlay on up0. */
+static const char network[] = "ip link set lo up &&"
+			      "ip link add home0 type veth peer name home0-peer && ip link set home0 up &&"
+			      "ip link add up0 type veth peer name up0-peer && ip link set up0-peer up &&"
+			      "ip link set up0 up && ip address add 10.0.0.11/24 dev up0 &&"
+			      "ip address add fd00:10::11/64 dev up0 nodad &&"
+			      "echo 1 >/proc/sys/net/ipv4/conf/home0/forwarding &&"
+			      "echo 1 >/proc/sys/net/ipv6/conf/home0/forwarding";
+
+/* A namespace of our own: programs see its sockets and routes, and its first interface for theirs. */
 static void enter_namespace(void)
 {
-	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-	int fd;
-
 	expect(!unshare(CLONE_NEWNET), "a network namespace (are we root?)");
-	fd = socket(AF_INET, SOCK_DGRAM, 0);
-	expect(fd >= 0 && !ioctl(fd, SIOCSIFFLAGS, &request), "setting lo up");
-	close(fd);
+	expect(!system(network), "its interfaces");
 }
 
 void scene_open(void)
@@ -178,6 +261,7 @@ void scene_open(void)
 	bpf_map__set_max_entries(scene.gateway->maps.flows_1, SCENE_LINES);
 	bpf_map__set_max_entries(scene.gateway->maps.devices_1, SCENE_LINES);
 	bpf_map__set_max_entries(scene.gateway->maps.flow_counters_1, SCENE_LINES);
+	bpf_map__set_max_entries(scene.gateway->maps.changes, 4096);
 	expect(!gateway_bpf__load(scene.gateway), "loading the programs");
 	scene.flows = map_lines(scene.gateway->maps.flows_1);
 	scene.devices = map_lines(scene.gateway->maps.devices_1);
@@ -214,7 +298,7 @@ static void forget_counts(void)
 
 void scene_reset(void)
 {
-	scene.settings = (struct settings){.home_ifindex = 7,
+	scene.settings = (struct settings){.home_ifindex = if_nametoindex("home0"),
 		.flow_mask = SCENE_LINES - 1,
 		.device_mask = SCENE_LINES - 1,
 		.hash_seed = 0x5eed,
@@ -227,16 +311,20 @@ void scene_reset(void)
 		.mtu = SCENE_MTU,
 		.gateway = SCENE_GATEWAY,
 		.mss_clamp = 1,
-		.counters = 1};
+		.counters = 1,
+		.relay_key = 1,
+		.home_mac = SCENE_HOME_MAC};
 	scene_settings();
+	forget_array();
 	memset(scene.flows, 0, SCENE_LINES * sizeof(*scene.flows));
 	memset(scene.devices, 0, SCENE_LINES * sizeof(*scene.devices));
 	memset(scene.counters, 0, SCENE_LINES * sizeof(*scene.counters));
 	forget_fragments();
 	forget_counts();
 	for (size_t i = 0; i < sizeof(tunnels) / sizeof(tunnels[0]); i++)
-		scene_usable(SCENE_GATEWAY, tunnels[i].number, true);
-	scene_usable(2, 103, false);
+		if (tunnels[i].entry.gateway == SCENE_GATEWAY)
+			scene_usable(SCENE_GATEWAY, tunnels[i].number, true);
+	scene_usable(SCENE_MEMBER, 103, false);
 	scene_arrive_by(101);
 }
 

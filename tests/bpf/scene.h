@@ -7,6 +7,7 @@
  *	                         other (2), zone 0:  tunnel 201
  *	                         overlap (3), zone 1, acme's prefixes again: tunnel 301
  *	                         tunnel 401: other's, configured but not there (no interface)
+ *	gateway 2 is a member    (MEMBER on our uplink up0); it relays to us when a row lets it
  */
 #ifndef TESTS_BPF_SCENE_H
 #define TESTS_BPF_SCENE_H
@@ -18,9 +19,11 @@
 #include "bpf/gateway.skel.h"
 #include "tests/bpf/packet.h"
 
-#define SCENE_GATEWAY 1
-#define SCENE_MTU     1400
-#define SCENE_LINES   64
+#define SCENE_GATEWAY  1
+#define SCENE_MEMBER   2
+#define SCENE_MTU      1400
+#define SCENE_LINES    64
+#define SCENE_HOME_MAC {0x02, 0x68, 0x6f, 0x6d, 0x65, 0x30}
 
 struct scene {
 	struct gateway_bpf *gateway;
@@ -39,6 +42,17 @@ void scene_close(void);
 void scene_reset(void);
 void scene_settings(void);
 void scene_usable(uint8_t gateway, uint16_t tunnel, bool usable);
+/* Switches relaying on, over an underlay of that family. */
+void scene_relay(enum relay_mode mode, enum family underlay);
+void scene_member_state(uint8_t gateway, enum member_state state);
+/* Two keys are there from the first, of ids 1 and 2. NULL: takes one away. */
+void scene_key(uint8_t id, const uint64_t words[2]);
+extern const uint64_t scene_keys[3][2];
+/* The time slot that we are in, and our clock put so many slots ahead. */
+uint32_t scene_slot(void);
+void scene_clock(int32_t slots);
+/* When a member's last relay came, 0: never. */
+uint32_t scene_heard(uint8_t gateway);
 /* From which tunnel tunnel_ingress sees its packets come. 0: from none. */
 void scene_arrive_by(uint16_t tunnel);
 uint64_t scene_count(enum reason reason);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* uplink_xdp: relays to our own address are dropped and counted, and nothing else is touched. */
+/* uplink_xdp: of what comes in Geneve to our own address only true relays pass, and nothing else is touched. */
 #include <bpf/bpf.h>
 #include <string.h>
 
 #include "bpf/uplink_xdp.skel.h"
+#include "tests/bpf/envelope.h"
 #include "tests/bpf/scene_test.h"
 
 #define XDP_DROPPED 1
@@ -49,13 +50,77 @@ static int run_udp(enum who to, uint16_t port, enum family family, uint16_t frag
 	return run(packet, packet_build(&shape, family, true, packet));
 }
 
-static void a_relay_to_us_is_dropped_and_counted(void)
+static void a_stranger_s_is_dropped_and_counted(void)
 {
 	load();
 	scene_reset();
 	CU_ASSERT_EQUAL(run_udp(UNDERLAY, RELAY_PORT, V4, 0), XDP_DROPPED);
 	CU_ASSERT_EQUAL(run_udp(UNDERLAY, RELAY_PORT, V6, 0), XDP_DROPPED);
 	CU_ASSERT_EQUAL(scene_count(REASON_relay_not_member), 2);
+}
+
+static const struct shape request = {.kind = TCP,
+	.from = DEVICE,
+	.to = LOOPBACK,
+	.from_port = 1,
+	.to_port = 2,
+	.flags = ACK,
+	.payload = 60};
+
+static int run_relay(const struct envelope *envelope, enum family inner)
+{
+	uint8_t packet[PACKET_MAX], relay[PACKET_MAX];
+	size_t length = packet_build(&request, inner, false, packet);
+
+	return run(relay, envelope_build(envelope, packet, length, relay));
+}
+
+static void a_member_s_passes_and_is_heard(void)
+{
+	for (int i = 0; i < 4; i++) {
+		enum family outer = i & 1 ? V4 : V6, inner = i & 2 ? V4 : V6;
+		struct envelope envelope = envelope_from_member(outer, RELAY_REQUEST, 103);
+
+		scene_reset();
+		scene_relay(RELAY_AUTHENTICATED, outer);
+		CU_ASSERT_EQUAL(run_relay(&envelope, inner), XDP_PASSED);
+		CU_ASSERT_NOT_EQUAL(scene_heard(SCENE_MEMBER), 0);
+	}
+}
+
+static void expect_drop(const struct envelope *envelope, enum reason reason)
+{
+	uint64_t before = scene_count(reason);
+
+	CU_ASSERT_EQUAL(run_relay(envelope, V4), XDP_DROPPED);
+	CU_ASSERT_EQUAL(scene_count(reason), before + 1);
+	CU_ASSERT_EQUAL(scene_heard(SCENE_MEMBER), 0);
+}
+
+static void one_that_is_not_true_is_dropped(void)
+{
+	for (enum family outer = V4; outer <= V6; outer += 2) {
+		struct envelope true_one = envelope_from_member(outer, RELAY_REQUEST, 103), other;
+
+		scene_reset();
+		scene_relay(RELAY_AUTHENTICATED, outer);
+		other = true_one;
+		other.from = INSIDE;
+		expect_drop(&other, REASON_relay_not_member);
+		other = true_one;
+		other.kind = RELAY_KINDS;
+		expect_drop(&other, REASON_relay_malformed);
+		other = true_one;
+		other.slot -= 2;
+		if (scene_slot() == true_one.slot)
+			expect_drop(&other, REASON_relay_stale);
+		other = true_one;
+		other.words[1]++;
+		expect_drop(&other, REASON_relay_forged);
+		other = true_one;
+		other.receiver = 3;
+		expect_drop(&other, REASON_relay_forged);
+	}
 }
 
 static void everything_else_passes(void)
@@ -90,7 +155,9 @@ static void a_relay_of_every_length_is_not_read_beyond_its_end(void)
 	uplink_xdp_bpf__destroy(xdp);
 }
 
-SCENE_TESTS("bpf xdp", {"a relay to us is dropped and counted", a_relay_to_us_is_dropped_and_counted},
+SCENE_TESTS("bpf xdp", {"a stranger's is dropped and counted", a_stranger_s_is_dropped_and_counted},
+	{"a member's passes and is heard", a_member_s_passes_and_is_heard},
+	{"one that is not true is dropped", one_that_is_not_true_is_dropped},
 	{"everything else passes", everything_else_passes},
 	{"a relay of every length is not read beyond its end",
 		a_relay_of_every_length_is_not_read_beyond_its_end})
