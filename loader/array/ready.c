@@ -11,11 +11,17 @@ static bool is_read_whole(const struct peer *peer)
 	return peer->reading.scope == SCOPE_ALL || peer->reading.done == SCOPE_ALL;
 }
 
-/* Somebody who is there and ready has been, or is being read whole. */
+/* It was ready when the reading of all began: that it became so meanwhile says nothing of what we read before. */
+static bool is_source(const struct peer *peer)
+{
+	return peer->state == MEMBER_ALIVE &&
+	       (peer->reading.done_ready || (peer->reading.scope == SCOPE_ALL && peer->reading.from_ready));
+}
+
 static bool have_source(const struct array_core *core)
 {
 	FOR_EACH_PEER(core, peer)
-	if (peer->state == MEMBER_ALIVE && peer->ready && is_read_whole(peer))
+	if (is_source(peer))
 		return true;
 	return false;
 }
@@ -25,16 +31,21 @@ enum scope ready_scope(const struct array_core *core, const struct peer *peer)
 	return core->ready || (peer->ready && have_source(core)) ? SCOPE_OWN : SCOPE_ALL;
 }
 
-/* The source may have gone meanwhile: another one. */
+/* The source may have gone meanwhile: another one, or, while nobody is ready, everybody. */
 static void find_source(struct array_core *core)
 {
 	if (have_source(core))
 		return;
 	FOR_EACH_PEER(core, peer)
-	if (peer->state == MEMBER_ALIVE && peer->incoming.begun && !is_read_whole(peer)) {
-		reading_begin(peer, SCOPE_ALL);
-		if (peer->ready)
+	{
+		if (peer->state != MEMBER_ALIVE || !peer->incoming.begun)
+			continue;
+		if (peer->ready) {
+			reading_begin(peer, SCOPE_ALL);
 			return;
+		}
+		if (!is_read_whole(peer))
+			reading_begin(peer, SCOPE_ALL);
 	}
 }
 

@@ -215,6 +215,32 @@ static void another_source_when_one_goes(void)
 	world_free(world);
 }
 
+/* Who is read may become ready meanwhile, who is ready may be met second: nobody waits for what does not come. */
+static void is_ready_whoever_starts_when(void)
+{
+	for (uint64_t seed = 1; seed <= 40; seed++) {
+		struct world *world = world_new(3, seed * 77);
+		unsigned started = 0;
+
+		world->loss = 70;
+		world->delay_us = 5000;
+		node_start(&world->nodes[started++]);
+		for (size_t i = 0; i < LINES; i++)
+			node_learn(&world->nodes[0], i, false);
+		while (started < 3) {
+			run(world, (unsigned)(draw(world) % 3500));
+			node_start(&world->nodes[started++]);
+		}
+		run(world, 1000);
+		world->loss = 0;
+		run(world, 4000);
+		for (unsigned i = 0; i < 3; i++)
+			CU_ASSERT(array_ready(world->nodes[i].core));
+		expect_equal(world, LINES);
+		world_free(world);
+	}
+}
+
 /* ---- Members ------------------------------------------------------------------------------------------------------------- */
 
 static void tells_alive_suspect_and_dead(void)
@@ -419,6 +445,7 @@ UNIT_TESTS("array", {"tells a change at once", tells_a_change_at_once},
 	{"reads one whole and of the others their own", reads_one_whole_and_of_the_others_their_own},
 	{"all boot at once", all_boot_at_once}, {"waits for a bounded time", waits_for_a_bounded_time},
 	{"another source when one goes", another_source_when_one_goes},
+	{"is ready whoever starts when", is_ready_whoever_starts_when},
 	{"tells alive, suspect and dead", tells_alive_suspect_and_dead},
 	{"does not blame others for its own sleep", does_not_blame_others_for_its_own_sleep},
 	{"tells at once that it drains", tells_at_once_that_it_drains},
