@@ -2,17 +2,14 @@
 #include "replicate.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "apply/bpf.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 
-#define KEY_TEXT_MAX  1024
 #define READ_ROUNDS   8    /* batches of datagrams before others have their turn */
 #define CHANGES_US    1000 /* while changes come: how often we look, instead of being woken by each */
 #define ACCURACY_US   1    /* 0 would be sd-event's default, 250 ms */
@@ -36,24 +33,6 @@ static struct lines lines_of(const struct replication *replication)
 	const struct daemon *daemon = replication->daemon;
 
 	return (struct lines){&daemon->flows, &daemon->devices, &daemon->settings};
-}
-
-/* ---- Keys ---------------------------------------------------------------------------------------------------------- */
-
-static int read_keys(const char *path, struct array_keys *keys, struct error *error)
-{
-	_cleanup_close_ int file = open(path, O_RDONLY | O_CLOEXEC);
-	char text[KEY_TEXT_MAX];
-	ssize_t size = file < 0 ? -1 : read(file, text, sizeof(text) - 1);
-	struct error words;
-	int r;
-
-	if (size < 0)
-		return error_errno(error, -errno, "the array's key file %s", path);
-	text[size] = '\0';
-	r = array_keys_parse(text, keys, &words);
-	sodium_memzero(text, sizeof(text));
-	return r < 0 ? error_set(error, r, "the array's key file %s: %s", path, words.text) : 0;
 }
 
 /* ---- After each call of the core ------------------------------------------------------------------------------------- */
@@ -399,20 +378,16 @@ static bool is_wanted(const struct model *model)
 	return model->array.replication == REPLICATION_BROADCAST && model_has_members(model);
 }
 
-static int open_replication(struct daemon *daemon, struct error *error)
+static int open_replication(struct daemon *daemon, const struct array_keys *keys, struct error *error)
 {
 	struct replication *replication = calloc(1, sizeof(*replication));
-	struct array_keys keys = {0};
 	int r;
 
 	if (!replication)
 		return error_errno(error, -ENOMEM, "the array");
 	replication->daemon = daemon;
 	daemon->replication = replication;
-	r = read_keys(daemon->model->array.key_file, &keys, error);
-	if (r == 0)
-		r = open_core(replication, &keys, error);
-	array_keys_forget(&keys);
+	r = open_core(replication, keys, error);
 	if (r == 0)
 		r = follow(replication, error);
 	if (r < 0)
@@ -420,53 +395,60 @@ static int open_replication(struct daemon *daemon, struct error *error)
 	return r;
 }
 
-int replicate_open(struct daemon *daemon, bool waits, struct error *error)
+/* What is not wanted keeps nothing from being announced. */
+static void be_alone(struct daemon *daemon)
 {
-	int r;
-
-	if (!is_wanted(daemon->model))
-		return 0;
-	if (waits) {
-		health_array_ready(daemon->health, false);
-		daemon->status.waits_for = "a snapshot of the members' tables";
-	}
-	r = open_replication(daemon, error);
-	if (r == 0)
-		daemon->replication->waits = waits;
-	return r;
+	replicate_close(daemon);
+	daemon->status.waits_for = NULL;
+	health_array_ready(daemon->health, true);
 }
 
-static int follow_keys(struct replication *replication, struct error *error)
+static int go_by_keys(struct daemon *daemon, const struct array_keys *keys, struct error *error)
+{
+	int r = keys_vouch(daemon, keys, error);
+
+	if (r < 0)
+		return r;
+	if (!is_wanted(daemon->model)) {
+		be_alone(daemon);
+		return 0;
+	}
+	if (!daemon->replication)
+		return open_replication(daemon, keys, error);
+	array_set_keys(daemon->replication->core, keys);
+	return follow(daemon->replication, error);
+}
+
+static int go_by_model(struct daemon *daemon, struct error *error)
 {
 	struct array_keys keys = {0};
-	int r = read_keys(replication->daemon->model->array.key_file, &keys, error);
+	int r = keys_read(daemon->model, &keys, error);
 
 	if (r == 0)
-		array_set_keys(replication->core, &keys);
+		r = go_by_keys(daemon, &keys, error);
 	array_keys_forget(&keys);
 	return r;
 }
 
-static int reload(struct daemon *daemon, struct error *error)
+int replicate_open(struct daemon *daemon, bool waits, struct error *error)
 {
 	int r;
 
-	if (!is_wanted(daemon->model)) {
-		replicate_close(daemon);
-		daemon->status.waits_for = NULL;
-		health_array_ready(daemon->health, true);
-		return 0;
+	waits = waits && is_wanted(daemon->model);
+	if (waits) {
+		health_array_ready(daemon->health, false);
+		daemon->status.waits_for = "a snapshot of the members' tables";
 	}
-	if (!daemon->replication)
-		return open_replication(daemon, error);
-	r = follow_keys(daemon->replication, error);
-	return r == 0 ? follow(daemon->replication, error) : r;
+	r = go_by_model(daemon, error);
+	if (r == 0 && daemon->replication)
+		daemon->replication->waits = waits;
+	return r;
 }
 
 void replicate_reload(struct daemon *daemon)
 {
 	struct error error;
-	int r = reload(daemon, &error);
+	int r = go_by_model(daemon, &error);
 
 	if (r < 0 && !daemon->replication_fails)
 		log_error("%s; trying again", error.text);

@@ -2,6 +2,7 @@
 /*
  * Replication inside the daemon: the array's core (array/array.h) decides, this carries out.
  *
+ *	keys.c       the key file
  *	replicate.c  its life; datagrams, changes and time go in, datagrams come out
  *	members.c    what the core says of members: into maps, status and events
  *	lines.c      between the tables' lines and the core's records
@@ -44,6 +45,13 @@ struct replication {
 };
 
 struct array_time replicate_now(void);
+
+/* ---- keys.c ------------------------------------------------------------------------------------------------------- */
+
+/* What the model's key file holds; no keys when it names none. The caller forgets them. */
+int keys_read(const struct model *model, struct array_keys *keys, struct error *error);
+/* Relays go by these from now on, and come by them. */
+int keys_vouch(const struct daemon *daemon, const struct array_keys *keys, struct error *error);
 
 /* ---- members.c ---------------------------------------------------------------------------------------------------- */
 

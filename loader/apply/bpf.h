@@ -12,6 +12,7 @@
  *	bpf_attach.c      programs to interfaces: TCX, clsact, XDP
  *	bpf_fill.c        the model into the maps
  *	bpf_members.c     the other gateways, as they tell us
+ *	bpf_keys.c        what vouches for relays
  *	bpf_ask.c         usable bits, explain, reasons
  */
 #ifndef APPLY_BPF_H
@@ -86,6 +87,15 @@ int bpf_member_tunnels_set(const char *pin_dir, uint8_t gateway, const struct bp
 	size_t count, struct error *error);
 /* When a valid relay of the member last came, in the tables' milliseconds; 0: never. */
 int bpf_heard(const char *pin_dir, uint8_t number, uint32_t *relay_ms, struct error *error);
+/* What vouches for relays: SipHash's key, and how members name it. */
+struct bpf_relay_key {
+	uint8_t id; /* 1..255 */
+	uint64_t words[2];
+};
+
+/* The first one vouches for what we relay, any for what comes; all others are forgotten. */
+int bpf_relay_keys_set(
+	const char *pin_dir, const struct bpf_relay_key *keys, size_t count, struct error *error);
 /* What is to be added to bpf_ktime_get_coarse_ns() for ns of CLOCK_REALTIME. */
 int bpf_clock_set(const char *pin_dir, uint64_t offset_ns, struct error *error);
 

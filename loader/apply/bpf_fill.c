@@ -185,14 +185,18 @@ static void add_tunnel(struct filling *filling, const struct tunnel *tunnel)
 	}
 }
 
-/* The hash seed is drawn once a table: another one would lose every flow that is in it. */
-static uint32_t hash_seed(const char *pin_dir)
+/*
+ * What no configuration says: the hash seed is drawn once a table (another one would lose every flow that is in it), and
+ * which relay key is ours stands in a key file (bpf_keys.c).
+ */
+static void keep_settings(const char *pin_dir, struct settings *settings)
 {
-	struct settings settings;
+	struct settings old = {0};
 
-	if (bpf_settings_read(pin_dir, &settings, NULL) == 0 && settings.hash_seed)
-		return settings.hash_seed;
-	return 1 + randombytes_uniform(UINT32_MAX);
+	if (bpf_settings_read(pin_dir, &old, NULL) < 0)
+		old = (struct settings){0};
+	settings->hash_seed = old.hash_seed ? old.hash_seed : 1 + randombytes_uniform(UINT32_MAX);
+	settings->relay_key = old.relay_key;
 }
 
 /* What only matters beside others. */
@@ -213,7 +217,6 @@ static void add_settings(struct filling *filling)
 		.home_ifindex = if_nametoindex(HOME_INTERFACE),
 		.flow_mask = model->tables.flows - 1,
 		.device_mask = model->tables.devices - 1,
-		.hash_seed = hash_seed(filling->pin_dir),
 		.half_open_ms = timeouts->half_open_ms,
 		.established_ms = timeouts->established_ms,
 		.closing_ms = timeouts->closing_ms,
@@ -228,6 +231,7 @@ static void add_settings(struct filling *filling)
 	};
 	uint32_t zero = 0;
 
+	keep_settings(filling->pin_dir, &settings);
 	add_relaying(model, &settings);
 	table_add(&filling->tables[TABLE_SETTINGS], &zero, &settings);
 }

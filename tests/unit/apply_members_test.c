@@ -20,7 +20,7 @@
 
 #define PINS "/run/homeward-members"
 
-enum { SETTINGS, PROVIDERS, TUNNELS, USABLE, MEMBERS, HEARD, CLOCK, MAPS };
+enum { SETTINGS, PROVIDERS, TUNNELS, USABLE, MEMBERS, HEARD, CLOCK, RELAY_KEYS, MAPS };
 
 static const struct {
 	const char *name;
@@ -33,6 +33,7 @@ static const struct {
 	[USABLE] = {MAP_USABLE, BPF_MAP_TYPE_ARRAY, sizeof(struct usable_entry), GATEWAY_NUMBERS},
 	[MEMBERS] = {MAP_MEMBERS, BPF_MAP_TYPE_ARRAY, sizeof(struct member_entry), GATEWAY_NUMBERS},
 	[HEARD] = {MAP_HEARD, BPF_MAP_TYPE_ARRAY, sizeof(struct heard_entry), GATEWAY_NUMBERS},
+	[RELAY_KEYS] = {MAP_RELAY_KEYS, BPF_MAP_TYPE_ARRAY, sizeof(struct relay_key), GATEWAY_NUMBERS},
 	[CLOCK] = {MAP_CLOCK, BPF_MAP_TYPE_ARRAY, sizeof(struct clock_entry), 1},
 };
 static int maps[MAPS];
@@ -168,7 +169,7 @@ static void no_provider_has_too_many_ways(void)
 
 	for (uint16_t i = 0; i < ARRAY_SIZE(many); i++)
 		many[i] = (struct bpf_member_tunnel){(uint16_t)(1000 + i), 2, 0, true};
-	many[3].provider = 9; /* of which we know nothing */
+	many[3].provider = 9;                                     /* of which we know nothing */
 	CU_ASSERT_EQUAL(tell(5, many, ARRAY_SIZE(many)), 10 + 3); /* with three of others before it */
 	get(PROVIDERS, 2, &entry);
 	CU_ASSERT_EQUAL(entry.count, PROVIDER_WAYS_MAX);
@@ -204,8 +205,45 @@ static void state_and_clock_are_written(void)
 	CU_ASSERT_EQUAL(clock.offset_ns, 1234567890123);
 }
 
+static void expect_keys(const struct bpf_relay_key *keys, size_t count, uint8_t ours)
+{
+	struct settings settings;
+	unsigned known = 0;
+
+	for (uint32_t id = 0; id < GATEWAY_NUMBERS; id++) {
+		struct relay_key entry;
+
+		get(RELAY_KEYS, id, &entry);
+		known += entry.known;
+		for (size_t i = 0; i < count; i++)
+			if (keys[i].id == id)
+				CU_ASSERT(entry.known && memcmp(entry.words, keys[i].words, 16) == 0);
+		CU_ASSERT(entry.known || (entry.words[0] == 0 && entry.words[1] == 0));
+	}
+	get(SETTINGS, 0, &settings);
+	CU_ASSERT_EQUAL(known, count);
+	CU_ASSERT_EQUAL(settings.relay_key, ours);
+	CU_ASSERT_EQUAL(settings.gateway, 2);
+}
+
+static void keys_are_rotated(void)
+{
+	static const struct bpf_relay_key old = {1, {11, 12}}, new = {200, {21, 22}};
+	const struct bpf_relay_key steps[][2] = {{old}, {old, new}, {new, old}, {new}};
+	static const size_t counts[] = {1, 2, 2, 1};
+	struct error error = {0};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
+		CU_ASSERT_EQUAL(bpf_relay_keys_set(PINS, steps[i], counts[i], &error), 0);
+		expect_keys(steps[i], counts[i], steps[i][0].id);
+	}
+	CU_ASSERT_EQUAL(bpf_relay_keys_set(PINS, NULL, 0, &error), 0);
+	expect_keys(NULL, 0, 0);
+}
+
 UNIT_TESTS("members", {"a member's tunnels stand behind our own", tunnels_stand_behind_our_own},
 	{"what changed of them is followed", what_changed_is_followed},
 	{"a number has one gateway", a_number_has_one_gateway},
 	{"no provider has too many ways", no_provider_has_too_many_ways},
-	{"state, clock and last relays", state_and_clock_are_written})
+	{"state, clock and last relays", state_and_clock_are_written},
+	{"the keys that vouch for relays are rotated", keys_are_rotated})
