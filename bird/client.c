@@ -131,6 +131,8 @@ static void routes_line(struct bird_client *client, const struct bird_line *line
 		configure_ended(client, -EAGAIN, line->text);
 	else if (client->expected_seen == client->expected_count && !client->unexpected_seen)
 		configure_ended(client, 0, "announced as wanted");
+	else if (client->configured == 0)
+		configure_ended(client, -ESTALE, "BIRD does not show any more what it announced");
 	else
 		configure_ended(client, -EAGAIN, "BIRD does not announce yet what it is to announce");
 }
@@ -365,8 +367,10 @@ int bird_client_refresh(struct bird_client *client, struct error *error)
 	if (client->outstanding != REQUEST_NONE && ++client->unanswered >= BIRD_PATIENCE)
 		return error_set(error, -ETIMEDOUT, "BIRD does not answer on its control socket");
 	client->wanted[REQUEST_SESSIONS] = true;
-	if (client->configured == -EAGAIN)
+	if (client->configured == -EAGAIN || client->configured == -ESTALE)
 		client->wanted[REQUEST_CONFIGURE] = true;
+	else if (client->configured == 0)
+		client->wanted[REQUEST_ROUTES] = true;
 	return send_next(client, error);
 }
 

@@ -32,9 +32,9 @@ struct bird_handler {
 	 */
 	void (*session)(void *context, uint16_t tunnel, bool established, const char *words);
 	/*
-	 * A `configure` has ended: 0 when the announced set is in force; -EAGAIN when BIRD is still about it or
-	 * shows other routes (the next refresh tries again); -EINVAL when BIRD refused the files and goes on with
-	 * what it had.
+	 * A `configure` has ended, or what it announced was looked at again: 0 when the announced set is in force;
+	 * -EAGAIN when BIRD is still about it or shows other routes, -ESTALE when it was in force and is not any more (the
+	 * next refresh tries again); -EINVAL when BIRD refused the files and goes on with what it had.
 	 */
 	void (*configured)(void *context, int result, const char *words);
 	void *context;
@@ -59,7 +59,7 @@ int bird_client_configure(
 	struct bird_client *client, const struct model *model, const bool *announced, struct error *error);
 
 /*
- * Asks for all sessions, and configures again when the last time did not end well. To be called once a second;
+ * Asks for all sessions and for what is announced, and configures again when the last time did not end well. To be called once a second;
  * -ETIMEDOUT: BIRD has not answered for BIRD_PATIENCE calls, treat it as lost.
  */
 #define BIRD_PATIENCE 5

@@ -31,7 +31,9 @@ void tell(struct daemon *daemon, enum event_kind kind, const char *name, const c
 
 static const char *why_not_announced(const struct daemon *daemon)
 {
-	return daemon->bird_client ? "withdrawn by the gateway" : "BIRD is lost, and its routes with it";
+	if (!daemon->bird_client)
+		return "BIRD is lost, and its routes with it";
+	return daemon->announced_in_force ? "withdrawn by the gateway" : "BIRD does not show its routes";
 }
 
 void tell_loopback(struct daemon *daemon, size_t index, bool announced)
@@ -42,8 +44,7 @@ void tell_loopback(struct daemon *daemon, size_t index, bool announced)
 		return;
 	status->announced = announced;
 	if (announced)
-		tell(daemon, EVENT_LOOPBACK_ANNOUNCED, status->loopback->name,
-			"BIRD runs and may announce it");
+		tell(daemon, EVENT_LOOPBACK_ANNOUNCED, status->loopback->name, "BIRD shows its routes");
 	else
 		tell(daemon, EVENT_LOOPBACK_WITHDRAWN, status->loopback->name, "%s",
 			why_not_announced(daemon));

@@ -50,6 +50,7 @@ scenario_uplink_lost_and_back() { # FAMILY
 	within 5 degraded_by 1 "uplink eth0 is gone" || fail "status does not say that the uplink is gone"
 	expect "without it the page says" edge-gw-01 "$(fetch "$address" "$family" /)"
 	on edge-gw-01 ip link del acme-lgw-02
+	expect_news 1 bfd acme-lgw-02 down "" # of a v4 route that goes with its link the kernel says nothing
 	within 20 edge_ready 1 || fail "without the uplink a tunnel is not made again"
 	{ gateway_config 1 "$ATTACH" && echo "log: debug"; } >"$LAB/edge-gw-01/lab/log.yaml"
 	config apply /run/lab/log.yaml
@@ -96,4 +97,89 @@ bird_is_another_and_gwd_answers() { # PID
 	gwctl edge-gw-01 --timeout 2s -j tunnel list >/dev/null || status=$?
 	[ $status = 0 ] || fail "gwd does not answer while BIRD hangs: gwctl ended with $status"
 	bird_is_another edge-gw-01 "$1"
+}
+
+# A loopback counts as announced while BIRD shows its routes: here their interface is taken from under them.
+scenario_announced_when_seen() {
+	events_mark 1
+	disturb
+	on edge-gw-01 ip link set hwguard0 down
+	within 10 degraded_by 1 "loopback control is not announced" || fail "status says that the loopback is announced"
+	expect_news 1 loopback control withdrawn "BIRD does not show"
+	within 10 route_leads local-gw-01 4 edge-gw-02 || fail "the provider still has the route"
+	on edge-gw-01 ip link set hwguard0 up
+	expect_news 1 loopback control announced ""
+	within 10 route_leads local-gw-01 4 edge-gw-01 || fail "the loopback is not announced again"
+}
+
+# ---- The return device -----------------------------------------------------------------------------------------------
+
+scenario_home_lost() {
+	local address
+	address=$(device_address 4 30)
+	steer 1 2 4 from "$address"
+	expect "before, the page says" edge-gw-01 "$(fetch "$address" 4 /)"
+	disturb
+	on edge-gw-01 ip link del home0
+	within 10 on edge-gw-01 ip route get 100.64.1.1 from "${LOOPBACK[4]}" || fail "no way leads to home0"
+	within 10 home_is_attached || fail "return_egress is not attached to the new home0"
+	expect "after, the page says" edge-gw-01 "$(fetch "$address" 4 /)"
+	expect_home "$address" 1 2
+}
+
+home_is_attached() {
+	gwctl edge-gw-01 -j status | jq -e '.gateway.attach != "none"'
+}
+
+# ---- Between nothing and everything ----------------------------------------------------------------------------------
+
+# The host forwards, and out of the tunnel comes what it must not: into the inside. While gwd runs it is dropped and
+# counted. While it starts and stops the tunnel must not be open without its program, not for one packet.
+scenario_nothing_forwarded_meanwhile() {
+	local seen=$LAB/inside/lab/seen
+	disturb
+	trap 'forwarding 0' EXIT
+	forwarding 1
+	config_with_keepalive
+	gateway_stop 1
+	gateway_start 1 "$ATTACH"
+	background inside "$seen" tcpdump -i br0 -nn -l --immediate-mode 'src 169.254.11.2 or src fd00:11::2'
+	on local-gw-01 sh -c 'ip route replace 10.0.0.100 dev edge-gw-01; ip -6 route replace fd00:10::100 dev edge-gw-01'
+	background local-gw-01 /dev/null ping -q -i 0.005 10.0.0.100
+	background local-gw-01 /dev/null ping -q -i 0.005 fd00:10::100
+	expect_dropped "running"
+	gateway_stop 1
+	gateway_start 1 "$ATTACH"
+	expect_dropped "after a stop and a start"
+	expect "what the inside saw" "" "$(cat "$seen")"
+	tunnel_ingress_detach
+	within 10 test -s "$seen" || fail "the test cannot fail: nothing is forwarded without the program either"
+}
+
+forwarding() { # 0|1: edge-gw-01 as a router, and the routes of the test
+	# shellcheck disable=SC2016
+	on edge-gw-01 sh -c 'echo $1 >/proc/sys/net/ipv4/ip_forward; echo $1 >/proc/sys/net/ipv6/conf/all/forwarding' sh "$1"
+	[ "$1" = 1 ] || on local-gw-01 sh -c 'ip route del 10.0.0.100 dev edge-gw-01; ip -6 route del fd00:10::100 dev edge-gw-01'
+}
+
+# With a keepalive the gateway begins the handshake as soon as its tunnel is open, and nothing has to be waited for.
+config_with_keepalive() {
+	eval "$(declare -f gateway_tunnel | sed '1s/gateway_tunnel/silent_tunnel/')"
+	gateway_tunnel() {
+		silent_tunnel "$@" | sed 's|endpoint: "[^"]*"|&, keepalive: 1s|'
+	}
+}
+
+expect_dropped() { # WHEN: the packets of the test arrive, and are counted as what they are
+	local before
+	within 20 edge_ready 1 || fail "$1: the tunnels are not usable"
+	before=$(counter 1 destination_not_loopback)
+	within 20 counter_grew 1 destination_not_loopback "$((before + 100))" || fail "$1: the packets do not arrive"
+}
+
+tunnel_ingress_detach() { # from acme-lgw-01 of edge-gw-01, whatever way it is attached
+	# shellcheck disable=SC2016
+	on edge-gw-01 sh -c '
+		pin=$1/links/tunnel_ingress-$(cat /sys/class/net/acme-lgw-01/ifindex)
+		if [ -e "$pin" ]; then bpftool link detach pinned "$pin"; else tc qdisc del dev acme-lgw-01 clsact; fi' sh "$PIN_DIR"
 }
