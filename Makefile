@@ -145,8 +145,8 @@ $(B)/upgrade/gwd: $(B)/gwd
 	$(MAKE) --no-print-directory B=$(B)/upgrade BPF_CPU=v2 $@
 
 .PHONY: tests lab-tools
-lab-tools: $(LAB_TOOLS) $(B)/upgrade/gwd
-tests: all $(UNIT_TESTS) $(GOLDEN_TOOLS) $(BPF_TESTS) $(FUZZ_TARGETS) lab-tools
+lab-tools: $(LAB_TOOLS)
+tests: all $(UNIT_TESTS) $(GOLDEN_TOOLS) $(BPF_TESTS) $(FUZZ_TARGETS) lab-tools $(B)/upgrade/gwd
 
 .PHONY: packages check check-unit check-golden check-bpf check-lint check-fuzz check-harden check-install \
 	check-lab check-vm

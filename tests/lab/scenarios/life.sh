@@ -172,3 +172,17 @@ expect_unchanged_since_boot() { # MACHINE
 	expect "programs on eth0" "" "$(on "$1" ip -d link show eth0 | grep -e xdp || true; on "$1" tc qdisc show dev eth0 | grep clsact || true)"
 	expect "addresses of lo" "127.0.0.1 ::1" "$(on "$1" ip -j addr show lo | jq -r '[.[].addr_info[].local] | join(" ")')"
 }
+
+# ---- The demo --------------------------------------------------------------------------------------------------------
+
+# ^C in the middle of it: no machine, no folder, no mount, no process is left.
+scenario_demo_interrupted() {
+	local demo=$LAB-demo said=$LAB/demo.log pid
+	LAB=$demo setsid env --default-signal=INT "$ROOT/tests/lab/demo" >"$said" 2>&1 &
+	pid=$!
+	within 60 grep -q "gwd on both edge gateways" "$said" || fail "the demo does not get that far: $(cat "$said")"
+	pgrep -f "$demo" >/dev/null || fail "the demo has no processes: the test cannot fail"
+	kill -INT -- -"$pid"
+	within 60 process_dead "$pid" || fail "the demo does not end"
+	expect "what is left of it" "" "$(ls -d "$demo" 2>/dev/null; pgrep -a -f "$demo"; grep "$demo" /proc/mounts)"
+}
