@@ -212,7 +212,7 @@ static int stage_files(const struct bird_daemon *daemon, int stage, const struct
 		(result = write_rendered(stage, "node.conf", 0640, node, error)) < 0 ||
 		(result = bird_render_tunnels(model, &tunnels, error)) < 0 ||
 		(result = write_rendered(stage, "tunnels.conf", 0640, tunnels, error)) < 0 ||
-		(result = bird_render_announce(model, announced, &announce, error)) < 0 ||
+		(result = bird_render_announce(model, announced, daemon->leaving, &announce, error)) < 0 ||
 		(result = write_rendered(stage, "announce.conf", 0640, announce, error)) < 0 ||
 		(result = write_file(stage, "bird.conf", 0640, bird_template, error)) < 0)
 		return result;
@@ -350,7 +350,7 @@ int bird_daemon_install_announced(const struct bird_daemon *daemon, const struct
 
 	if (folder < 0)
 		return folder;
-	if ((result = bird_render_announce(model, announced, &text, error)) < 0 ||
+	if ((result = bird_render_announce(model, announced, daemon->leaving, &text, error)) < 0 ||
 		(result = write_rendered(folder, "announce.conf.new", 0640, text, error)) < 0)
 		return result;
 	if (renameat(folder, "announce.conf.new", folder, "announce.conf") < 0)

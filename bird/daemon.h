@@ -29,6 +29,7 @@ struct bird_daemon {
 	char config[BIRD_PATH_SIZE];
 	char socket[BIRD_PATH_SIZE];
 	char log[BIRD_PATH_SIZE];
+	bool leaving;  /* what is announced is about to be withdrawn: bird_render_announce() */
 	char *argv[8]; /* to start it in the foreground, NULL at the end; points into this struct */
 };
 

@@ -230,17 +230,20 @@ int bird_render_tunnels(const struct model *model, char **text, struct error *er
 	return writer_close(&writer, text, error);
 }
 
-static void write_routes(FILE *stream, const struct loopback *loopback, const struct family *family)
+static void write_routes(
+	FILE *stream, const struct loopback *loopback, const struct family *family, bool leaving)
 {
 	char text[ADDRESS_TEXT_SIZE];
 
 	for (size_t i = 0; i < loopback->address_count; i++)
 		if (address_family(&loopback->addresses[i]) == family->family)
-			fprintf(stream, "\troute %s/%u via \"" GUARD_INTERFACE "\";\n",
-				address_format(&loopback->addresses[i], text), family->bits);
+			fprintf(stream, "\troute %s/%u via \"" GUARD_INTERFACE "\"%s;\n",
+				address_format(&loopback->addresses[i], text), family->bits,
+				leaving ? " { bgp_community.add(hw_graceful_shutdown); }" : "");
 }
 
-int bird_render_announce(const struct model *model, const bool *announced, char **text, struct error *error)
+int bird_render_announce(
+	const struct model *model, const bool *announced, bool leaving, char **text, struct error *error)
 {
 	struct writer writer;
 	int result = writer_open(&writer, error);
@@ -252,7 +255,7 @@ int bird_render_announce(const struct model *model, const bool *announced, char 
 			families[i].channel);
 		for (size_t j = 0; j < model->loopback_count; j++)
 			if (announced[j])
-				write_routes(writer.stream, &model->loopbacks[j], &families[i]);
+				write_routes(writer.stream, &model->loopbacks[j], &families[i], leaving);
 		fprintf(writer.stream, "}\n");
 	}
 	return writer_close(&writer, text, error);

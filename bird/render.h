@@ -33,7 +33,9 @@ extern const char *const bird_template;
  */
 int bird_render_node(const struct model *model, const char *log_file, char **text, struct error *error);
 int bird_render_tunnels(const struct model *model, char **text, struct error *error);
-int bird_render_announce(const struct model *model, const bool *announced, char **text, struct error *error);
+/* `leaving`: with the community GRACEFUL_SHUTDOWN (RFC 8326), by which a neighbour prefers any other way. */
+int bird_render_announce(
+	const struct model *model, const bool *announced, bool leaving, char **text, struct error *error);
 
 /*
  * The included file that holds one neighbour's password. A secret that BIRD could not read as it is meant is

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 
 #define WATCH_DEFAULT_MS 2000
+#define WAIT_DEFAULT_MS  60000
 #define DAY_MS           86400000
 
 /* "2", "0.5"s are said "500ms": whole seconds, or a duration with its unit. */
@@ -26,6 +27,12 @@ static int apply_watch(struct invocation *invocation, const char *value, struct 
 {
 	invocation->watch_ms = WATCH_DEFAULT_MS;
 	return value ? read_time("watch", value, &invocation->watch_ms, error) : 0;
+}
+
+static int apply_wait(struct invocation *invocation, const char *value, struct error *error)
+{
+	invocation->wait_ms = WAIT_DEFAULT_MS;
+	return value ? read_time("wait", value, &invocation->wait_ms, error) : 0;
 }
 
 static int apply_timeout(struct invocation *invocation, const char *value, struct error *error)
@@ -125,6 +132,10 @@ const struct flag flags[] = {
 	{"port", "PORT", apply_port, "only with this port at either end", FLAGS_FLOW},
 	{"state", "STATE", apply_state, "only half_open, established or closing ones", FLAGS_FLOW},
 	{"confirm", "TIME", apply_confirm, "undone by itself unless confirmed in this time", FLAGS_CONFIRM},
+	{"wait", "[=TIME]", apply_wait,
+		"until the connections that live here are closed, at most so long, 60s if not said; 7 if "
+		"some are left",
+		FLAGS_WAIT},
 	{"all", NULL, apply_all, "yes, also without a filter", FLAGS_ALL},
 	{"volatile", NULL, apply_volatile, "times and counters too", FLAGS_VOLATILE},
 	{"from-tunnel", "TUNNEL", apply_from_tunnel, "it comes in by this tunnel; else by each that it could",

@@ -39,6 +39,7 @@ struct invocation {
 	uint32_t timeout_ms; /* 0: the command's own */
 	uint32_t watch_ms;   /* 0: once */
 	uint32_t confirm_ms; /* 0: for good */
+	uint32_t wait_ms;    /* 0: not at all */
 	enum color_mode color;
 	const char *provider, *tunnel, *gateway, *address, *port, *state;
 	const char *from_tunnel, *fragment, *size, *hops; /* numbers are checked to be such */
@@ -58,6 +59,7 @@ enum flag_set {
 	FLAGS_FOLLOW = 1024,
 	FLAGS_PACKET = 2048,
 	FLAGS_CONFIRM = 4096,
+	FLAGS_WAIT = 8192,
 };
 
 struct command {

@@ -7,7 +7,7 @@ static const struct column columns[] = {
 	{"ADDRESS", "address"},
 	{"PROVIDER", "provider"},
 	{"GATEWAY", "gateway"},
-	{"TUNNEL", "tunnel"},
+	{"TUNNEL", "tunnel", cell_tunnel},
 	{"IDLE", "idle_ms", cell_duration, true},
 };
 

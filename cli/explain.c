@@ -63,37 +63,43 @@ static void tell_admissions(const json_t *requests)
 
 static void tell_flow(const json_t *flow)
 {
-	char idle[CELL_SIZE];
+	char idle[CELL_SIZE], tunnel[CELL_SIZE];
 
 	if (!json_is_object(flow)) {
 		line("flow", "has no entry");
 		return;
 	}
 	cell_duration(flow, "idle_ms", idle, sizeof(idle));
-	line("flow", "%s, way home %s of %s, owner %s, last seen %s ago", text_of(flow, "state"),
-		text_of(flow, "tunnel"), text_of(flow, "gateway"), text_of(flow, "owner"), idle);
+	cell_tunnel(flow, "tunnel", tunnel, sizeof(tunnel));
+	line("flow", "%s, way home %s of %s, owner %s, last seen %s ago", text_of(flow, "state"), tunnel,
+		text_of(flow, "gateway"), text_of(flow, "owner"), idle);
 }
 
 static void tell_device(const json_t *device)
 {
-	char idle[CELL_SIZE];
+	char idle[CELL_SIZE], tunnel[CELL_SIZE];
 
 	if (!json_is_object(device)) {
 		line("device", "was not seen, or not for long");
 		return;
 	}
 	cell_duration(device, "idle_ms", idle, sizeof(idle));
-	line("device", "last came in by %s of %s, %s ago", text_of(device, "tunnel"),
-		text_of(device, "gateway"), idle);
+	cell_tunnel(device, "tunnel", tunnel, sizeof(tunnel));
+	line("device", "last came in by %s of %s, %s ago", tunnel, text_of(device, "gateway"), idle);
 }
 
 static void tell_response(const json_t *response)
 {
+	char tunnel[CELL_SIZE];
+
 	if (!json_is_object(response))
 		return;
+	cell_tunnel(response, "tunnel", tunnel, sizeof(tunnel));
 	if (json_is_true(json_object_get(response, "sent")))
-		line("response", "leaves by %s of %s: %s (%s)", text_of(response, "tunnel"),
-			text_of(response, "gateway"), text_of(response, "words"),
+		line("response", "%s by %s of %s: %s (%s)",
+			json_is_true(json_object_get(response, "relayed")) ? "is relayed, to leave"
+									   : "leaves",
+			tunnel, text_of(response, "gateway"), text_of(response, "words"),
 			text_of(response, "reason"));
 	else
 		line("response", "%s: %s (%s)",

@@ -12,7 +12,7 @@ static const struct column columns[] = {
 	{"DESTINATION", "destination", cell_endpoint},
 	{"PROVIDER", "provider"},
 	{"GATEWAY", "gateway"},
-	{"TUNNEL", "tunnel"},
+	{"TUNNEL", "tunnel", cell_tunnel},
 	{"OWNER", "owner"},
 	{"STATE", "state"},
 	{"IDLE", "idle_ms", cell_duration, true},

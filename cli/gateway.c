@@ -1,6 +1,154 @@
 // SPDX-License-Identifier: Apache-2.0
+/* The gateways of the array, and this one in and out of service. */
+#include "cli/gateway.h"
+
+#include <time.h>
+
+#include "base/clock.h"
 #include "cli/nouns.h"
 #include "cli/report.h"
+
+#define LOOK_AGAIN_MS 500
+
+/* ---- How they are ------------------------------------------------------------------------------------------------ */
+
+static void cell_lag(const json_t *row, const char *field, char *text, size_t size)
+{
+	const json_t *value = json_object_get(row, field);
+
+	if (json_is_integer(value))
+		snprintf(text, size, "%.1f ms", (double)json_integer_value(value) / 1000);
+	else
+		snprintf(text, size, "-");
+}
+
+/* A gateway that drains serves nobody anew, and says why. */
+static void cell_serving(const json_t *row, const char *field, char *text, size_t size)
+{
+	if (json_is_true(json_object_get(row, "drained")))
+		snprintf(text, size, "%s",
+			json_is_true(json_object_get(row, "announced")) ? "leaving" : "drained");
+	else
+		cell_value(row, field, text, size);
+}
+
+const struct column member_columns[] = {
+	{"GATEWAY", "gateway"},
+	{"NUMBER", "number", NULL, true},
+	{"ADDRESS", "address"},
+	{"STATE", "state"},
+	{"SERVING", "serving", cell_serving},
+	{"SINCE", "changed_ms", cell_duration, true},
+	{"HEARD", "heard_age_ms", cell_duration, true},
+	{"LAG", "lag_p50_us", cell_lag, true},
+	{"LAG 99%", "lag_p99_us", cell_lag, true},
+	{"SENT", "sent", NULL, true},
+	{"RECEIVED", "received", NULL, true},
+	{"LOST", "lost", NULL, true},
+	{"ASKED AGAIN", "asked_again", NULL, true},
+	{"REFUSED", "refused", NULL, true},
+	{"FLOWS", "flows", NULL, true},
+};
+const size_t member_column_count = sizeof(member_columns) / sizeof(member_columns[0]);
+
+int run_gateway_list(const struct invocation *invocation)
+{
+	return print_list(
+		invocation, METHOD_GATEWAY_LIST, NULL, "gateways", member_columns, member_column_count);
+}
+
+int run_gateway_get(const struct invocation *invocation)
+{
+	json_t *arguments = json_pack("{s:s}", "gateway", invocation->selector[0]);
+
+	return print_list(
+		invocation, METHOD_GATEWAY_GET, arguments, "gateways", member_columns, member_column_count);
+}
+
+/* ---- Out of service, and back ------------------------------------------------------------------------------------ */
+
+struct drain {
+	const struct invocation *invocation;
+	json_t *row;     /* this gateway, as it was last */
+	json_int_t told; /* connections, as last told; -1: not yet */
+};
+
+static json_int_t connections(const json_t *row)
+{
+	return json_integer_value(json_object_get(row, "connections"));
+}
+
+static bool is_over(const json_t *row)
+{
+	return !json_is_true(json_object_get(row, "announced")) && connections(row) == 0;
+}
+
+static enum reply_code look(struct drain *drain, struct error *error)
+{
+	enum reply_code code;
+
+	json_decref(drain->row);
+	drain->row = NULL;
+	code = ask_one(drain->invocation, METHOD_GATEWAY_GET, NULL, &drain->row, error);
+	if (code != REPLY_FINE || drain->invocation->json || connections(drain->row) == drain->told)
+		return code;
+	drain->told = connections(drain->row);
+	fprintf(stderr, "%lld connections live here\n", (long long)drain->told);
+	return code;
+}
+
+static void pause_a_moment(void)
+{
+	const struct timespec moment = {.tv_nsec = LOOK_AGAIN_MS * 1000000L};
+
+	nanosleep(&moment, NULL);
+}
+
+static enum reply_code wait_for_end(struct drain *drain, struct error *error)
+{
+	uint64_t deadline = now_ms() + drain->invocation->wait_ms;
+	enum reply_code code;
+
+	while ((code = look(drain, error)) == REPLY_FINE && !is_over(drain->row)) {
+		if (now_ms() >= deadline)
+			return (enum reply_code)error_set(error, REPLY_TIMED_OUT,
+				"the gateway is out of service, and %lld connections still live here: they "
+				"go on",
+				(long long)connections(drain->row));
+		pause_a_moment();
+	}
+	return code;
+}
+
+int run_gateway_drain(const struct invocation *invocation)
+{
+	struct drain drain = {.invocation = invocation, .told = -1};
+	struct error error = {0};
+	enum reply_code code = ask_one(invocation, METHOD_GATEWAY_DRAIN, NULL, &drain.row, &error);
+
+	if (code == REPLY_FINE)
+		code = invocation->wait_ms ? wait_for_end(&drain, &error) : look(&drain, &error);
+	if (drain.row && invocation->json)
+		print_document(drain.row);
+	json_decref(drain.row);
+	return report(invocation, code, &error);
+}
+
+int run_gateway_undrain(const struct invocation *invocation)
+{
+	struct error error = {0};
+	json_t *row;
+	enum reply_code code = ask_one(invocation, METHOD_GATEWAY_UNDRAIN, NULL, &row, &error);
+
+	if (code == REPLY_FINE && invocation->json)
+		code = ask_one(invocation, METHOD_GATEWAY_GET, NULL, &row, &error);
+	if (row && invocation->json)
+		print_document(row);
+	json_decref(row);
+	return report(invocation, code, &error);
+}
+
+/* ---- Its end ------------------------------------------------------------------------------------------------------ */
 
 static void tell_step(void *to, json_t *row)
 {

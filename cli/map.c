@@ -2,7 +2,7 @@
 /*
  * Dumps of the tables and what differs between two. A dump is text: a line of version, then a line an entry, sorted as
  * bytes. What changes by itself (times, counters) is left out unless --volatile asks for it, so that two gateways that
- * know the same give the same bytes. The daemon sends rows as they lie in its table; the sorting is done here.
+ * know the same give the same bytes (tunnels by number: their names only their own gateway knows). The daemon sends rows as they lie in its table; the sorting is done here.
  */
 #include <errno.h>
 #include <string.h>
@@ -89,7 +89,8 @@ static char *map_line(const json_t *row, bool volatile_too)
 	} else {
 		fprintf(stream, "device zone=%lld %s", number_in(row, NULL, "zone"), text_of(row, "address"));
 	}
-	fprintf(stream, " gateway=%s tunnel=%s", text_of(row, "gateway"), text_of(row, "tunnel"));
+	fprintf(stream, " gateway=%s tunnel=%lld", text_of(row, "gateway"),
+		number_in(row, NULL, "tunnel_number"));
 	if (is_flow(row))
 		fprintf(stream, " state=%s", text_of(row, "state"));
 	if (volatile_too)

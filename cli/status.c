@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* One screen: what an operator wants to see first. */
 #include "base/cleanup.h"
+#include "cli/gateway.h"
 #include "cli/nouns.h"
 #include "cli/report.h"
 #include "cli/tunnel.h"
@@ -65,6 +66,20 @@ static void print_table_use(const json_t *status, const char *name)
 		(long long)json_integer_value(json_object_get(table, "capacity")));
 }
 
+/* Of an array of one there is nothing to say. */
+static void print_relay(const json_t *relay)
+{
+	const json_t *percent = json_object_get(relay, "relayed_percent");
+	char requests[CELL_SIZE], responses[CELL_SIZE];
+
+	if (!json_is_integer(percent))
+		return;
+	cell_packets(relay, "requests_sent", requests, sizeof(requests));
+	cell_packets(relay, "responses_sent", responses, sizeof(responses));
+	printf("%-8s %lld %% of the packets: %s requests, %s responses\n", "relayed",
+		(long long)json_integer_value(percent), requests, responses);
+}
+
 static void print_screen(const struct invocation *invocation, const json_t *status)
 {
 	print_gateway(json_object_get(status, "gateway"));
@@ -72,9 +87,11 @@ static void print_screen(const struct invocation *invocation, const json_t *stat
 	print_rows(invocation, json_object_get(status, "loopbacks"), loopback_columns,
 		ARRAY_SIZE(loopback_columns));
 	print_rows(invocation, json_object_get(status, "tunnels"), tunnel_columns, tunnel_column_count);
+	print_rows(invocation, json_object_get(status, "members"), member_columns, member_column_count);
 	putchar('\n');
 	print_table_use(status, "flows");
 	print_table_use(status, "devices");
+	print_relay(json_object_get(status, "relay"));
 	print_rows(invocation, json_object_get(status, "drops"), drop_columns, ARRAY_SIZE(drop_columns));
 }
 

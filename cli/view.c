@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+
 #define ROWS_KEPT 512 /* decide the widths */
 #define GREEN     "\033[32m"
 #define RED       "\033[31m"
@@ -116,6 +118,11 @@ void cell_endpoint(const json_t *row, const char *field, char *text, size_t size
 			text, size, strchr(address, ':') ? "[%s]:%lld" : "%s:%lld", address, (long long)port);
 }
 
+void cell_tunnel(const json_t *row, const char *field, char *text, size_t size)
+{
+	cell_value(row, json_is_string(json_object_get(row, field)) ? field : "tunnel_number", text, size);
+}
+
 bool view_colors(enum color_mode mode)
 {
 	const char *refused = getenv("NO_COLOR");
@@ -154,11 +161,17 @@ static size_t shown_width(const char *text)
 
 static const char *color_of(const struct table *table, const char *text)
 {
+	static const char *const good[] = {"yes", "up", "alive"}, *const bad[] = {"no", "down", "dead"};
+
 	if (!table->colors)
 		return NULL;
-	if (strcmp(text, "yes") == 0 || strcmp(text, "up") == 0)
-		return GREEN;
-	return strcmp(text, "no") == 0 || strcmp(text, "down") == 0 ? RED : NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		if (strcmp(text, good[i]) == 0)
+			return GREEN;
+		if (strcmp(text, bad[i]) == 0)
+			return RED;
+	}
+	return NULL;
 }
 
 static void print_cell(const struct table *table, size_t i, const char *text)

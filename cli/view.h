@@ -35,6 +35,9 @@ void cell_packets(const json_t *row, const char *field, char *text, size_t size)
 /* "source" with "source_port": "100.64.1.5:40000", "[2001:db8::5]:40000". */
 void cell_endpoint(const json_t *row, const char *field, char *text, size_t size);
 
+/* A tunnel's name; another gateway's tunnel has but a number here: "tunnel_number". */
+void cell_tunnel(const json_t *row, const char *field, char *text, size_t size);
+
 const char *text_of(const json_t *row, const char *field); /* "-" when it is no text */
 void format_duration_for_people(json_int_t milliseconds, char *text, size_t size);
 

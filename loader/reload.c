@@ -98,7 +98,7 @@ static char *bird_text(const struct daemon *daemon, const struct model *model, c
 
 	if (bird_render_node(model, daemon->bird.log, &node, NULL) == 0 &&
 		bird_render_tunnels(model, &tunnels, NULL) == 0 &&
-		bird_render_announce(model, announced, &announce, NULL) == 0 &&
+		bird_render_announce(model, announced, daemon->bird.leaving, &announce, NULL) == 0 &&
 		asprintf(&all, "%s%s%s", node, tunnels, announce) < 0)
 		return NULL;
 	return all;

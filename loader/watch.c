@@ -93,6 +93,7 @@ static void announce(struct daemon *daemon)
 	const bool *announced = health_announced(daemon->health);
 	struct error error;
 
+	daemon->bird.leaving = health_is_leaving(daemon->health);
 	if (!health_next_announcement(daemon->health) || !daemon->bird_client)
 		return;
 	if (bird_daemon_install_announced(&daemon->bird, daemon->model, announced, &error) < 0 ||

@@ -97,11 +97,13 @@ static unsigned rank(const struct inventory *inventory, uint8_t gateway)
 	return gateway == inventory->self ? 0 : gateway;
 }
 
-static void insert_way(const struct inventory *inventory, struct provider_entry *entry, struct provider_way way)
+static void insert_way(
+	const struct inventory *inventory, struct provider_entry *entry, struct provider_way way)
 {
 	uint32_t place = entry->count++;
 
-	for (; place > 0 && rank(inventory, entry->ways[place - 1].gateway) > rank(inventory, way.gateway); place--)
+	for (; place > 0 && rank(inventory, entry->ways[place - 1].gateway) > rank(inventory, way.gateway);
+		place--)
 		entry->ways[place] = entry->ways[place - 1];
 	entry->ways[place] = way;
 }
@@ -146,7 +148,8 @@ static int read_ways(struct inventory *inventory, struct error *error)
 		inventory->ways = larger;
 		larger[inventory->ways_count] = (struct ways){.provider = key};
 		before = &larger[inventory->ways_count].provider;
-		if (bpf_map_lookup_elem(inventory->provider_map, before, &larger[inventory->ways_count].old) < 0)
+		if (bpf_map_lookup_elem(inventory->provider_map, before, &larger[inventory->ways_count].old) <
+			0)
 			return error_errno(error, -errno, "reading the map %s", MAP_PROVIDERS);
 	}
 	for (size_t i = 0; i < inventory->ways_count; i++)
@@ -190,7 +193,8 @@ static int leave_tunnels(const struct inventory *inventory, struct error *error)
 	int r = 0;
 
 	for (size_t i = 0; i < inventory->ways_count; i++)
-		for (uint32_t j = 0; j < inventory->ways[i].old.count && j < PROVIDER_WAYS_MAX && r == 0; j++) {
+		for (uint32_t j = 0; j < inventory->ways[i].old.count && j < PROVIDER_WAYS_MAX && r == 0;
+			j++) {
 			const struct provider_way *way = &inventory->ways[i].old.ways[j];
 			uint32_t number = way->tunnel;
 
@@ -243,7 +247,8 @@ int bpf_member_tunnels_set(const char *pin_dir, uint8_t gateway, const struct bp
 		return r;
 	if (gateway == settings.gateway)
 		return error_set(error, -EINVAL, "gateway %u is this one", gateway);
-	*inventory = (struct inventory){tunnels, count, gateway, settings.gateway, providers, entries, usable};
+	*inventory =
+		(struct inventory){tunnels, count, gateway, settings.gateway, providers, entries, usable};
 	r = make_it_so(inventory, error);
 	if (r == 0)
 		r = left_out(inventory);

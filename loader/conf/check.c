@@ -102,7 +102,8 @@ static void the_ports_are_enough(struct review *review, const struct model *mode
 	room = 65536 - array->ports_first;
 	if (highest * array->ports_slice > room)
 		review_problem(review, "array.ports",
-			"gateway number %u would have the ports %u to %u, and 65535 is the last: slice %u at most, "
+			"gateway number %u would have the ports %u to %u, and 65535 is the last: slice %u at "
+			"most, "
 			"or smaller numbers",
 			highest, array->ports_first + (highest - 1) * array->ports_slice,
 			array->ports_first + highest * array->ports_slice - 1, room / highest);
@@ -117,11 +118,13 @@ static void the_underlay_is_another_interface(struct review *review, const struc
 	FOR_EACH (i, model->tunnel_count)
 		if (model->tunnels[i].name && strcmp(model->tunnels[i].name, underlay) == 0)
 			review_problem(review, "array.underlay",
-				"\"%s\" is a tunnel to a provider: relays need an interface of their own", underlay);
+				"\"%s\" is a tunnel to a provider: relays need an interface of their own",
+				underlay);
 	FOR_EACH (i, model->uplink_count)
 		if (model->uplinks[i] && strcmp(model->uplinks[i], underlay) == 0)
 			review_problem(review, "array.underlay",
-				"\"%s\" is an uplink: leave the key out, and the uplinks carry relays", underlay);
+				"\"%s\" is an uplink: leave the key out, and the uplinks carry relays",
+				underlay);
 }
 
 /* ---- Neighbours ------------------------------------------------------------------------------------------------- */

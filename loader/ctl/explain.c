@@ -155,7 +155,8 @@ static json_t *admissions(struct request *request, const struct question *questi
 			json_decref(list);
 			return NULL;
 		}
-		*admitted |= answer.reason == REASON_passed_request;
+		*admitted |=
+			answer.reason == REASON_passed_request || answer.reason == REASON_relayed_request;
 		json_array_append_new(list, admission(tunnel, &answer));
 	}
 	return list;
@@ -165,10 +166,12 @@ static json_t *response_object(const struct model *model, const struct explanati
 {
 	bool dropped = reason_is_drop(answer->reason), sent = !dropped && answer->way_tunnel != 0;
 
-	return json_pack("{s:b, s:b, s:s, s:s, s:o, s:o}", "sent", sent, "dropped", dropped, "reason",
-		reason_name(answer->reason), "words", reason_words(answer->reason), "gateway",
+	return json_pack("{s:b, s:b, s:b, s:s, s:s, s:o, s:o, s:o}", "sent", sent, "dropped", dropped,
+		"relayed", answer->reason == REASON_relayed_response, "reason", reason_name(answer->reason),
+		"words", reason_words(answer->reason), "gateway",
 		sent ? gateway_name(model, answer->way_gateway) : json_null(), "tunnel",
-		sent ? tunnel_name(model, answer->way_tunnel) : json_null());
+		sent ? tunnel_name(model, answer->way_tunnel) : json_null(), "tunnel_number",
+		sent ? json_integer(answer->way_tunnel) : json_null());
 }
 
 static json_t *flow_object(const struct request *request, const struct explanation *answer)

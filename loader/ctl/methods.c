@@ -39,6 +39,12 @@ const struct method ctl_methods[] = {
 	{METHOD_CONFIG_CONFIRM, true, 0, 0, config_confirm_step, "keeps what was applied for a time"},
 	{METHOD_CONFIG_ROLLBACK, true, 0, 0, config_rollback_step,
 		"puts the configuration before in force again; a row a step"},
+	{METHOD_GATEWAY_LIST, false, 0, 0, gateway_list_step, "a row a gateway of the array"},
+	{METHOD_GATEWAY_GET, false, 0, A(GATEWAY), gateway_get_step,
+		"one row: this gateway, or the one of this name"},
+	{METHOD_GATEWAY_DRAIN, true, 0, 0, gateway_drain_step,
+		"takes this gateway out of service: announces that it leaves, then withdraws; flows go on"},
+	{METHOD_GATEWAY_UNDRAIN, true, 0, 0, gateway_undrain_step, "takes it back into service"},
 	{METHOD_GATEWAY_STOP, true, 0, 0, gateway_stop_step,
 		"withdraws, removes all that was made; a row a step"},
 };

@@ -31,6 +31,11 @@ int config_diff_step(struct request *request);
 int config_apply_step(struct request *request);
 int config_confirm_step(struct request *request);
 int config_rollback_step(struct request *request);
+/* members.c */
+int gateway_list_step(struct request *request);
+int gateway_get_step(struct request *request);
+int gateway_drain_step(struct request *request);
+int gateway_undrain_step(struct request *request);
 /* gateway.c */
 int version_step(struct request *request);
 int gateway_stop_step(struct request *request);

@@ -20,7 +20,7 @@
 #define RUN_DIR_DEFAULT          "/run/homeward"
 #define REQUEST_SIZE_MAX         16384
 #define REQUEST_SIZE_MAX_OF_ROOT (4 * 1024 * 1024) /* a configuration of 1 MiB, each byte escaped, and more */
-#define MAP_DUMP_VERSION         1
+#define MAP_DUMP_VERSION         2
 
 /*        name, code, words */
 #define REPLY_CODES(X)                                                    \
@@ -60,6 +60,10 @@ enum reply_code {
 #define METHOD_CONFIG_APPLY    "config.apply"
 #define METHOD_CONFIG_CONFIRM  "config.confirm"
 #define METHOD_CONFIG_ROLLBACK "config.rollback"
+#define METHOD_GATEWAY_LIST    "gateway.list"
+#define METHOD_GATEWAY_GET     "gateway.get"
+#define METHOD_GATEWAY_DRAIN   "gateway.drain"
+#define METHOD_GATEWAY_UNDRAIN "gateway.undrain"
 #define METHOD_GATEWAY_STOP    "gateway.stop"
 
 /*     name, name on the wire, what its value is */

@@ -47,8 +47,11 @@ struct request {
 	struct output *output; /* where rows go */
 	uint32_t index, phase; /* how far the steps have come; both start at 0 */
 	uint64_t count, device_count;
-	uint64_t next_event; /* the number that comes next; 0: the oldest */
-	bool stopped;        /* the gateway is no more: the daemon exits behind this reply */
+	struct owned {
+		uint32_t flows, connections; /* connections: TCP, not closing */
+	} owned[GATEWAY_NUMBERS];            /* by the owner's number */
+	uint64_t next_event;                 /* the number that comes next; 0: the oldest */
+	bool stopped;                        /* the gateway is no more: the daemon exits behind this reply */
 };
 
 /* One method: a row of the one table. `step` answers an enum reply_code, REQUEST_MORE or REQUEST_WAIT. */

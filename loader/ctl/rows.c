@@ -136,20 +136,27 @@ json_t *traffic(uint64_t packets, uint64_t bytes)
 	return json_pack("{s:I, s:I}", "packets", (json_int_t)packets, "bytes", (json_int_t)bytes);
 }
 
+/* Of another gateway's tunnel only the number is known. */
+static json_t *tunnel_number(uint64_t home)
+{
+	return HOME_TUNNEL(home) ? json_integer(HOME_TUNNEL(home)) : json_null();
+}
+
 json_t *flow_row(const struct ctl_views *views, uint32_t index, const struct line *line)
 {
 	const struct model *model = views->status->model;
 	struct address source = flow_source(line), destination = flow_destination(line);
 	struct line_counters counters = flow_counters(views->flows, index);
 
-	return json_pack("{s:i, s:o, s:o, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:s, s:I, s:o, s:o}", "zone",
-		line->key.zone, "protocol", protocol_name(line->key.protocol), "source",
+	return json_pack("{s:i, s:o, s:o, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:s, s:I, s:o, s:o}",
+		"zone", line->key.zone, "protocol", protocol_name(line->key.protocol), "source",
 		address_text(&source), "source_port", ntohs(line->key.source_port), "destination",
 		address_text(&destination), "destination_port", ntohs(line->key.destination_port), "provider",
 		provider_name(model, line), "owner", gateway_name(model, HOME_OWNER(line->home)), "gateway",
 		gateway_name(model, HOME_GATEWAY(line->home)), "tunnel",
-		tunnel_name(model, HOME_TUNNEL(line->home)), "state", state_name(TAG_STATE(line->tag)),
-		"idle_ms", (json_int_t)flow_idle_ms(line, flow_now_ms()), "request",
+		tunnel_name(model, HOME_TUNNEL(line->home)), "tunnel_number", tunnel_number(line->home),
+		"state", state_name(TAG_STATE(line->tag)), "idle_ms",
+		(json_int_t)flow_idle_ms(line, flow_now_ms()), "request",
 		traffic(counters.request_packets, counters.request_bytes), "response",
 		traffic(counters.response_packets, counters.response_bytes));
 }
@@ -159,11 +166,11 @@ json_t *device_row(const struct ctl_views *views, const struct line *line)
 	const struct model *model = views->status->model;
 	struct address address = flow_source(line);
 
-	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:I}", "zone", line->key.zone, "address",
+	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:I}", "zone", line->key.zone, "address",
 		address_text(&address), "provider", provider_name(model, line), "gateway",
 		gateway_name(model, HOME_GATEWAY(line->home)), "tunnel",
-		tunnel_name(model, HOME_TUNNEL(line->home)), "idle_ms",
-		(json_int_t)flow_idle_ms(line, flow_now_ms()));
+		tunnel_name(model, HOME_TUNNEL(line->home)), "tunnel_number", tunnel_number(line->home),
+		"idle_ms", (json_int_t)flow_idle_ms(line, flow_now_ms()));
 }
 
 json_t *reason_row(unsigned reason, const struct reason_count *count)

@@ -4,6 +4,7 @@
  * not as it should be. Whoever watches gateways asks this and looks at the code alone.
  */
 #include "base/clock.h"
+#include "ctl/members.h"
 #include "ctl/methods.h"
 #include "ctl/rows.h"
 #include "ctl/tunnels.h"
@@ -41,6 +42,38 @@ static void judge_tunnel(json_t *list, const struct tunnel_status *is)
 				"tunnel %s: BGP is up and BFD is not, a failure would be seen late", name));
 }
 
+/* Why it is not announced, where that is known. */
+static const char *why_not_announced(const struct status *status)
+{
+	if (status->drained)
+		return ": the gateway is drained";
+	return status->waits_for ? ": it waits for " : "";
+}
+
+static void judge_loopbacks(json_t *list, const struct status *status)
+{
+	if (status->drained && is_announced(status))
+		degraded(list, json_string("the gateway drains: it withdraws its loopbacks in a moment"));
+	for (size_t i = 0; i < status->model->loopback_count; i++)
+		if (!status->loopbacks[i].announced)
+			degraded(list,
+				json_sprintf("loopback %s is not announced%s%s",
+					status->loopbacks[i].loopback->name, why_not_announced(status),
+					status->drained || !status->waits_for ? "" : status->waits_for));
+}
+
+static void judge_members(json_t *list, const struct status *status)
+{
+	for (size_t i = 0; i < status->model->array.member_count; i++) {
+		const struct member_status *is = &status->members[i];
+
+		if (is->state == MEMBER_SUSPECT || is->state == MEMBER_DEAD)
+			degraded(list, json_sprintf("gateway %s is %s: nothing was heard of it%s",
+					       is->member->name, member_state_name(status, is),
+					       is->last_heard_ms ? " for a while" : ""));
+	}
+}
+
 static json_t *judge(const struct status *status)
 {
 	json_t *list = json_array();
@@ -54,10 +87,8 @@ static json_t *judge(const struct status *status)
 		if (!status->uplinks[i].up)
 			degraded(list, json_sprintf("uplink %s is %s", status->uplinks[i].name,
 					       status->uplinks[i].ifindex ? "down" : "gone"));
-	for (size_t i = 0; i < status->model->loopback_count; i++)
-		if (!status->loopbacks[i].announced)
-			degraded(list, json_sprintf("loopback %s is not announced",
-					       status->loopbacks[i].loopback->name));
+	judge_loopbacks(list, status);
+	judge_members(list, status);
 	if (!status->attach)
 		degraded(list,
 			json_string("return_egress is not attached to home0, so no response goes home"));
@@ -68,10 +99,11 @@ static json_t *judge(const struct status *status)
 
 static json_t *gateway_object(const struct status *status)
 {
-	return json_pack("{s:s, s:i, s:s, s:I, s:b, s:s, s:s}", "name", status->model->gateway, "number",
+	return json_pack("{s:s, s:i, s:s, s:I, s:b, s:b, s:s, s:s}", "name", status->model->gateway, "number",
 		status->model->number, "version", VERSION, "uptime_ms",
-		(json_int_t)(now_ms() - status->started_ms), "bird_running", status->bird_running, "attach",
-		status->attach ? status->attach : "none", "xdp", status->xdp ? status->xdp : "none");
+		(json_int_t)(now_ms() - status->started_ms), "bird_running", status->bird_running, "drained",
+		status->drained, "attach", status->attach ? status->attach : "none", "xdp",
+		status->xdp ? status->xdp : "none");
 }
 
 static json_t *loopback_rows(const struct status *status)
@@ -98,15 +130,22 @@ static json_t *tunnel_rows(const struct status *status)
 	return list;
 }
 
-/* Reasons with packets: all, or drops alone. Trouble is told in `trouble`, where there is room for it. */
-static json_t *drop_rows(const struct request *request, json_t *trouble)
+/* Alone there are none. */
+static json_t *member_rows(const struct request *request)
 {
-	struct reason_count totals[REASON_COUNT] = {0};
+	const struct status *status = request->views->status;
 	json_t *list = json_array();
-	struct error error;
 
-	if (request->hooks->reasons(request->hooks->self, totals, &error) < 0)
-		degraded(trouble, json_sprintf("the counters cannot be read: %s", error.text));
+	for (size_t i = 0; model_has_members(status->model) && i < status->model->array.member_count; i++)
+		json_array_append_new(list, member_row(request, &status->members[i]));
+	return list;
+}
+
+/* Reasons to drop, with packets. */
+static json_t *drop_rows(const struct reason_count *totals)
+{
+	json_t *list = json_array();
+
 	for (unsigned i = 0; i < REASON_COUNT; i++)
 		if (reason_is_drop(i) && totals[i].packets > 0)
 			json_array_append_new(list, reason_row(i, &totals[i]));
@@ -118,48 +157,59 @@ static json_t *table_object(uint64_t count, const struct flow_table *table)
 	return json_pack("{s:I, s:I}", "count", (json_int_t)count, "capacity", (json_int_t)table->count);
 }
 
+static json_t *answer_object(
+	const struct request *request, const struct reason_count *totals, json_t *trouble)
+{
+	const struct ctl_views *views = request->views;
+	const struct status *status = views->status;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "gateway", gateway_object(status),
+		"degraded", trouble, "loopbacks", loopback_rows(status), "tunnels", tunnel_rows(status),
+		"members", member_rows(request), "relay",
+		model_has_members(status->model) ? relay_object(totals) : json_null(), "flows",
+		table_object(request->count, views->flows), "devices",
+		table_object(request->device_count, views->devices), "drops", drop_rows(totals));
+}
+
+/* Trouble with the counters is told in `degraded`, where there is room for it. */
 static int answer(struct request *request)
 {
-	const struct status *status = request->views->status;
-	json_t *trouble, *drops;
+	struct reason_count totals[REASON_COUNT] = {0};
+	struct error error;
 	size_t troubles;
+	json_t *trouble;
 
 	request->hooks->refresh(request->hooks->self);
-	trouble = judge(status);
-	drops = drop_rows(request, trouble);
+	trouble = judge(request->views->status);
+	if (request->hooks->reasons(request->hooks->self, totals, &error) < 0)
+		degraded(trouble, json_sprintf("the counters cannot be read: %s", error.text));
 	troubles = json_array_size(trouble);
 	if (troubles > 0)
 		error_set(&request->error, REPLY_DEGRADED, "degraded: %s%s",
 			json_string_value(json_array_get(trouble, 0)), troubles > 1 ? ", and more" : "");
-	request_row(request,
-		json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "gateway", gateway_object(status),
-			"degraded", trouble, "loopbacks", loopback_rows(status), "tunnels",
-			tunnel_rows(status), "flows", table_object(request->count, request->views->flows),
-			"devices", table_object(request->device_count, request->views->devices), "drops",
-			drops));
+	request_row(request, answer_object(request, totals, trouble));
 	return troubles > 0 ? REPLY_DEGRADED : REPLY_FINE;
 }
 
-/* Counts a slice; true when the table's end is reached. */
-static bool count_slice(struct request *request, const struct flow_table *table, uint64_t *count)
+/* Counts a slice of the devices; true when the table's end is reached. */
+static bool count_devices(struct request *request)
 {
+	const struct flow_table *table = request->views->devices;
 	struct flow_filter alive = filter_alive(request);
 	uint32_t left = table->count - request->index;
 	uint32_t end = request->index + (left < FLOW_SLICE ? left : FLOW_SLICE);
 	struct line line;
 
 	while (flow_next(table, &request->index, end, &alive, &line))
-		(*count)++;
+		request->device_count++;
 	return request->index == table->count;
 }
 
 int status_step(struct request *request)
 {
-	const struct ctl_views *views = request->views;
 	bool devices = request->phase == 1;
 
-	if (!count_slice(request, devices ? views->devices : views->flows,
-		    devices ? &request->device_count : &request->count))
+	if (!(devices ? count_devices(request) : tally_slice(request)))
 		return REQUEST_MORE;
 	if (devices)
 		return answer(request);

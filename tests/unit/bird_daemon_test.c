@@ -481,6 +481,41 @@ static void an_announcement_is_believed_when_seen(void)
 	announce_and_wait(all);
 }
 
+/* How many of its routes the peer knows to be leaving; it counts for each of the two sessions. */
+static bool peer_knows_leaving(const char *count)
+{
+	return strcmp(output(false,
+			      "birdc -s %s/peer.ctl \"show route table all all where (65535,0) ~ "
+			      "bgp_community\" |"
+			      " awk '/BGP.community: .65535,0./ {n++} END {print n + 0}'",
+			      here.folder),
+		       count) == 0;
+}
+
+static bool peer_knows_all_leaving(void)
+{
+	return peer_knows_leaving("6\n");
+}
+
+static bool peer_knows_none_leaving(void)
+{
+	return peer_knows_leaving("0\n");
+}
+
+static void what_leaves_says_so(void)
+{
+	here.daemon.leaving = true;
+	announce_and_wait(all);
+	CU_ASSERT(until(peer_knows_all_leaving, 3000));
+	CU_ASSERT(peer_sees_all());
+	announce_and_wait(none);
+	CU_ASSERT(until(peer_sees_nothing, 3000));
+	here.daemon.leaving = false;
+	announce_and_wait(all);
+	CU_ASSERT(until(peer_sees_all, 3000));
+	CU_ASSERT(until(peer_knows_none_leaving, 3000));
+}
+
 static void silence_is_heard_by_markers_and_sessions(void)
 {
 	uint64_t started = now_ms();
@@ -597,6 +632,7 @@ UNIT_TESTS("bird daemon", {"sessions come up, by v4 and by v6", sessions_come_up
 	{"a burst is coalesced", a_burst_is_coalesced},
 	{"a refused file changes nothing", a_refused_file_changes_nothing},
 	{"an announcement is believed when it is seen", an_announcement_is_believed_when_seen},
+	{"what leaves says so", what_leaves_says_so},
 	{"silence is heard by markers and sessions", silence_is_heard_by_markers_and_sessions},
 	{"a link may go and come back", a_link_may_go_and_come_back},
 	{"passwords are used", passwords_are_used},

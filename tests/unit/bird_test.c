@@ -124,15 +124,19 @@ static void sessions_carry_what_the_tunnel_has(void)
 static void announcements_are_rendered(void)
 {
 	static const bool first[] = {true, false}, none[] = {false, false};
-	_cleanup_free_ char *one = NULL, *nothing = NULL;
+	_cleanup_free_ char *one = NULL, *nothing = NULL, *leaving = NULL;
 	struct bird_model m;
 
 	bird_model_make(&m);
-	CU_ASSERT_EQUAL_FATAL(bird_render_announce(&m.model, first, &one, NULL), 0);
-	CU_ASSERT_EQUAL_FATAL(bird_render_announce(&m.model, none, &nothing, NULL), 0);
+	CU_ASSERT_EQUAL_FATAL(bird_render_announce(&m.model, first, false, &one, NULL), 0);
+	CU_ASSERT_EQUAL_FATAL(bird_render_announce(&m.model, none, true, &nothing, NULL), 0);
+	CU_ASSERT_EQUAL_FATAL(bird_render_announce(&m.model, first, true, &leaving, NULL), 0);
 	CU_ASSERT_STRING_EQUAL(one, HEAD
 		"protocol static hw_announce4 {\n\tipv4;\n\troute 192.0.2.1/32 via \"hwguard0\";\n}\n"
 		"protocol static hw_announce6 {\n\tipv6;\n\troute 2001:db8::1/128 via \"hwguard0\";\n}\n");
+	CU_ASSERT_PTR_NOT_NULL(strstr(leaving,
+		"route 192.0.2.1/32 via \"hwguard0\" { bgp_community.add(hw_graceful_shutdown); };\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(leaving, "route 2001:db8::1/128 via \"hwguard0\" { bgp_comm"));
 	CU_ASSERT_STRING_EQUAL(nothing, HEAD "protocol static hw_announce4 {\n\tipv4;\n}\n"
 					     "protocol static hw_announce6 {\n\tipv6;\n}\n");
 }

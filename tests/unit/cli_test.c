@@ -341,12 +341,13 @@ static bool is_one_document(const char *text)
 
 static void flows_are_listed_as_the_design_says(void)
 {
-	static const char start[] = "{\"schema\":1,\"flows\":[{\"zone\":0,\"protocol\":\"tcp\",\"source\":"
-				    "\"100.64.1.5\",\"source_port\":40000,"
-				    "\"destination\":\"192.0.2.1\",\"destination_port\":7547,\"provider\":"
-				    "\"acme\",\"owner\":\"edge-gw-01\","
-				    "\"gateway\":\"edge-gw-01\",\"tunnel\":\"acme-lgw-01\",\"state\":"
-				    "\"established\",\"idle_ms\":";
+	static const char start[] =
+		"{\"schema\":1,\"flows\":[{\"zone\":0,\"protocol\":\"tcp\",\"source\":"
+		"\"100.64.1.5\",\"source_port\":40000,"
+		"\"destination\":\"192.0.2.1\",\"destination_port\":7547,\"provider\":"
+		"\"acme\",\"owner\":\"edge-gw-01\","
+		"\"gateway\":\"edge-gw-01\",\"tunnel\":\"acme-lgw-01\",\"tunnel_number\":101,\"state\":"
+		"\"established\",\"idle_ms\":";
 
 	world_make();
 	world.flows.lines[7] = world_line("100.64.1.5", 40000, "192.0.2.1", LINE_ESTABLISHED);
@@ -579,6 +580,55 @@ static void the_other_commands_answer(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(output, "gwd   does not answer"));
 }
 
+/* ---- The array --------------------------------------------------------------------------------------------------- */
+
+static void gateways_are_shown(void)
+{
+	world_make();
+	world.flows.lines[3] = world_line("100.64.1.5", 3, "192.0.2.1", LINE_ESTABLISHED);
+	world.flows.lines[3].home = HOME(flow_now_ms(), 201, 2, 2);
+	start_server();
+	CU_ASSERT_EQUAL(run("gateway list"), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "edge-gw-01       1  10.0.0.11  self   yes"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "edge-gw-02       2  10.0.0.12  alive  yes"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(output, "  1.2 ms        -    10        20     3            4        5      1\n"));
+	CU_ASSERT_EQUAL(run("gateway get edge-gw-02 --no-headers"), 0);
+	CU_ASSERT_EQUAL(strncmp(output, "edge-gw-02", 10), 0);
+	CU_ASSERT_EQUAL(run("gateway get nope"), REPLY_NOT_FOUND);
+	CU_ASSERT_EQUAL(run("flow list --no-headers"), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "edge-gw-02  201     edge-gw-02  established")
+				       ?: strstr(output, "edge-gw-02  201  edge-gw-02  established"));
+	CU_ASSERT_EQUAL(run("status"), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "edge-gw-02       2  10.0.0.12  alive"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "relayed  0 % of the packets: 0 requests, 0 responses\n"));
+	stop_server();
+}
+
+/* Waiting ends with the last connection, or with the time. */
+static void a_drain_waits_for_connections(void)
+{
+	world_make();
+	world.flows.lines[3] = world_line("100.64.1.5", 3, "192.0.2.1", LINE_CLOSING);
+	start_server();
+	CU_ASSERT_EQUAL(run("gateway drain --wait"), 0);
+	CU_ASSERT_STRING_EQUAL(complaints, "0 connections live here\n");
+	CU_ASSERT_EQUAL(run("gateway list --no-headers"), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "  drained  "));
+	CU_ASSERT_EQUAL(run("-j gateway undrain"), 0);
+	CU_ASSERT(is_one_document(output));
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "\"drained\":false"));
+	stop_server();
+	world_make();
+	world.flows.lines[3] = world_line("100.64.1.5", 3, "192.0.2.1", LINE_ESTABLISHED);
+	start_server();
+	CU_ASSERT_EQUAL(run("gateway drain --wait=1ms"), REPLY_TIMED_OUT);
+	CU_ASSERT_PTR_NOT_NULL(strstr(complaints, "1 connections still live here: they go on"));
+	CU_ASSERT_EQUAL(run("-j gateway drain"), 0); /* does not wait */
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "\"connections\":1"));
+	stop_server();
+}
+
 /* ---- Dumps ------------------------------------------------------------------------------------------------------- */
 
 static void fill_tables(bool backwards)
@@ -614,18 +664,18 @@ static void a_dump_is_stable_to_the_byte(void)
 	_cleanup_free_ char *with_times = dump(true, "map dump --volatile");
 
 	CU_ASSERT_STRING_EQUAL(one,
-		"homeward map dump, version 1\n"
-		"device zone=0 100.64.1.40 gateway=edge-gw-01 tunnel=acme-lgw-01\n"
-		"device zone=0 100.64.1.5 gateway=edge-gw-01 tunnel=acme-lgw-01\n"
-		"device zone=0 2001:db8:100::7 gateway=edge-gw-01 tunnel=acme-lgw-01\n"
+		"homeward map dump, version 2\n"
+		"device zone=0 100.64.1.40 gateway=edge-gw-01 tunnel=101\n"
+		"device zone=0 100.64.1.5 gateway=edge-gw-01 tunnel=101\n"
+		"device zone=0 2001:db8:100::7 gateway=edge-gw-01 tunnel=101\n"
 		"flow zone=0 tcp 100.64.1.40:9 192.0.2.1:7547 owner=edge-gw-01 gateway=edge-gw-01 "
-		"tunnel=acme-lgw-01 "
+		"tunnel=101 "
 		"state=established\n"
 		"flow zone=0 tcp 100.64.1.5:9 192.0.2.1:7547 owner=edge-gw-01 gateway=edge-gw-01 "
-		"tunnel=acme-lgw-01 "
+		"tunnel=101 "
 		"state=established\n"
 		"flow zone=0 tcp [2001:db8:100::7]:9 192.0.2.1:7547 owner=edge-gw-01 gateway=edge-gw-01 "
-		"tunnel=acme-lgw-01 state=established\n");
+		"tunnel=101 state=established\n");
 	CU_ASSERT_STRING_EQUAL(one, other);
 	CU_ASSERT_STRING_EQUAL(json_one, json_other);
 	CU_ASSERT_PTR_NULL(strstr(json_one, "idle_ms"));
@@ -639,7 +689,7 @@ static void write_file(const char *name, const char *text)
 	fputs(text, file);
 }
 
-#define HEADER "homeward map dump, version 1\n"
+#define HEADER "homeward map dump, version 2\n"
 
 static void dumps_are_compared(void)
 {
@@ -655,7 +705,7 @@ static void dumps_are_compared(void)
 		{HEADER "flow 1\nflow 1\n", HEADER "flow 1\n", "- flow 1\n", REPLY_DEGRADED},
 		{HEADER, HEADER "flow 1", "+ flow 1\n", REPLY_DEGRADED},
 		{HEADER, "", "", REPLY_INVALID},
-		{"homeward map dump, version 2\n", HEADER, "", REPLY_INVALID},
+		{"homeward map dump, version 1\n", HEADER, "", REPLY_INVALID},
 	};
 	char a[] = "/tmp/cli_test_a.XXXXXX", b[] = "/tmp/cli_test_b.XXXXXX", line[128];
 
@@ -852,7 +902,8 @@ UNIT_TESTS("cli", {"usage errors are told", usage_errors_are_told},
 	{"an explanation is told in sentences", an_explanation_is_told_in_sentences},
 	{"rates are shown while watching", rates_are_shown_while_watching},
 	{"events are told a line each", events_are_told_a_line_each},
-	{"the other commands answer", the_other_commands_answer},
+	{"the other commands answer", the_other_commands_answer}, {"gateways are shown", gateways_are_shown},
+	{"a drain waits for connections", a_drain_waits_for_connections},
 	{"a dump is stable to the byte", a_dump_is_stable_to_the_byte},
 	{"dumps are compared", dumps_are_compared}, {"words are completed", words_are_completed},
 	{"what words stand for is known to completion", what_words_stand_for_is_known},

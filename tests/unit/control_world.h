@@ -29,6 +29,8 @@ struct world {
 	struct model model;
 	struct tunnel_status tunnel_status[2];
 	struct loopback_status loopback_status;
+	struct member_status member_status[2];
+	struct member_tunnel member_tunnels[2];
 	struct status status;
 	struct flow_table flows, devices;
 	struct settings settings;
@@ -36,7 +38,7 @@ struct world {
 	struct explanation answer;         /* what `explain` finds for a response */
 	struct explanation asked;          /* the last question */
 	unsigned refreshes, stops, counts; /* calls; each count of reasons finds 100 more by home_flow */
-	bool stopped, stop_fails;
+	bool stopped, stop_fails, drain_fails;
 	char config[64]; /* the beginning of what is in force */
 	size_t applied_size;
 	uint32_t confirm_ms;
@@ -102,6 +104,17 @@ static int world_config(void *self, FILE *stream, struct error *error)
 
 	(void)error;
 	fputs(is->config, stream);
+	return 0;
+}
+
+static int world_drain(void *self, bool drained, struct error *error)
+{
+	struct world *is = self;
+
+	if (is->drain_fails)
+		return error_set(error, -EROFS, "cannot remember it");
+	is->status.drained = drained;
+	is->loopback_status.announced = !drained;
 	return 0;
 }
 
@@ -241,7 +254,25 @@ static void world_make(void)
 		.attach = "tcx",
 		.xdp = "native",
 		.tunnels = world.tunnel_status,
-		.loopbacks = &world.loopback_status};
+		.loopbacks = &world.loopback_status,
+		.members = world.member_status};
+	world.member_tunnels[0] = (struct member_tunnel){201, &world.providers[0], true};
+	world.member_tunnels[1] = (struct member_tunnel){202, NULL, false};
+	world.member_status[0] = (struct member_status){.member = &world.members[0]};
+	world.member_status[1] = (struct member_status){.member = &world.members[1],
+		.state = MEMBER_ALIVE,
+		.serving = true,
+		.last_heard_ms = 1,
+		.lag_p50_us = 1234,
+		.lag_p99_us = UINT32_MAX,
+		.sent = 10,
+		.received = 20,
+		.lost = 3,
+		.asked_again = 4,
+		.refused = 5,
+		.clock_skew_ms = -7,
+		.tunnels = world.member_tunnels,
+		.tunnel_count = 2};
 	world.flows = (struct flow_table){calloc(WORLD_LINES, sizeof(struct line)),
 		calloc(WORLD_LINES, sizeof(struct line_counters)), WORLD_LINES};
 	world.settings = (struct settings){.half_open_ms = 30000,
@@ -274,6 +305,7 @@ static inline struct ctl_hooks world_hooks(void)
 		.config_apply = world_config_apply,
 		.config_confirm = world_config_confirm,
 		.config_rollback = world_config_rollback,
+		.drain = world_drain,
 		.stop = world_stop,
 		.stopped = world_stopped,
 	};

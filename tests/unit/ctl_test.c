@@ -105,8 +105,8 @@ static void a_flow_is_shown_as_the_design_says(void)
 		"{\"zone\":0,\"protocol\":\"tcp\",\"source\":\"100.64.1.5\",\"source_port\":40000,"
 		"\"destination\":\"192.0.2.1\",\"destination_port\":7547,\"provider\":\"acme\",\"owner\":"
 		"\"edge-gw-01\","
-		"\"gateway\":\"edge-gw-01\",\"tunnel\":\"acme-lgw-01\",\"state\":\"established\",\"idle_"
-		"ms\":";
+		"\"gateway\":\"edge-gw-01\",\"tunnel\":\"acme-lgw-01\",\"tunnel_number\":101,"
+		"\"state\":\"established\",\"idle_ms\":";
 	static const char counters[] =
 		",\"request\":{\"packets\":9,\"bytes\":1203},\"response\":{\"packets\":7,"
 		"\"bytes\":2210}}\n{\"code\":0}\n";
@@ -233,8 +233,9 @@ static void a_flush_needs_a_filter_or_all(void)
 
 static void devices_are_listed_and_found(void)
 {
-	static const char row[] = "{\"zone\":0,\"address\":\"2001:db8:100::7\",\"provider\":\"acme\","
-				  "\"gateway\":\"edge-gw-01\",\"tunnel\":\"acme-lgw-01\",\"idle_ms\":";
+	static const char row[] =
+		"{\"zone\":0,\"address\":\"2001:db8:100::7\",\"provider\":\"acme\","
+		"\"gateway\":\"edge-gw-01\",\"tunnel\":\"acme-lgw-01\",\"tunnel_number\":101,\"idle_ms\":";
 
 	world_open();
 	world_device(3, "100.64.1.5");
@@ -326,10 +327,11 @@ static void an_explanation_names_everything(void)
 			      "\"reason\":\"source_not_provider\""));
 	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"flow_entry\":{\"zone\":0"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"device_entry\":{\"zone\":0"));
-	CU_ASSERT_PTR_NOT_NULL(
-		strstr(reply, "\"response\":{\"sent\":true,\"dropped\":false,\"reason\":\"home_flow\","
-			      "\"words\":\"sent home by "
-			      "the flow's own way\",\"gateway\":\"edge-gw-01\",\"tunnel\":\"acme-lgw-01\"}"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply,
+		"\"response\":{\"sent\":true,\"dropped\":false,\"relayed\":false,\"reason\":\"home_flow\","
+		"\"words\":\"sent home by "
+		"the flow's own way\",\"gateway\":\"edge-gw-01\",\"tunnel\":\"acme-lgw-01\","
+		"\"tunnel_number\":101}"));
 	world.answer =
 		(struct explanation){.reason = REASON_no_way_home, .line = UINT32_MAX, .device_line = 300};
 	exchange("{\"method\":\"flow.explain\"," ENDS);
@@ -423,6 +425,102 @@ static void the_configuration_comes_as_text(void)
 	world_open();
 	CU_ASSERT_STRING_EQUAL(exchange("{\"method\":\"config.show\"}\n"),
 		"{\"config\":\"gateway: edge-gw-01\\n\"}\n{\"code\":0}\n");
+	world_close();
+}
+
+/* Two flows are ours, one of them open; one is the other gateway's. */
+static void own_flows(void)
+{
+	world.flows.lines[1] = world_line("100.64.1.5", 1, "192.0.2.1", LINE_ESTABLISHED);
+	world.flows.lines[2] = world_line("100.64.1.5", 2, "192.0.2.1", LINE_CLOSING);
+	world.flows.lines[3] = world_line("100.64.1.5", 3, "192.0.2.1", LINE_ESTABLISHED);
+	world.flows.lines[3].home = HOME(flow_now_ms(), 201, 2, 2);
+}
+
+static void gateways_are_listed(void)
+{
+	world_open();
+	own_flows();
+	CU_ASSERT_EQUAL(count_lines(exchange("{\"method\":\"gateway.list\"}\n")), 3);
+	CU_ASSERT_EQUAL(world.refreshes, 1);
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(reply, "{\"gateway\":\"edge-gw-01\",\"number\":1,\"address\":\"10.0.0.11\","
+			      "\"state\":\"self\",\"serving\":true,\"drained\":false,\"announced\":true"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(reply, "\"flows\":2,\"connections\":1,\"tunnels\":[{\"tunnel_number\":101,"
+			      "\"tunnel\":\"acme-lgw-01\",\"provider\":\"acme\",\"usable\":true}"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"state\":\"alive\",\"serving\":true,\"drained\":null"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(reply, "\"lag_p50_us\":1234,\"lag_p99_us\":null,\"sent\":10,\"received\":20,"
+			      "\"lost\":3,\"asked_again\":4,\"refused\":5,\"clock_skew_ms\":-7,"
+			      "\"flows\":1,\"connections\":1,\"tunnels\":[{\"tunnel_number\":201,"
+			      "\"tunnel\":null,\"provider\":\"acme\",\"usable\":true},"
+			      "{\"tunnel_number\":202,\"tunnel\":null,\"provider\":null,\"usable\":false}]"));
+	CU_ASSERT_EQUAL(count_lines(exchange("{\"method\":\"gateway.get\"}\n")), 2);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "edge-gw-01"));
+	exchange("{\"method\":\"gateway.get\",\"arguments\":{\"gateway\":\"edge-gw-02\"}}\n");
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "{\"gateway\":\"edge-gw-02\""));
+	CU_ASSERT_EQUAL(
+		code_of(exchange("{\"method\":\"gateway.get\",\"arguments\":{\"gateway\":\"nope\"}}\n")),
+		REPLY_NOT_FOUND);
+	world_close();
+}
+
+/* Its way home is another gateway's tunnel, of which we have no name. */
+static void a_foreign_tunnel_has_a_number(void)
+{
+	world_open();
+	own_flows();
+	exchange("{\"method\":\"flow.list\",\"arguments\":{\"gateway\":\"edge-gw-02\"}}\n");
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(reply, "\"owner\":\"edge-gw-02\",\"gateway\":\"edge-gw-02\",\"tunnel\":null,"
+			      "\"tunnel_number\":201"));
+	world.answer = (struct explanation){
+		.reason = REASON_relayed_response, .line = 4, .way_tunnel = 201, .way_gateway = 2};
+	CU_ASSERT_EQUAL(code_of(exchange("{\"method\":\"flow.explain\"," ENDS)), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"response\":{\"sent\":true,\"dropped\":false,\"relayed\":true,"
+					     "\"reason\":\"relayed_response\""));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(reply, "\"gateway\":\"edge-gw-02\",\"tunnel\":null,\"tunnel_number\":201}"));
+	world_close();
+}
+
+static void a_gateway_is_drained_and_back(void)
+{
+	world_open();
+	CU_ASSERT_EQUAL(code_of(exchange("{\"method\":\"gateway.drain\"}\n")), 0);
+	exchange("{\"method\":\"gateway.get\"}\n");
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"serving\":false,\"drained\":true,\"announced\":false"));
+	CU_ASSERT_EQUAL(code_of(exchange("{\"method\":\"status\"}\n")), REPLY_DEGRADED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(
+		reply, "\"degraded\":[\"loopback control is not announced: the gateway is drained\"]"));
+	world.loopback_status.announced = true; /* not withdrawn yet */
+	exchange("{\"method\":\"status\"}\n");
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"degraded\":[\"the gateway drains: it withdraws"));
+	CU_ASSERT_EQUAL(code_of(exchange("{\"method\":\"gateway.undrain\"}\n")), 0);
+	CU_ASSERT_EQUAL(code_of(exchange("{\"method\":\"status\"}\n")), 0);
+	world.drain_fails = true;
+	CU_ASSERT_EQUAL(code_of(exchange("{\"method\":\"gateway.drain\"}\n")), REPLY_DEGRADED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "cannot remember it"));
+	world_close();
+}
+
+static void the_status_knows_the_array(void)
+{
+	world_open();
+	CU_ASSERT_EQUAL(code_of(exchange("{\"method\":\"status\"}\n")), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"members\":[{\"gateway\":\"edge-gw-01\""));
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"relay\":{\"relayed_percent\":0,"));
+	world.member_status[1].state = MEMBER_DEAD;
+	world.loopback_status.announced = false;
+	world.status.waits_for = "a snapshot of the tables";
+	CU_ASSERT_EQUAL(code_of(exchange("{\"method\":\"status\"}\n")), REPLY_DEGRADED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply,
+		"\"degraded\":[\"loopback control is not announced: it waits for a snapshot of the tables\","
+		"\"gateway edge-gw-02 is dead: nothing was heard of it for a while\"]"));
+	world.model.array.member_count = 1;
+	exchange("{\"method\":\"status\"}\n");
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"members\":[],\"relay\":null"));
 	world_close();
 }
 
@@ -881,6 +979,9 @@ static void changes_are_for_root(void)
 	CU_ASSERT(chmod(world.run_dir, 0755) == 0 && chmod(socket_name, 0666) == 0);
 	CU_ASSERT_EQUAL(code_for_nobody("{\"method\":\"flow.count\"}\n"), REPLY_FINE);
 	CU_ASSERT_EQUAL(code_for_nobody("{\"method\":\"gateway.stop\"}\n"), REPLY_NOT_PERMITTED);
+	CU_ASSERT_EQUAL(code_for_nobody("{\"method\":\"gateway.drain\"}\n"), REPLY_NOT_PERMITTED);
+	CU_ASSERT_EQUAL(code_for_nobody("{\"method\":\"gateway.undrain\"}\n"), REPLY_NOT_PERMITTED);
+	CU_ASSERT_FALSE(world.status.drained);
 	CU_ASSERT_EQUAL(code_for_nobody("{\"method\":\"flow.flush\",\"arguments\":{\"all\":true}}\n"),
 		REPLY_NOT_PERMITTED);
 	CU_ASSERT_EQUAL(world.stops, 0);
@@ -942,6 +1043,10 @@ static void every_event_is_documented(void)
 }
 
 UNIT_TESTS("ctl", {"a flow is shown as the design says", a_flow_is_shown_as_the_design_says},
+	{"gateways are listed", gateways_are_listed},
+	{"a foreign tunnel has a number", a_foreign_tunnel_has_a_number},
+	{"a gateway is drained and back", a_gateway_is_drained_and_back},
+	{"the status knows the array", the_status_knows_the_array},
 	{"names that are gone are null", names_that_are_gone_are_null},
 	{"filters reach the table", filters_reach_the_table},
 	{"the expired are not shown", the_expired_are_not_shown},

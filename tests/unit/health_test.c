@@ -289,7 +289,7 @@ static void what_stands_against_announcing_is_carried(void)
 	health_carry(health, old, 100);
 	CU_ASSERT_FALSE(health_announced(health)[0]);
 	CU_ASSERT_FALSE(health_announced(health)[1]); /* one that comes with the new model as little */
-	CU_ASSERT(health_next_announcement(health)); /* nobody was told of it yet */
+	CU_ASSERT(health_next_announcement(health));  /* nobody was told of it yet */
 	CU_ASSERT_FALSE(health_next_announcement(health));
 }
 
@@ -301,8 +301,8 @@ static void expect_announcement(struct health *health, bool changed, const char 
 
 	snprintf(text, sizeof(text), "%d%d %s %s %lld %s", health_announced(health)[0],
 		health_announced(health)[1], health_is_leaving(health) ? "leaving" : "-",
-		health_is_serving(health) ? "serving" : "-", deadline == UINT64_MAX ? -1 : (long long)deadline,
-		health_obstacle(health) ?: "-");
+		health_is_serving(health) ? "serving" : "-",
+		deadline == UINT64_MAX ? -1 : (long long)deadline, health_obstacle(health) ?: "-");
 	CU_ASSERT_STRING_EQUAL(text, wanted);
 	CU_ASSERT_EQUAL(health_next_announcement(health), changed);
 }
