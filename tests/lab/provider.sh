@@ -123,6 +123,11 @@ provider_tunnel_up() { # EDGE LOCAL: the local gateway's end
 		route add 0.0.0.0/0 dev $name table $1
 		route add ::/0 dev $name table $1
 	END
+	within 10 tunnel_has_room "$machine" "$name" || die "WireGuard of $machine does not listen"
+}
+
+tunnel_has_room() { # MACHINE NAME
+	on "$1" /usr/bin/python3 "$ROOT/tests/lab/tools/room.py" "$(cat "$LAB/$1/lab/wg-$2.pid")"
 }
 
 # Killed, not closed: the interface is gone at once, and nobody says good-bye.
@@ -188,10 +193,12 @@ mend() { # all of them
 # On each local gateway a tcpdump notes every response that comes out of a tunnel and every request that goes into one:
 #     TIME INTERFACE In|Out IP|IP6 SOURCE > DESTINATION: …
 
+OURS="(${LOOPBACK[4]} or ${LOOPBACK[6]})"
+WITNESSED=${WITNESSED:-(inbound and src $OURS) or (outbound and dst $OURS)}
+
 witness_start() { # MACHINE
-	local ours="${LOOPBACK[4]} or ${LOOPBACK[6]}"
 	on "$1" sh -c "exec setsid tcpdump -i any -nn -tt -q -l --immediate-mode -s 128 -Z root \
-		'(inbound and src ($ours)) or (outbound and dst ($ours))' >/run/lab/witness.log 2>/run/lab/witness.err &" </dev/null
+		'$WITNESSED' >/run/lab/witness.log 2>/run/lab/witness.err &" </dev/null
 	within 10 grep -q 'listening on' "$LAB/$1/lab/witness.err" || die "no witness on $1: $(cat "$LAB/$1/lab/witness.err")"
 }
 
