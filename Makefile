@@ -138,7 +138,9 @@ bpf-cost: $(B)/bpf-cost
 
 $(B)/lab/%: tests/lab/tools/%.c
 	@mkdir -p $(@D)
-	$(CC) -D_GNU_SOURCE -std=gnu17 -O2 -g -Wall -Wextra -Wshadow -Werror $< -o $@
+	$(CC) -I. -D_GNU_SOURCE -std=gnu17 -O2 -g -Wall -Wextra -Wshadow -Werror -MMD -MP $< $(LDLIBS) -o $@
+
+$(B)/lab/lines: LDLIBS = -lbpf # it looks into the tables
 
 # What the lab upgrades to: the same gwd with other programs, compiled for another instruction set.
 $(B)/upgrade/gwd: $(B)/gwd
@@ -182,6 +184,13 @@ lab-shell:
 
 lab-down:
 	tests/lab/lab down
+
+# Mixed traffic while things happen to the gateways: make soak MINUTES=600, and SEED=… to repeat an order.
+.PHONY: soak
+soak: MINUTES ?= 10
+soak: packages
+	$(MAKE) all lab-tools
+	tests/lab/soak/run $(MINUTES)
 
 # ---- Installing ----------------------------------------------------------------------------------------------------------
 PREFIX ?= /usr/local

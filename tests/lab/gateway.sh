@@ -59,22 +59,26 @@ gateway_tunnel() { # EDGE LOCAL
 
 # ---- gwd ----------------------------------------------------------------------------------------------------------------
 
+gateway_start() { # EDGE [ATTACH]
+	gateway_config "$1" "${2:-auto}" >"$LAB/edge-gw-0$1/lab/gateway.yaml"
+	array_key "edge-gw-0$1"
+	gateway_launch "$1"
+	services_start "edge-gw-0$1"
+}
+
 array_key() { # MACHINE: the same for all
 	[ -e "$LAB/keys/array.key" ] || (umask 077 && echo "1 $(wg genkey)" >"$LAB/keys/array.key")
 	install -m 600 "$LAB/keys/array.key" "$LAB/$1/lab/array.key"
 }
 
-gateway_start() { # EDGE [ATTACH]: gwd in the foreground of a session of its own, its words in gwd.log
+gateway_launch() { # EDGE: gwd in the foreground of a session of its own, with the file that is there, its words in gwd.log
 	local machine=edge-gw-0$1
-	gateway_config "$1" "${2:-auto}" >"$LAB/$machine/lab/gateway.yaml"
-	array_key "$machine"
 	# shellcheck disable=SC2016
 	on "$machine" sh -c 'setsid "$@" >>/run/lab/gwd.log 2>&1 & echo $! >/run/lab/gwd.pid' \
 		sh "$GWD" -c /run/lab/gateway.yaml --run-dir $RUN_DIR --pin-dir $PIN_DIR </dev/null
 	if ! within 20 gateway_decided "$machine" || gateway_gone "$machine"; then
 		die "gwd of $machine does not come up: $(tail -n 20 "$LAB/$machine/lab/gwd.log")"
 	fi
-	services_start "$machine"
 }
 
 gateway_decided() { # MACHINE: gwd answers, if only "degraded" (1), or has given up

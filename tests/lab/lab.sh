@@ -76,8 +76,8 @@ edges_ready() {
 	done
 }
 
-edge_ready() { # EDGE: both tunnels usable
-	gwctl "edge-gw-0$1" -j tunnel list | jq -en 'input | [.tunnels[] | select(.usable)] | length == 2'
+edge_ready() { # EDGE: both tunnels to the provider usable
+	gwctl "edge-gw-0$1" -j tunnel list | jq -en 'input | [.tunnels[] | select(.provider == "acme" and .usable)] | length == 2'
 }
 
 local_ready() { # LOCAL: it hears both edges, in both families, and BFD watches them

@@ -8,9 +8,14 @@
         the same in fragments, in order or the last one first
     inject.py spoof COUNT DESTINATION SOURCE…
         COUNT packets each of UDP, TCP and ping from every source, routed as this machine routes
+    inject.py noise PER_SECOND DESTINATION SOURCE…
+        the same at this pace until SIGTERM, and says how many they were
 """
+import itertools
 import logging
+import signal
 import sys
+import time
 
 logging.getLogger("scapy").setLevel(logging.ERROR)  # it misses routes that these frames do not need
 
@@ -45,13 +50,30 @@ def fragments(order, mac, *flow):
     sendp([Ether(dst=mac) / piece for piece in pieces], iface="br0")
 
 
-def spoof(count, destination, *sources):
+def spoofed(destination, sources):
     packets = []
     for source in sources:
         ping = ICMPv6EchoRequest() if ":" in source else ICMP()
         for upper in (UDP(sport=5000, dport=7), TCP(sport=5000, dport=80, flags="S"), ping):
             packets.append(ip(source, destination) / upper)
-    send(packets * int(count))
+    return packets
 
 
-{"response": response, "fragments": fragments, "spoof": spoof}[sys.argv[1]](*sys.argv[2:])
+def spoof(count, destination, *sources):
+    send(spoofed(destination, sources) * int(count))
+
+
+def noise(per_second, destination, *sources):
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    packets, sent = spoofed(destination, sources), 0
+    s = conf.L3socket6() if ":" in destination else conf.L3socket()
+    try:
+        for packet in itertools.cycle(packets):
+            s.send(packet)
+            sent += 1
+            time.sleep(1 / int(per_second))
+    finally:
+        print("sent", sent, flush=True)
+
+
+{"response": response, "fragments": fragments, "spoof": spoof, "noise": noise}[sys.argv[1]](*sys.argv[2:])

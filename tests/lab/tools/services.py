@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The UDP services of an edge gateway, each bound to the loopback's addresses (a wildcard socket would find no source).
+"""The services of an edge gateway, UDP but for one, each bound to the loopback's addresses (a wildcard socket would find no source).
 
     services.py NAME ADDRESS…
 
@@ -10,8 +10,10 @@ port    answers
   19    numbered datagrams: sent "COUNT MILLISECONDS", it sends COUNT of them, one every so many milliseconds
   23    that many bytes, that much later: sent "SIZE MILLISECONDS"
   33    with TTL (hop limit) 2, and then says on stdout which error its socket was told
+  37    TCP: the SHA-256 of what was sent, when that has come to its end
 9000    nothing
 """
+import hashlib
 import socket
 import struct
 import sys
@@ -22,9 +24,9 @@ IP_FREEBIND, IP_RECVERR, IPV6_RECVERR, MSG_ERRQUEUE = 15, 11, 25, 0x2000
 name = sys.argv[1]
 
 
-def bound(address, port):
+def bound(address, port, kind=socket.SOCK_DGRAM):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    s = socket.socket(family, socket.SOCK_DGRAM)
+    s = socket.socket(family, kind)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     s.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
     s.bind((address, port))
@@ -95,6 +97,24 @@ def tell_errors(s):
             print(f"error type {kind} code {code} about {peer[0]}", flush=True)
 
 
+def digests(s):
+    s.listen()
+    while True:
+        connection, _ = s.accept()
+        threading.Thread(target=digest, args=(connection,), daemon=True).start()
+
+
+def digest(connection):
+    sha256 = hashlib.sha256()
+    with connection:
+        try:
+            while data := connection.recv(65536):
+                sha256.update(data)
+            connection.sendall(sha256.hexdigest().encode())
+        except OSError:  # the device tells what became of its connection
+            pass
+
+
 def mute(s):
     while True:
         s.recv(65536)
@@ -110,5 +130,6 @@ def send(s, data, peer):
 for address in sys.argv[2:]:
     for port, service in ((7, echo), (17, quote), (19, stream), (23, later), (33, short_lived), (9000, mute)):
         threading.Thread(target=service, args=(bound(address, port),), daemon=True).start()
+    threading.Thread(target=digests, args=(bound(address, 37, socket.SOCK_STREAM),), daemon=True).start()
 print("ready", flush=True)
 threading.Event().wait()

@@ -1,0 +1,86 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""What went wrong during a soak, beside what is excused: a table by kind of traffic, then each thing that is not excused.
+
+    ledger.py FOLDER        reads traffic.*, excused, actions; status 1 if anything is not excused
+
+Datagrams are judged by when they were sent: excused if that was between BEGIN (less SLACK: what was on its way) and END.
+Connections are judged by their whole life: excused if any of it was. What came damaged or twice never is.
+"""
+import glob
+import sys
+from collections import Counter, defaultdict
+
+SLACK = 0.5  # from a device's clock to the far end of a path, on a busy machine
+SHOWN = 20
+CONNECTIONS = {"page", "download", "upload"}
+folder = sys.argv[1]
+
+
+def lines_of(name):
+    try:
+        with open(f"{folder}/{name}") as f:
+            return f.read().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def excuses():
+    for line in lines_of("excused"):
+        begin, end, who, what, why = line.split(" ", 4)
+        yield float(begin) - SLACK, float(end), who, what, why
+
+
+def is_excused(windows, start, end, who, kind, outcome):
+    if outcome in ("damaged", "twice"):
+        return False
+    what = "connections" if kind in CONNECTIONS else "datagrams"
+    until = end if kind in CONNECTIONS else start
+    return any(b <= until and start <= e and (w, d) == (who, what) for b, e, w, d, _ in windows)
+
+
+def during(start):
+    """The action that ran then, or the last one before."""
+    last = "before any action"
+    for line in lines_of("actions"):
+        begin, words = line.split(" ", 1)
+        if float(begin) > start:
+            break
+        last = f"{start - float(begin):.1f} s into {words}"
+    return last
+
+
+def main():
+    windows, sent, good = list(excuses()), Counter(), Counter()
+    excused, guilty, found = defaultdict(Counter), defaultdict(Counter), []
+    for path in sorted(glob.glob(f"{folder}/traffic.*")):
+        for line in lines_of(path[len(folder) + 1:]):
+            words = line.split()
+            if words[0] == "total":
+                _, _, kind, family, count, answered = words
+                sent[kind, family] += int(count)
+                good[kind, family] += int(answered)
+            elif words[0] != "done":
+                start, end, who, kind, family, outcome = words[:6]
+                fits = is_excused(windows, float(start), float(end), who, kind, outcome)
+                (excused if fits else guilty)[kind, family][outcome] += 1
+                if not fits:
+                    found.append((float(start), float(end), " ".join(words[2:])))
+    print(f"  {'traffic':14}{'sent':>9}{'good':>9}  excused, and not excused")
+    for row in sorted(sent):
+        told = [" ".join(f"{n} {outcome}" for outcome, n in sorted(c[row].items())) or "-" for c in (excused, guilty)]
+        print(f"  {' '.join(row):14}{sent[row]:9}{good[row]:9}  {told[0]}; {told[1]}")
+        if not good[row]:
+            found.append((0, 0, f"{' '.join(row)}: none was good"))
+        if sent[row] != good[row] + sum((excused[row] + guilty[row]).values()) - guilty[row]["twice"]:
+            found.append((0, 0, f"{' '.join(row)}: the numbers do not add up"))
+    if not sent:
+        found.append((0, 0, "no traffic"))
+    for start, end, words in sorted(found)[:SHOWN]:
+        print(f"  NOT EXCUSED {words}, {end - start:.1f} s long, {during(start)}")
+    if len(found) > SHOWN:
+        print(f"  … and {len(found) - SHOWN} more")
+    return bool(found)
+
+
+sys.exit(main())
