@@ -214,8 +214,8 @@ SUBPROGRAM int insert_line(
 #define FLOW_NEW               0x100
 #define FLOW_REFUSED           0x200
 #define DEVICE_REFUSED         0x400
-#define FLOW_UNKNOWN           (-1)
-#define DEVICE_UNKNOWN         (-1)
+#define FLOW_UNKNOWN           0x800
+#define DEVICE_UNKNOWN         0x1000
 
 /* What a line's home word says with another owner. */
 #define WAY_OF_OWNER(way, owner) (((way) & ~0xffU) | (owner))
@@ -254,22 +254,45 @@ static __always_inline void end_asking(const struct finding *found)
 		swap_word(&found->line->stamp, stamp, 0);
 }
 
-/*
- * A request came in by `way`: a home word without its time, whose owner is 0 when it is to be found out. Answers
- * LEARNED_OWNER() and flags, or FLOW_UNKNOWN.
- */
-SUBPROGRAM int learn_known_flow(struct __sk_buff *skb, const struct settings *config,
-	const struct packet *packet, __u16 zone, __u32 way)
+/* The device was last seen by `way`, and its newest flow is the way's owner's; 0: it has none that is news. */
+static __always_inline int note_device(
+	const struct settings *config, const struct packet *packet, __u16 zone, __u32 way, __u64 now_ns)
 {
+	struct table table = device_table(config, now_ns);
 	struct finding found = {};
 	struct line_key key;
-	struct table table;
+	__u32 before;
+
+	key_of_device(&key, packet->source, zone);
+	if (!table_find(&table, &key, hash_of(&key, config->hash_seed), &found))
+		return DEVICE_UNKNOWN;
+	before = HOME_WAY(found.home);
+	if (!HOME_OWNER(way))
+		way |= HOME_OWNER(before);
+	if (!line_touch(&table, &found, way) || WAY_OF_OWNER(before, 0) == WAY_OF_OWNER(way, 0))
+		return 0;
+	line_stamp(found.line, realtime_of(now_ns));
+	if (HOME_GATEWAY(way) == config->gateway)
+		tell(config, CHANGE_DEVICE, found.index);
+	return 0;
+}
+
+SUBPROGRAM int learn_device(const struct settings *config, const struct packet *packet, __u16 zone, __u32 way)
+{
+	if (!config || !packet)
+		return 0;
+	return note_device(config, packet, zone, way, bpf_ktime_get_coarse_ns());
+}
+
+static __always_inline int note_request(struct __sk_buff *skb, const struct settings *config,
+	const struct packet *packet, __u16 zone, __u32 way, __u64 now_ns)
+{
+	struct table table = flow_table(config, now_ns);
+	struct finding found = {};
+	struct line_key key;
 	__u8 owner, before;
 	bool changed;
 
-	if (!config || !packet)
-		return FLOW_UNKNOWN;
-	table = flow_table(config, bpf_ktime_get_coarse_ns());
 	key_of_request(&key, packet, zone);
 	if (!table_find(&table, &key, hash_of(&key, config->hash_seed), &found))
 		return FLOW_UNKNOWN;
@@ -286,7 +309,30 @@ SUBPROGRAM int learn_known_flow(struct __sk_buff *skb, const struct settings *co
 	return owner != before ? owner | FLOW_NEW : owner;
 }
 
-/* The same of a flow that has no line. FIN and RST leave none. */
+#define WAY_OF_NEWEST(way, flow) WAY_OF_OWNER(way, (flow)&FLOW_NEW ? LEARNED_OWNER(flow) : 0)
+
+/*
+ * A request of a flow that has a line came in by `way`: a home word without its time, whose owner is 0 when it is to be
+ * found out. Flow and device in one, for this is what nearly every packet goes through. Answers LEARNED_OWNER() and
+ * flags; with FLOW_UNKNOWN nothing was learned, of the device neither. A later fragment has no ports, so it tells of the
+ * device alone.
+ */
+SUBPROGRAM int learn_known(struct __sk_buff *skb, const struct settings *config, const struct packet *packet,
+	__u16 zone, __u32 way)
+{
+	__u64 now_ns = bpf_ktime_get_coarse_ns();
+	int flow = 0;
+
+	if (!config || !packet)
+		return 0;
+	if (packet->fragment != FRAGMENT_LATER)
+		flow = note_request(skb, config, packet, zone, way, now_ns);
+	if (flow == FLOW_UNKNOWN)
+		return flow;
+	return flow | note_device(config, packet, zone, WAY_OF_NEWEST(way, flow), now_ns);
+}
+
+/* A request of a flow that has no line. FIN and RST leave none. */
 SUBPROGRAM int learn_new_flow(struct __sk_buff *skb, const struct settings *config,
 	const struct packet *packet, __u16 zone, __u32 way)
 {
@@ -317,32 +363,6 @@ SUBPROGRAM int learn_new_flow(struct __sk_buff *skb, const struct settings *conf
 	return owner | FLOW_NEW;
 }
 
-/* The device was last seen by `way`, and its newest flow is the way's owner's; 0: it has none that is news. */
-SUBPROGRAM int learn_known_device(
-	const struct settings *config, const struct packet *packet, __u16 zone, __u32 way)
-{
-	struct finding found = {};
-	struct line_key key;
-	struct table table;
-	__u32 before;
-
-	if (!config || !packet)
-		return 0;
-	table = device_table(config, bpf_ktime_get_coarse_ns());
-	key_of_device(&key, packet->source, zone);
-	if (!table_find(&table, &key, hash_of(&key, config->hash_seed), &found))
-		return DEVICE_UNKNOWN;
-	before = HOME_WAY(found.home);
-	if (!HOME_OWNER(way))
-		way |= HOME_OWNER(before);
-	if (!line_touch(&table, &found, way) || WAY_OF_OWNER(before, 0) == WAY_OF_OWNER(way, 0))
-		return 0;
-	line_stamp(found.line, realtime_of(table.now_ns));
-	if (HOME_GATEWAY(way) == config->gateway)
-		tell(config, CHANGE_DEVICE, found.index);
-	return 0;
-}
-
 SUBPROGRAM int learn_new_device(
 	const struct settings *config, const struct packet *packet, __u16 zone, __u32 way)
 {
@@ -364,21 +384,18 @@ SUBPROGRAM int learn_new_device(
 	return 0;
 }
 
-/* A later fragment has no ports, so it tells of the device alone. */
 static __always_inline int learn(struct __sk_buff *skb, const struct settings *config,
 	const struct packet *packet, __u16 zone, __u32 way)
 {
-	int flow = 0, device;
+	int learned = learn_known(skb, config, packet, zone, way);
 
-	if (packet->fragment != FRAGMENT_LATER)
-		flow = learn_known_flow(skb, config, packet, zone, way);
-	if (flow == FLOW_UNKNOWN)
-		flow = learn_new_flow(skb, config, packet, zone, way);
-	way = WAY_OF_OWNER(way, flow & FLOW_NEW ? LEARNED_OWNER(flow) : 0);
-	device = learn_known_device(config, packet, zone, way);
-	if (device == DEVICE_UNKNOWN)
-		device = learn_new_device(config, packet, zone, way);
-	return flow | device;
+	if (learned & FLOW_UNKNOWN) {
+		learned = learn_new_flow(skb, config, packet, zone, way);
+		learned |= learn_device(config, packet, zone, WAY_OF_NEWEST(way, learned));
+	}
+	if (learned & DEVICE_UNKNOWN)
+		learned |= learn_new_device(config, packet, zone, WAY_OF_NEWEST(way, learned));
+	return learned;
 }
 
 static __always_inline int learn_and_count(struct __sk_buff *skb, const struct settings *config,
