@@ -146,9 +146,14 @@ $(B)/lab/lines: LDLIBS = -lbpf # it looks into the tables
 $(B)/upgrade/gwd: $(B)/gwd
 	$(MAKE) --no-print-directory B=$(B)/upgrade BPF_CPU=v2 $@
 
+# Somebody else's XDP program, for the tier `vm`.
+$(B)/vm/%.bpf.o: tests/vm/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
 .PHONY: tests lab-tools
 lab-tools: $(LAB_TOOLS)
-tests: all $(UNIT_TESTS) $(GOLDEN_TOOLS) $(BPF_TESTS) $(FUZZ_TARGETS) lab-tools $(B)/upgrade/gwd
+tests: all $(UNIT_TESTS) $(GOLDEN_TOOLS) $(BPF_TESTS) $(FUZZ_TARGETS) lab-tools $(B)/upgrade/gwd $(B)/vm/counted.bpf.o
 
 .PHONY: packages check check-unit check-golden check-bpf check-lint check-fuzz check-harden check-install \
 	check-lab check-vm

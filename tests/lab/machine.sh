@@ -15,9 +15,10 @@ die() {
 	exit 1
 }
 
-# Runs a command until it succeeds, at most SECONDS long. Whoever waits for a condition waits here.
+# Runs a command until it succeeds, at most SECONDS long; PATIENCE times that where the processor is computed (tests/vm).
+# Whoever waits for a condition waits here.
 within() { # SECONDS COMMAND…
-	local deadline=$((SECONDS + $1))
+	local deadline=$((SECONDS + $1 * ${PATIENCE:-1}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $deadline ] || return 1
