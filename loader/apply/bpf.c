@@ -204,6 +204,7 @@ int bpf_load(const char *pin_dir, const struct item *item, struct error *error)
 
 int bpf_settle(const char *pin_dir, struct error *error)
 {
+	bpf_unpin_gone(pin_dir);
 	return generations_settle(pin_dir, error);
 }
 

@@ -41,6 +41,8 @@ void bpf_pins_here(const char *pin_dir);
  * bpf_attach(). An item that names a generation which still is there is switched back to.
  */
 int bpf_load(const char *pin_dir, const struct item *item, struct error *error);
+/* What hung on an interface that is gone lets go of its program. */
+void bpf_unpin_gone(const char *pin_dir);
 /* All attachments are replaced: what the old generation still learned is carried over, and it goes. */
 int bpf_settle(const char *pin_dir, struct error *error);
 int bpf_remove(const char *pin_dir, struct error *error);

@@ -6,6 +6,7 @@
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_link.h>
@@ -104,6 +105,30 @@ static int tcx_detach(const char *pin_dir, enum program program, int index, stru
 		return error_errno(error, -errno, "TCX");
 	unlink(pin.path);
 	return 0;
+}
+
+static void unpin_if_gone(const char *path)
+{
+	_cleanup_close_ int link = bpf_obj_get(path);
+	struct bpf_link_info information = {0};
+	uint32_t size = sizeof(information);
+
+	if (link >= 0 && bpf_obj_get_info_by_fd(link, &information, &size) == 0 &&
+		information.type == LINK_TYPE_TCX && information.xdp.ifindex == 0)
+		unlink(path);
+}
+
+void bpf_unpin_gone(const char *pin_dir)
+{
+	struct pin links = pin_in(pin_dir, LINKS_DIRECTORY);
+	DIR *directory = opendir(links.path);
+	const struct dirent *entry;
+
+	while (directory && (entry = readdir(directory)))
+		if (entry->d_type == DT_REG)
+			unpin_if_gone(pin_in(links.path, entry->d_name).path);
+	if (directory)
+		closedir(directory);
 }
 
 /* ---- clsact ------------------------------------------------------------------------------------------------------ */

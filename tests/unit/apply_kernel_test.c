@@ -279,6 +279,7 @@ static void lose_process(pid_t pid)
 /* A tunnel ends with its process, or, where the kernel's own WireGuard has none, by somebody's hand. */
 static void lost_tunnel_is_healed(void)
 {
+	_cleanup_free_ char *pins = command_output("ls " PINS "/links | grep -c tunnel_ingress");
 	pid_t pid = child_pid(apply_children(apply), "hwt-one");
 	struct error error = {0};
 
@@ -288,6 +289,8 @@ static void lost_tunnel_is_healed(void)
 		CU_ASSERT_EQUAL(system("ip link del hwt-one"), 0);
 	CU_ASSERT_EQUAL_FATAL(reach(&model, &error), 0);
 	CU_ASSERT(says("wg show hwt-one", "listening port: 51820"));
+	CU_ASSERT(says(
+		"ls " PINS "/links | grep -c tunnel_ingress", pins)); /* none of the interface that is gone */
 	CU_ASSERT(nothing_to_do());
 }
 
@@ -349,8 +352,9 @@ static void an_underlay_needs_members(void)
 /* Of a member the configuration says that it is there; how it is, is heard, and stays through another filling. */
 static void members_are_suspect_until_heard(void)
 {
-	static const char member[] = "bpftool -j map lookup pinned " PINS
-				     "/current/members key 2 0 0 0 | jq -c '.formatted.value | [.state, .serving]'";
+	static const char member[] =
+		"bpftool -j map lookup pinned " PINS
+		"/current/members key 2 0 0 0 | jq -c '.formatted.value | [.state, .serving]'";
 	static const char ways[] = "bpftool -j map lookup pinned " PINS "/current/providers key 1 0 0 0 |"
 				   " jq -c '[.formatted.value.ways[] | select(.gateway == 2) | .tunnel]'";
 	static const char settings[] = "bpftool -j map lookup pinned " PINS "/current/settings key 0 0 0 0 |"
