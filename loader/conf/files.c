@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "array/array.h"
 #include "base/cleanup.h"
 #include "conf/review.h"
 #include "conf/types.h"
@@ -18,7 +19,7 @@
 struct secret_file {
 	struct review *review;
 	const char *key, *path;
-	char text[256];
+	char text[1024];
 	size_t size;
 };
 
@@ -52,9 +53,23 @@ static const char *password_fault(const struct secret_file *file)
 	return NULL;
 }
 
+/* Only a text without NUL is read whole. The reason that is told is a line's number, never what stands there. */
 static const char *array_key_fault(const struct secret_file *file)
 {
-	return file->size ? NULL : "is empty";
+	struct array_keys keys;
+	struct error error;
+	char text[sizeof(file->text) + 1];
+	int r;
+
+	memcpy(text, file->text, file->size);
+	text[file->size] = '\0';
+	r = array_keys_parse(text, &keys, &error);
+	array_keys_forget(&keys);
+	explicit_bzero(text, sizeof(text));
+	return r < 0 ? "holds no array key: make one with `(umask 077; echo \"1 $(wg genkey)\" >FILE)`; "
+		       "while keys are "
+		       "exchanged, two lines"
+		     : NULL;
 }
 
 /* Opens without waiting, so that a FIFO cannot hold us. The descriptor, or -errno after reporting. */

@@ -133,14 +133,15 @@ static void judge_versions(const struct model *model, const struct facts *facts,
 static void judge_clock(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
 {
 	static const char advice[] = "let chrony or systemd-timesyncd keep the clock";
+	bool members = model_has_members(model);
 
-	(void)model;
 	if (facts->clock_synchronised == UNKNOWN)
 		found(diagnosis, FINDING_OK, "", "whether the clock is kept is not to be seen");
 	else if (!facts->clock_synchronised)
-		found(diagnosis, FINDING_WARNING, advice,
-			"nobody keeps the clock: logs and events of the gateways cannot be laid side by "
-			"side");
+		found(diagnosis, FINDING_WARNING, advice, "nobody keeps the clock: %s",
+			members ? "a gateway whose clock differs by some seconds is not believed by the "
+				  "others"
+				: "logs and events of the gateways cannot be laid side by side");
 	else if (facts->clock_error_us > CLOCK_ERROR_US)
 		found(diagnosis, FINDING_WARNING, advice, "the clock may be wrong by %lld ms",
 			(long long)facts->clock_error_us / 1000);

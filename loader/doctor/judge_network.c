@@ -6,6 +6,7 @@
 #include "doctor/doctor.h"
 
 #define RELAY_PORT         6081
+#define REPLICATION_PORT   6082
 #define BGP_PORT           179
 #define BFD_PORT           3784
 #define WIREGUARD_V4       60 /* IPv4 20, UDP 8, WireGuard 32 */
@@ -233,14 +234,28 @@ static int add_tunnel(const struct tunnel *tunnel, struct diagnosis *diagnosis)
 	return r;
 }
 
+/* What members say to each other goes by the underlay, or by any uplink. */
+static int add_members(const struct model *model, const char *interface, struct diagnosis *diagnosis)
+{
+	int r = add_passage(diagnosis, "udp", RELAY_PORT, interface, "relays between the gateways");
+
+	if (r == 0 && model->array.replication == REPLICATION_BROADCAST)
+		r = add_passage(
+			diagnosis, "udp", REPLICATION_PORT, interface, "replication between the gateways");
+	return r;
+}
+
 int list_passages(const struct model *model, struct diagnosis *diagnosis)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < model->tunnel_count && r == 0; i++)
 		r = add_tunnel(&model->tunnels[i], diagnosis);
-	for (size_t i = 0; i < model->uplink_count && model->array.member_count > 1 && r == 0; i++)
-		r = add_passage(
-			diagnosis, "udp", RELAY_PORT, model->uplinks[i], "relays between the gateways");
+	if (!model_has_members(model) || r < 0)
+		return r;
+	if (model->array.underlay)
+		return add_members(model, model->array.underlay, diagnosis);
+	for (size_t i = 0; i < model->uplink_count && r == 0; i++)
+		r = add_members(model, model->uplinks[i], diagnosis);
 	return r;
 }

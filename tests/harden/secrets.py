@@ -17,7 +17,7 @@ def read(path):
 def forms(folder):
     """Name and bytes of everything that is not to be found."""
     for name in ("wg.key", "array.key", "bgp.password"):
-        text = read(f"{folder}/{name}").strip()
+        text = read(f"{folder}/{name}").split()[-1]  # the array's key stands behind its number
         raw = text if name == "bgp.password" else base64.b64decode(text)
         yield name, text
         yield f"{name} (bytes)", raw

@@ -321,9 +321,10 @@ static void the_firewall_s_list_is_complete(void)
 		const char *protocol, *interface;
 		uint16_t port;
 	} wanted[] = {{"udp", "", 51820}, {"tcp", "acme-lgw-01", 179}, {"udp", "acme-lgw-01", 3784},
-		{"udp", "eth0", 6081}};
+		{"udp", "eth0", 6081}, {"udp", "eth0", 6082}};
 
 	make_world();
+	model.array.replication = REPLICATION_BROADCAST;
 	CU_ASSERT_EQUAL(doctor_judge(&model, &facts, &diagnosis), 0);
 	CU_ASSERT_EQUAL_FATAL(diagnosis.passage_count, ARRAY_SIZE(wanted));
 	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
