@@ -92,6 +92,8 @@ int daemon_heal(struct daemon *daemon, struct error *error)
 
 	if (r == 0)
 		r = apply_adopt(daemon->apply, error);
+	if (r == 0)
+		r = ports_keep(daemon, error);
 	watch_links(daemon);
 	watch_changes(daemon);
 	return r;
@@ -387,6 +389,7 @@ static void remove_run_dir(struct daemon *daemon)
 {
 	config_forget(daemon);
 	drain_forget(daemon);
+	ports_restore(daemon);
 	lock_run_dir_remove(daemon->run_dir);
 	rmdir(daemon->run_dir); /* stays when somebody else keeps things in it */
 }

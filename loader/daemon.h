@@ -10,6 +10,7 @@
  *	replicate.c, keys.c, members.c, lines.c, channel.c   the array: what others know, what we know of them (replicate.h)
  *	hooks.c    what gwctl asks of it
  *	drain.c    out of service, and back
+ *	ports.c    the ports from which this gateway opens connections
  *	config.c   the configuration as a text: in force, before, unconfirmed
  *	reload.c   another model comes into force
  *	tell.c     what happened, for the log and for `gwctl events`
@@ -162,6 +163,10 @@ void watch_changes(struct daemon *daemon);
 void watch_links(struct daemon *daemon);
 /* Lets time pass, hearing BIRD and the kernel meanwhile. */
 void watch_wait(struct daemon *daemon, uint64_t milliseconds);
+
+/* Our slice of the ports while the array has others, else what was before; and what was before, at a stop. */
+int ports_keep(const struct daemon *daemon, struct error *error);
+void ports_restore(const struct daemon *daemon);
 
 /* What an earlier daemon was told. */
 void drain_adopt(struct daemon *daemon);

@@ -309,6 +309,8 @@ static void follow(struct daemon *daemon, const struct model *old, bool bird_cha
 		log_error("%s", error.text);
 	flush_old_providers(daemon, old);
 	replicate_reload(daemon);
+	if (ports_keep(daemon, &error) < 0)
+		log_error("%s", error.text);
 	if (follow_bird(daemon, old, bird_changes, &error) < 0) {
 		log_error("%s; trying again", error.text);
 		daemon_heal_soon(daemon);

@@ -45,3 +45,25 @@ int sysctl_write(const char *family, const char *interface, const char *name, in
 		return error_errno(error, -errno, "net.%s.conf.%s.%s", family, interface, name);
 	return 0;
 }
+
+#define PORTS "/proc/sys/net/ipv4/ip_local_port_range" /* of IPv6, too */
+
+int sysctl_ports_read(struct port_range *range, struct error *error)
+{
+	_cleanup_fclose_ FILE *file = fopen(PORTS, "re");
+
+	if (!file || fscanf(file, "%hu %hu", &range->first, &range->last) != 2)
+		return error_errno(error, file ? -EIO : -errno, PORTS);
+	return 0;
+}
+
+int sysctl_ports_write(const struct port_range *range, struct error *error)
+{
+	_cleanup_close_ int descriptor = open(PORTS, O_WRONLY | O_CLOEXEC);
+	char text[16];
+	int size = snprintf(text, sizeof(text), "%u %u", range->first, range->last);
+
+	if (descriptor < 0 || write(descriptor, text, size) != size)
+		return error_errno(error, -errno, PORTS);
+	return 0;
+}
