@@ -331,6 +331,36 @@ static void password_files_are_judged(void)
 	remove_folder();
 }
 
+static void array_key_files_are_judged(void)
+{
+	static const struct {
+		const char *text;
+		bool good;
+	} rows[] = {{"1 " SECRET "\n", true}, {"# old\n7 " SECRET "\n255 " KEY "\n", true},
+		{SECRET "\n", false}, {"256 " SECRET "\n", false}, {"", false}};
+	static const char alone[] =
+		"gateway: a\narray:\n  mtu: 1400\n  gateways: [{name: a, number: 1, address: 10.0.0.1}]\n"
+		"  replication: {mode: broadcast, key_file: %s}\nloopbacks: [{name: l, addresses: "
+		"[192.0.2.1]}]\nuplinks: [eth0]\nproviders: []\ntunnels: []\n";
+
+	make_folder();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_free_ char *text = NULL;
+		struct conf_problems problems;
+		struct parsed parsed;
+
+		write_file(folder.other, rows[i].text, 0600);
+		CU_ASSERT_FATAL(asprintf(&text, alone, folder.other) > 0);
+		parsed = parse(text);
+		CU_ASSERT_EQUAL_FATAL(parsed.result, 0);
+		CU_ASSERT_EQUAL(
+			conf_check_files(parsed.model, "test", &problems), rows[i].good ? 0 : -EINVAL);
+		conf_problems_free(&problems);
+		release(&parsed);
+	}
+	remove_folder();
+}
+
 static void what_is_no_file_is_told(void)
 {
 	make_folder();
@@ -403,6 +433,7 @@ UNIT_TESTS("conf", {"the model is in its own order", model_is_in_its_own_order},
 	{"a full disk is told", full_disk_is_told},
 	{"an unreadable file is one problem", unreadable_file_is_one_problem},
 	{"key files are judged, and not shown", key_files_are_judged},
+	{"array key files are judged", array_key_files_are_judged},
 	{"password files are judged, and not shown", password_files_are_judged},
 	{"what is no file is told", what_is_no_file_is_told},
 	{"the table of settings is sound", table_is_sound}, {"near keys are found", near_keys_are_found})
