@@ -264,8 +264,10 @@ static int add_members(struct filling *filling, struct error *error)
 
 		if (member && number != model->number)
 			entry = member_entry(map, member);
-		if (member && number == model->number && model_has_members(model))
+		if (member && number == model->number && model_has_members(model)) {
+			memcpy(entry.address, member->address.bytes, sizeof(entry.address));
 			add_local(filling, &member->address, LOCAL_UNDERLAY, 0);
+		}
 		table_add(&filling->tables[TABLE_MEMBERS], &number, &entry);
 	}
 	return 0;

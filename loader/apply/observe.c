@@ -36,10 +36,10 @@ static struct item item_on(enum item_kind kind, const char *interface)
 /* ---- Interfaces -------------------------------------------------------------------------------------------------- */
 
 /* The settings that a plan may want are those that wanted.c lists: ask it, for a link of ours. */
-static int observe_sysctls(struct observation *observation, const struct link *link)
+static int observe_sysctls(struct observation *observation, const struct link *link, enum link_role role)
 {
 	size_t count;
-	const struct setting *settings = plan_settings(&count);
+	const struct setting *settings = plan_settings(role, &count);
 	struct item item = item_on(ITEM_SYSCTL, link->name);
 	int result = 0;
 
@@ -85,7 +85,7 @@ static int observe_ours(struct observation *observation, const struct link *link
 	if (result == 0)
 		result = observe_up(observation, link, made.role == LINK_TUNNEL ? ITEM_OPEN : ITEM_UP);
 	if (result == 0)
-		result = observe_sysctls(observation, link);
+		result = observe_sysctls(observation, link, made.role);
 	if (result == 0 && made.role == LINK_TUNNEL)
 		result = observe_tunnel(observation, link);
 	if (result == 0)

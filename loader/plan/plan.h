@@ -146,7 +146,7 @@ struct setting {
 	const char *family, *name; /* "ipv4", "rp_filter" */
 	int value;
 };
-const struct setting *plan_settings(size_t *count);
+const struct setting *plan_settings(enum link_role role, size_t *count);
 
 /* All items that the model wants, in the order of making. 0 or -ENOMEM. */
 int plan_wanted(const struct model *model, struct items *wanted);

@@ -21,6 +21,9 @@
  * drivers look the same to a neighbour; and home0 has nothing to say by itself.
  *
  * keep_addr_on_down 1: a tunnel that is closed and opened again keeps its IPv6 addresses as it does the others.
+ *
+ * forwarding, on home0 alone: the programs ask the kernel for the route to a member as if the relay came in there, and it
+ * answers only where forwarding is on. Nothing else comes in by home0 but relayed requests to a loopback.
  */
 static const struct setting settings[] = {
 	{"ipv4", "rp_filter", 2},
@@ -29,11 +32,14 @@ static const struct setting settings[] = {
 	{"ipv6", "accept_ra", 0},
 	{"ipv6", "accept_dad", 0},
 	{"ipv6", "keep_addr_on_down", 1},
+	{"ipv4", "forwarding", 1}, /* OF_HOME: the last ones */
+	{"ipv6", "forwarding", 1},
 };
+#define OF_HOME 2
 
-const struct setting *plan_settings(size_t *count)
+const struct setting *plan_settings(enum link_role role, size_t *count)
 {
-	*count = ARRAY_SIZE(settings);
+	*count = ARRAY_SIZE(settings) - (role == LINK_HOME ? 0 : OF_HOME);
 	return settings;
 }
 
@@ -65,14 +71,16 @@ static void want(struct builder *builder, struct item item)
 static void want_link(struct builder *builder, const char *name, enum link_role role)
 {
 	struct item item = item_on(ITEM_LINK, name);
+	size_t count;
+	const struct setting *setting = plan_settings(role, &count);
 
 	item.role = role;
 	want(builder, item);
-	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+	for (size_t i = 0; i < count; i++) {
 		item = item_on(ITEM_SYSCTL, name);
-		item.sysctl.family = settings[i].family;
-		item.sysctl.name = settings[i].name;
-		item.sysctl.value = settings[i].value;
+		item.sysctl.family = setting[i].family;
+		item.sysctl.name = setting[i].name;
+		item.sysctl.value = setting[i].value;
 		want(builder, item);
 	}
 }

@@ -123,6 +123,8 @@ static void a_start_goes_from_links_to_open_tunnels(void)
 		"add sysctl net.ipv6.conf.home0.accept_ra = 0\n"
 		"add sysctl net.ipv6.conf.home0.accept_dad = 0\n"
 		"add sysctl net.ipv6.conf.home0.keep_addr_on_down = 1\n"
+		"add sysctl net.ipv4.conf.home0.forwarding = 1\n"
+		"add sysctl net.ipv6.conf.home0.forwarding = 1\n"
 		"add mtu 1400 on home0\n"
 		"add home0 up\n"
 		"add lo up\n"
