@@ -136,6 +136,15 @@ $(B)/bpf-cost: $(call objects,plain,tests/bpf/cost.c $(BPF_SCENE))
 bpf-cost: $(B)/bpf-cost
 	@$<
 
+# What replication costs: figures to read, not a test.
+$(B)/bench/%: $(B)/plain/tests/bench/%.o $(B)/plain.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $^ $(LIBRARY_LDLIBS) -o $@
+
+.PHONY: bench-replication
+bench-replication: $(B)/bench/replication
+	@for rate in 10000 50000 100000; do echo "$$rate flows/s"; unshare -n sh -c 'ip link set lo up; exec "$$@"' sh $< $$rate; done
+
 $(B)/lab/%: tests/lab/tools/%.c
 	@mkdir -p $(@D)
 	$(CC) -I. -D_GNU_SOURCE -std=gnu17 -O2 -g -Wall -Wextra -Wshadow -Werror -MMD -MP $< $(LDLIBS) -o $@

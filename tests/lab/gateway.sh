@@ -26,7 +26,7 @@ gateway_config() { # EDGE ATTACH
 		  gateways:
 		    - {name: edge-gw-01, number: 1, address: 10.0.0.11}
 		    - {name: edge-gw-02, number: 2, address: 10.0.0.12}
-		  replication: {mode: ${REPLICATION:-none}, key_file: /run/lab/array.key}
+		  replication: {mode: ${REPLICATION:-broadcast}, key_file: /run/lab/array.key}
 		loopbacks:
 		  - {name: control, addresses: [${LOOPBACK[4]}, "${LOOPBACK[6]}"]}
 		uplinks: [eth0]
