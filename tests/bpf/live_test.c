@@ -305,6 +305,23 @@ static bool streams(enum family family)
 	return whole;
 }
 
+/* Gateway 2 forgets all, the port's slice too, in the midst of a connection: it asks whose it is, and gateway 1 takes it. */
+static bool is_asked_for(enum family family)
+{
+	uint64_t before = scene_count(REASON_asked_members);
+	int fd = open_socket(family, SOCK_STREAM, false);
+	bool whole;
+
+	scene.settings.ports_slice = 0;
+	scene_settings();
+	memset(scene.flows, 0, SCENE_LINES * sizeof(*scene.flows));
+	whole = fd >= 0 && send_stream(fd) && receive_stream(fd);
+	close(fd);
+	scene.settings.ports_slice = 1;
+	scene_settings();
+	return whole && scene_count(REASON_asked_members) > before;
+}
+
 static int failures;
 
 static void report(bool ok, enum family underlay, enum family family, const char *what)
@@ -320,6 +337,8 @@ static void play_device(enum family underlay)
 		report(echoes(family, 5000), underlay, family, "fragments too");
 		report(echoes(family, DATAGRAM), underlay, family, "many of them");
 		report(streams(family), underlay, family, "a TCP connection carries all its bytes both ways");
+		report(is_asked_for(family), underlay, family,
+			"one that its gateway forgot is asked for, and goes on");
 	}
 }
 
