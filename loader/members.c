@@ -147,13 +147,22 @@ static void forget(struct told *told)
 	*told = (struct told){0};
 }
 
+static void adopt(struct daemon *daemon, struct member_status *status)
+{
+	struct error error;
+
+	if (bpf_member_adopt(
+		    daemon->pin_dir, status->member->number, &status->state, &status->serving, &error) < 0)
+		log_error("gateway %s: %s", status->member->name, error.text);
+}
+
 void members_follow(struct replication *replication)
 {
 	for (unsigned number = 0; number < GATEWAY_NUMBERS; number++) {
 		struct member_status *status = status_of(replication->daemon, (uint8_t)number);
 
 		if (status && status->state == MEMBER_NONE && number != replication->daemon->model->number)
-			status->state = MEMBER_SUSPECT;
+			adopt(replication->daemon, status);
 		if (!status)
 			forget(&replication->told[number]);
 		else if (replication->told[number].tunnels)
@@ -247,8 +256,6 @@ void members_refresh(struct replication *replication)
 
 		if (!array_status(replication->core, row->member->number, &status))
 			continue;
-		row->state = status.state;
-		row->serving = status.serving;
 		row->last_heard_ms = last_heard_ms(daemon, &status, row->member->number);
 		row->lag_p50_us = lag(status.lag_p50_us);
 		row->lag_p99_us = lag(status.lag_p99_us);

@@ -81,6 +81,8 @@ struct bpf_member_tunnel {
 
 /* `state`: enum member_state. -ENOENT: the configuration has no such member. */
 int bpf_member_set(const char *pin_dir, uint8_t number, uint8_t state, bool serving, struct error *error);
+/* How an earlier gwd left it: who was alive is suspect until it is heard again, who was dead stays dead. */
+int bpf_member_adopt(const char *pin_dir, uint8_t number, uint8_t *state, bool *serving, struct error *error);
 /*
  * All tunnels of another gateway, instead of those it had; none (count 0) when it left. Answers how many are left out: their
  * provider is not ours, or has PROVIDER_WAYS_MAX ways already, or another gateway has a tunnel of that number.

@@ -40,6 +40,24 @@ int bpf_member_set(const char *pin_dir, uint8_t number, uint8_t state, bool serv
 	return write_entry(map, MAP_MEMBERS, &key, &entry, error);
 }
 
+int bpf_member_adopt(const char *pin_dir, uint8_t number, uint8_t *state, bool *serving, struct error *error)
+{
+	_cleanup_close_ int map = bpf_map_open(pin_dir, MAP_MEMBERS, NULL, error);
+	struct member_entry entry;
+	uint32_t key = number;
+
+	if (map < 0)
+		return map;
+	if (bpf_map_lookup_elem(map, &key, &entry) < 0)
+		return error_errno(error, -errno, "reading the map %s", MAP_MEMBERS);
+	*state = entry.state == MEMBER_ALIVE ? MEMBER_SUSPECT : entry.state;
+	*serving = entry.serving;
+	if (*state == entry.state)
+		return 0;
+	entry.state = *state;
+	return write_entry(map, MAP_MEMBERS, &key, &entry, error);
+}
+
 int bpf_clock_set(const char *pin_dir, uint64_t offset_ns, struct error *error)
 {
 	_cleanup_close_ int map = bpf_map_open(pin_dir, MAP_CLOCK, NULL, error);

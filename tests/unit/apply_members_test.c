@@ -205,6 +205,26 @@ static void state_and_clock_are_written(void)
 	CU_ASSERT_EQUAL(clock.offset_ns, 1234567890123);
 }
 
+static void who_was_alive_is_suspect_to_the_next_gwd(void)
+{
+	static const uint8_t was[] = {MEMBER_NONE, MEMBER_ALIVE, MEMBER_SUSPECT, MEMBER_DEAD};
+	static const uint8_t is[] = {MEMBER_NONE, MEMBER_SUSPECT, MEMBER_SUSPECT, MEMBER_DEAD};
+	struct error error = {0};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(was); i++) {
+		const struct member_entry entry = {.address = {9}, .state = was[i], .serving = i % 2};
+		struct member_entry found;
+		uint8_t state = 99;
+		bool serving = false;
+
+		set(MEMBERS, 7, &entry);
+		CU_ASSERT_EQUAL(bpf_member_adopt(PINS, 7, &state, &serving, &error), 0);
+		get(MEMBERS, 7, &found);
+		CU_ASSERT(state == is[i] && serving == i % 2);
+		CU_ASSERT(found.state == is[i] && found.serving == i % 2 && found.address[0] == 9);
+	}
+}
+
 static void expect_keys(const struct bpf_relay_key *keys, size_t count, uint8_t ours)
 {
 	struct settings settings;
@@ -246,4 +266,5 @@ UNIT_TESTS("members", {"a member's tunnels stand behind our own", tunnels_stand_
 	{"a number has one gateway", a_number_has_one_gateway},
 	{"no provider has too many ways", no_provider_has_too_many_ways},
 	{"state, clock and last relays", state_and_clock_are_written},
+	{"who was alive is suspect to the next gwd", who_was_alive_is_suspect_to_the_next_gwd},
 	{"the keys that vouch for relays are rotated", keys_are_rotated})
