@@ -197,3 +197,17 @@ scenario_array_rotation() {
 		expect "what edge-gw-0$edge refused" "${refused[$edge]}" "$(member "$edge" refused)"
 	done
 }
+
+# A configuration without the other one forgets it; with it again, it is known again.
+scenario_array_member_leaves() {
+	expect_member 1 alive
+	gateway_config 1 "$ATTACH" | sed '/name: edge-gw-02/d' >"$LAB/edge-gw-01/lab/alone.yaml"
+	gwctl edge-gw-01 config apply /run/lab/alone.yaml
+	expect "who is in the array" edge-gw-01 "$(gwctl edge-gw-01 -j gateway list | jq -r '.gateways[].gateway')"
+	expect_member 2 suspect
+	gwctl edge-gw-01 config rollback
+	expect_member 1 alive
+	expect_member 2 alive
+	array_traffic 4
+	expect_equal_tables 4
+}
