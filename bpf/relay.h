@@ -49,16 +49,22 @@ static __always_inline bool find_route(
 }
 
 /*
- * Tells the kernel where the packet will go when the program is done, and answers the verdict that says so. Before the
- * packet is made ready: the memory that this takes is free again when that is done.
+ * Tells the kernel where the packet will go when the program is done, and answers the verdict that says so;
+ * TC_ACT_UNSPEC: the uplink does not carry an IP packet of `length` with a relay's headers (the kernel says its MTU when it
+ * knows the neighbour). Before the packet is made
+ * ready: the memory that this takes is free again when that is done.
  */
-SUBPROGRAM int aim(struct __sk_buff *skb, const struct settings *config, __u32 gateway)
+SUBPROGRAM int aim(struct __sk_buff *skb, const struct settings *config, __u32 gateway, __u32 length)
 {
 	struct bpf_fib_lookup fib = {};
 	struct bpf_redir_neigh neighbour = {};
+	__u32 overhead;
 
 	if (!config || !find_route(skb, config, gateway, &fib))
 		return TC_ACT_SHOT;
+	overhead = fib.family == FAMILY_V4 ? RELAY_OVERHEAD_V4 : RELAY_OVERHEAD_V6;
+	if (fib.mtu_result && length + overhead > fib.mtu_result)
+		return TC_ACT_UNSPEC;
 	neighbour.nh_family = fib.family;
 	__builtin_memcpy(neighbour.ipv6_nh, fib.ipv6_dst, 16);
 	return bpf_redirect_neigh(fib.ifindex, &neighbour, sizeof(neighbour), 0);
@@ -185,10 +191,14 @@ SUBPROGRAM int relay_out(
 	struct __sk_buff *skb, const struct settings *config, const struct packet *packet, __u32 to)
 {
 	__u32 outer;
+	int verdict;
 	bool v4;
 
-	if (!config || !packet || aim(skb, config, RELAY_TO_GATEWAY(to)) != TC_ACT_REDIRECT)
+	if (!config || !packet)
 		return TC_ACT_SHOT;
+	verdict = aim(skb, config, RELAY_TO_GATEWAY(to), segment_length(skb, packet));
+	if (verdict != TC_ACT_REDIRECT)
+		return verdict;
 	v4 = is_underlay_v4(config);
 	outer = outer_of(skb, packet);
 	if (make_room(skb, v4, packet->network) || write_headers(skb, config, to, outer, v4))
@@ -199,6 +209,9 @@ SUBPROGRAM int relay_out(
 /*
  * Sends the packet to the member `gateway`, saying `kind` and `tunnel`, and answers the verdict. It works wherever a
  * packet of ours is: `packet->network` tells a tunnel's from Ethernet's. Afterwards nobody may look into it.
+ *
+ * A response must fit into every tunnel. A request came through one, maybe a larger one of the provider's, and only has to
+ * fit into the uplink.
  */
 static __always_inline int relay(struct __sk_buff *skb, const struct settings *config,
 	const struct packet *packet, __u8 gateway, __u16 tunnel, __u8 kind)
@@ -209,9 +222,11 @@ static __always_inline int relay(struct __sk_buff *skb, const struct settings *c
 
 	if (config->relay == RELAY_OFF)
 		return drop(skb, REASON_way_elsewhere);
-	if (segment_length(skb, packet) > config->mtu)
+	if (kind != RELAY_REQUEST && segment_length(skb, packet) > config->mtu)
 		return drop(skb, REASON_too_big);
 	verdict = relay_out(skb, config, packet, RELAY_TO(gateway, tunnel, kind));
+	if (verdict == TC_ACT_UNSPEC)
+		return drop(skb, REASON_too_big);
 	if (verdict != TC_ACT_REDIRECT)
 		reason = REASON_relay_unreachable;
 	decide_counted(skb, reason, tunnel, packets, bytes);
