@@ -67,6 +67,8 @@ scenario_repair() {
 	rm -f "$LAB/disturbed"
 	[ ! -e "$LAB/spare.pid" ] || machine_off spare
 	mend
+	unmark_ways
+	release_replication
 	on ixp-router ip link set devices mtu 1500
 	for edge in "${EDGES[@]}"; do
 		[ -e "$LAB/edge-gw-0$edge.pid" ] || edge_power_on "$edge"

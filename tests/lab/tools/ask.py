@@ -7,13 +7,17 @@
     ask.py SOURCE LOOPBACK refused               UDP to a closed port: the port-unreachable reaches this socket
     ask.py SOURCE LOOPBACK short-lived           UDP port 33: asks, and expects nothing (the answer dies on the way)
     ask.py SOURCE LOOPBACK web SIZE…             TCP: each size as the length of a request, then of a piece of /run/lab/big
+    ask.py SOURCE LOOPBACK upload SECONDS        TCP port 37: for that long, or until SIGTERM; the digest that comes back is right
     ask.py SOURCE LOOPBACK stream COUNT MS       UDP port 19: asks once, then is silent; prints each number as it comes
     ask.py SOURCE LOOPBACK listen FROM TO TEXT   UDP: sends TEXT once, then prints the size of whatever comes
 """
+import hashlib
 import http.client
 import os
+import signal
 import socket
 import sys
+import time
 
 source, loopback, what, *arguments = sys.argv[1:]
 TRIES = 8
@@ -89,6 +93,26 @@ def web(sizes):
             sys.exit(f"{size} bytes by TCP came damaged")
 
 
+def upload(seconds):
+    family = socket.AF_INET6 if ":" in loopback else socket.AF_INET
+    sha256 = hashlib.sha256()
+    end = time.monotonic() + float(seconds)
+    enough = []
+    signal.signal(signal.SIGTERM, lambda *_: enough.append(True))
+    with socket.socket(family, socket.SOCK_STREAM) as s:
+        s.settimeout(60)
+        s.bind((source, 0))
+        s.connect((loopback, 37))
+        while time.monotonic() < end and not enough:
+            piece = os.urandom(8192)
+            sha256.update(piece)
+            s.sendall(piece)
+            time.sleep(0.02)
+        s.shutdown(socket.SHUT_WR)
+        if s.recv(64, socket.MSG_WAITALL).decode() != sha256.hexdigest():
+            sys.exit("what was sent arrived damaged")
+
+
 def stream(count, milliseconds):
     s = udp(19)
     s.settimeout(30)
@@ -119,6 +143,8 @@ match what:
         short_lived()
     case "web":
         web(arguments)
+    case "upload":
+        upload(*arguments)
     case "stream":
         stream(*arguments)
     case "listen":

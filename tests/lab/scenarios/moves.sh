@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Promise 4, any gateway, any time: the provider moves a flow to another gateway in mid-connection, as often as it likes,
+# and the connection goes on, since whoever gets a packet carries it to whom it belongs. Requests are steered packet by
+# packet (provider.sh), so a move has an order and no time.
+
+# ---- Steering what goes on -------------------------------------------------------------------------------------------
+
+move() { # EDGE LOCAL FAMILY SELECTOR…: as `steer`, for what was steered elsewhere until now
+	local edge=$1 lgw=$2 family=$3 machine
+	shift 3
+	for machine in local-gw-01 local-gw-02; do
+		move_on $machine "$edge" "$family" "$@"
+	done
+	move_on ixp-router "$lgw" "$family" "$@"
+}
+
+move_on() { # MACHINE TABLE FAMILY SELECTOR…
+	local machine=$1 table=$2 family=$3
+	shift 3
+	printf 'rule del pref %s %s\nrule add pref %s %s lookup %s\n' "$STEER" "$*" "$STEER" "$*" "$table" |
+		on "$machine" ip "-$family" -force -batch - 2>/dev/null || true # there was no such rule the first time
+}
+
+# One packet of a flow by one gateway and another by the other: nft marks what fits, and the mark leads to a table. A last
+# rule wins, so EXPRESSION '' marks all that no later one does.
+mark_ways() { # FAMILY ADDRESS [EDGE EXPRESSION]…: by local-gw-01
+	local family=$1 address=$2 words=ip
+	[ "$family" = 4 ] || words=ip6
+	shift 2
+	{
+		echo 'table inet lab_marks { chain ways { type filter hook prerouting priority mangle; policy accept;'
+		while [ $# -gt 0 ]; do
+			echo "$words saddr $address $2 meta mark set $1"
+			shift 2
+		done
+		printf '}\n}\n'
+	} | on local-gw-01 nft -f -
+	steer 1 1 "$family" from "$address" fwmark 1
+	steer 2 1 "$family" from "$address" fwmark 2
+	on ixp-router ip "-$family" rule add pref "$STEER" from "$address" lookup 1
+}
+
+unmark_ways() {
+	on local-gw-01 nft delete table inet lab_marks 2>/dev/null || true
+}
+
+# Replication held by a filter: what one gateway knows, the other does not, for as long as it stands.
+hold_replication() {
+	local edge
+	for edge in "${EDGES[@]}"; do
+		echo 'table inet lab_hold { chain in { type filter hook input priority 0; udp dport 6082 drop
+			}
+		}' | on "edge-gw-0$edge" nft -f -
+	done
+}
+
+release_replication() {
+	local edge
+	for edge in "${EDGES[@]}"; do
+		[ ! -e "$LAB/edge-gw-0$edge.init" ] || on "edge-gw-0$edge" nft delete table inet lab_hold 2>/dev/null || true
+	done
+}
+
+# Ten moves, each waited for until responses come home by it.
+move_ten_times() { # FAMILY ADDRESS JOB
+	local n edge
+	for n in {1..10}; do
+		edge=$((n % 2 + 1))
+		witness_mark
+		move $edge 1 "$1" from "$2"
+		within 10 came_by "$2" "$edge 1" || fail "after move $n no response came by edge-gw-0$edge"
+		kill -0 "$3" 2>/dev/null || fail "the connection ended before move $n was over"
+	done
+}
+
+# ---- TCP ----------------------------------------------------------------------------------------------------------------
+
+scenario_moved_download() { # FAMILY: one connection, every byte right
+	local address job
+	address=$(device_address "$1" 23)
+	move 1 1 "$1" from "$address"
+	fetch_big "$address" "$1" /slow &
+	job=$!
+	within 10 test_nonempty homes_of "$address" || fail "the download does not start"
+	move_ten_times "$1" "$address" $job
+	wait $job || fail "the download did not survive"
+}
+
+scenario_moved_upload() { # FAMILY
+	local address job
+	address=$(device_address "$1" 24)
+	move 1 1 "$1" from "$address"
+	ask "$address" "$1" upload 60 &
+	job=$!
+	within 10 test_nonempty homes_of "$address" || fail "the upload does not start"
+	move_ten_times "$1" "$address" $job
+	device pkill -TERM -f "upload 60"
+	wait $job || fail "the upload did not survive"
+}
+
+# The move comes before anybody could tell: the SYN goes to edge-gw-01, all that follows to edge-gw-02, and neither hears the
+# other's replication.
+scenario_moved_at_once() { # FAMILY
+	local address
+	address=$(device_address "$1" 25)
+	disturb
+	hold_replication
+	mark_ways "$1" "$address" 2 '' 1 'tcp flags & (syn | ack) == syn'
+	expect "the page says" edge-gw-01 "$(fetch "$address" "$1" /)"
+	expect "gateways of the requests" "1 1,2 1" "$(ways_of "$address" | paste -sd,)"
+	fetch_big "$address" "$1"
+	release_replication
+	unmark_ways
+}
+
+# ---- UDP and ping -------------------------------------------------------------------------------------------------------
+
+scenario_moved_udp() { # FAMILY: a client on a fixed port is answered by one gateway, by whichever way it asks
+	local address n edge
+	address=$(device_address "$1" 26)
+	for n in {1..10}; do
+		edge=$((n % 2 + 1))
+		witness_mark
+		move $edge 1 "$1" from "$address"
+		expect "UDP is answered by" edge-gw-02 "$(ask "$address" "$1" name 4300)"
+		expect_home "$address" $edge 1
+	done
+}
+
+scenario_moved_ping() { # FAMILY: one echo id, moved between requests
+	local address job
+	address=$(device_address "$1" 27)
+	move 1 1 "$1" from "$address"
+	device ping -n -q -c 30 -i 0.2 -W 5 -I "$address" "${LOOPBACK[$1]}" >"$LAB/device/lab/ping" &
+	job=$!
+	within 10 came_by "$address" "1 1"
+	move 2 1 "$1" from "$address"
+	within 10 came_by "$address" "2 1" || fail "no answer came by edge-gw-02"
+	wait $job || fail "answers were lost: $(tail -n 2 "$LAB/device/lab/ping")"
+}
+
+# The first fragment goes to one gateway, the others to the other.
+scenario_moved_fragments() { # FAMILY
+	local address later='ip frag-off & 0x1fff != 0'
+	[ "$1" = 4 ] || later='frag frag-off != 0'
+	address=$(device_address "$1" 28)
+	disturb
+	mark_ways "$1" "$address" 1 '' 2 "$later"
+	ask "$address" "$1" echo 100 4000 8000
+	expect "gateways of the requests" "1 1,2 1" "$(ways_of "$address" | paste -sd,)"
+	unmark_ways
+}
+
+# ---- When something dies ------------------------------------------------------------------------------------------------
+
+# All tunnels of a gateway die, but it lives: its silent client's download goes on through the other one.
+scenario_gateway_cut_off() { # FAMILY
+	local address job
+	address=$(device_address "$1" 29)
+	move 1 1 "$1" from "$address"
+	fetch_big "$address" "$1" /slow &
+	job=$!
+	within 10 test_nonempty homes_of "$address" || fail "the download does not start"
+	cut 1 1 1 2
+	witness_mark
+	within 20 came_by "$address" "2 [12]" || fail "no response came by edge-gw-02's tunnels"
+	unsteer
+	wait $job || fail "the download did not survive"
+}
+
+# A gateway loses its power: its connection is reset when the device next sends, and does not hang.
+scenario_gateway_dies() { # FAMILY
+	local address job
+	address=$(device_address "$1" 30)
+	move 1 1 "$1" from "$address"
+	ask "$address" "$1" upload 60 >"$LAB/device/lab/upload" 2>&1 &
+	job=$!
+	within 10 test_nonempty homes_of "$address" || fail "the upload does not start"
+	disturb
+	machine_off edge-gw-01
+	unsteer
+	within 30 job_gone $job || fail "the connection of a dead gateway hangs"
+	grep -q 'reset' "$LAB/device/lab/upload" || fail "the device was told: $(cat "$LAB/device/lab/upload")"
+	within 10 served_by "$1" "$address" edge-gw-02 || fail "edge-gw-02 does not serve"
+}
+
+job_gone() { # JOB
+	! kill -0 "$1" 2>/dev/null
+}
+
+# ---- What a gateway opens -----------------------------------------------------------------------------------------------
+
+# A process on either gateway calls a device (TR-069's Connection Request, SNMP, ping), whose answers go to either gateway.
+scenario_gateway_calls() { # FAMILY
+	local family=$1 opener by address target
+	address=$(device_address "$family" 31)
+	target=$address
+	[ "$family" = 4 ] || target="[$address]"
+	background device "$LAB/device/lab/cwmp" socat "TCP$family-LISTEN:7547,bind=$target,fork,reuseaddr" EXEC:cat
+	background device "$LAB/device/lab/snmp" socat "UDP$family-LISTEN:161,bind=$target,fork" EXEC:cat
+	for by in "${EDGES[@]}"; do
+		move "$by" 1 "$family" from "$address"
+		ask "$address" "$family" name >/dev/null # so that the array has seen it
+		for opener in "${EDGES[@]}"; do
+			witness_mark
+			call "$opener" "$family" "$target"
+			within 5 came_by "$address" "$by 1" || fail "edge-gw-0$opener's call did not go by the device's way"
+		done
+	done
+}
+
+call() { # OPENER FAMILY TARGET: TCP, UDP, ping, each answered
+	local ours=${LOOPBACK[$2]}
+	[ "$2" = 4 ] || ours="[$ours]"
+	expect "edge-gw-0$1 by TCP" hello "$(echo hello | on "edge-gw-0$1" timeout 10 socat -t 5 - "TCP$2:$3:7547,bind=$ours")"
+	expect "edge-gw-0$1 by UDP" hello "$(echo hello | on "edge-gw-0$1" timeout 10 socat -T 2 -t 2 - "UDP$2:$3:161,bind=$ours")"
+	on "edge-gw-0$1" ping -n -q -c 3 -i 0.1 -W 5 -I "${LOOPBACK[$2]}" "$(tr -d '[]' <<<"$3")"
+}
