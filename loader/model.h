@@ -34,7 +34,7 @@ struct array {
 	struct member *members; /* sorted by number */
 	size_t member_count;
 	enum replication_mode replication;
-	char *key_file; /* NULL: none; it seals the replication and vouches for relays */
+	char *key_file;          /* NULL: none; it seals the replication and vouches for relays */
 	bool relay_authenticate; /* false: a relay is believed to come from where it says */
 	/* Ports of what gateways open: gateway n has [ports_first + (n - 1) * ports_slice, + ports_slice). */
 	uint16_t ports_first, ports_slice;

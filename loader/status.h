@@ -71,8 +71,9 @@ struct status {
 	struct uplink_status *uplinks;     /* model->uplink_count, in the model's order */
 	struct loopback_status *loopbacks; /* model->loopback_count, in the model's order */
 	struct member_status *members;     /* model->array.member_count, in the model's order */
-	bool drained;                      /* by an operator: nothing is announced, or not for long any more */
-	const char *waits_for; /* why nothing is announced yet: "a snapshot of the tables"; NULL: nothing is awaited */
+	bool drained; /* by an operator: nothing is announced, or not for long any more */
+	const char *
+		waits_for; /* why nothing is announced yet: "a snapshot of the tables"; NULL: nothing is awaited */
 };
 
 #endif

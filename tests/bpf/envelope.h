@@ -30,7 +30,7 @@ size_t envelope_header(enum family outer);
 size_t envelope_overhead(enum family outer);
 
 /* Writes the relay of an IP packet, behind an Ethernet header of zeros, and answers its length. */
-size_t envelope_build(const struct envelope *envelope, const uint8_t *inner, size_t length,
-	uint8_t packet[PACKET_MAX]);
+size_t envelope_build(
+	const struct envelope *envelope, const uint8_t *inner, size_t length, uint8_t packet[PACKET_MAX]);
 
 #endif

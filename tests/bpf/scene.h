@@ -19,11 +19,14 @@
 #include "bpf/gateway.skel.h"
 #include "tests/bpf/packet.h"
 
-#define SCENE_GATEWAY  1
-#define SCENE_MEMBER   2
-#define SCENE_MTU      1400
-#define SCENE_LINES    64
-#define SCENE_HOME_MAC {0x02, 0x68, 0x6f, 0x6d, 0x65, 0x30}
+#define SCENE_GATEWAY 1
+#define SCENE_MEMBER  2
+#define SCENE_MTU     1400
+#define SCENE_LINES   64
+#define SCENE_HOME_MAC                             \
+	{                                          \
+		0x02, 0x68, 0x6f, 0x6d, 0x65, 0x30 \
+	}
 
 struct scene {
 	struct gateway_bpf *gateway;

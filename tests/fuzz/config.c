@@ -94,7 +94,9 @@ static void check_bird(const struct model *model)
 	check_rendered(result, text);
 	result = bird_render_tunnels(model, &text, &error);
 	check_rendered(result, text);
-	result = bird_render_announce(model, announced, &text, &error);
+	result = bird_render_announce(model, announced, false, &text, &error);
+	check_rendered(result, text);
+	result = bird_render_announce(model, announced, true, &text, &error);
 	check_rendered(result, text);
 }
 
