@@ -169,8 +169,11 @@ tests: all $(UNIT_TESTS) $(GOLDEN_TOOLS) $(BPF_TESTS) $(FUZZ_TARGETS) lab-tools 
 packages:
 	tests/packages packages.txt
 
+# What builds all, builds with all CPUs.
+BUILD_ALL = $(MAKE) --no-print-directory -j$(shell nproc)
+
 check: packages
-	$(MAKE) tests
+	$(BUILD_ALL) tests
 	tests/run unit golden bpf lint fuzz harden install lab vm
 
 check-unit check-golden check-bpf check-lint check-fuzz check-harden check-install check-lab check-vm: check-%: tests
@@ -185,12 +188,12 @@ fuzz: $(FUZZ_TARGETS)
 # ---- The lab -----------------------------------------------------------------------------------------------------------
 .PHONY: demo lab-up lab-shell lab-down
 demo: packages
-	@$(MAKE) --no-print-directory all lab-tools >$(B).log 2>&1 || { cat $(B).log; exit 1; }
+	@$(BUILD_ALL) all lab-tools >$(B).log 2>&1 || { cat $(B).log; exit 1; }
 	@rm -f $(B).log
 	@tests/lab/demo
 
 lab-up: packages
-	$(MAKE) all lab-tools
+	$(BUILD_ALL) all lab-tools
 	tests/lab/lab up
 
 lab-shell:
@@ -203,7 +206,7 @@ lab-down:
 .PHONY: soak
 soak: MINUTES ?= 10
 soak: packages
-	$(MAKE) all lab-tools
+	$(BUILD_ALL) all lab-tools
 	tests/lab/soak/run $(MINUTES)
 
 # ---- Installing ----------------------------------------------------------------------------------------------------------
