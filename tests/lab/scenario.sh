@@ -68,10 +68,10 @@ scenario_repair() {
 	[ ! -e "$LAB/spare.pid" ] || machine_off spare
 	mend
 	unmark_ways
-	release_replication
 	on ixp-router ip link set devices mtu 1500
 	for edge in "${EDGES[@]}"; do
 		[ -e "$LAB/edge-gw-0$edge.pid" ] || edge_power_on "$edge"
+		release_array "$edge"
 		if gateway_gone "edge-gw-0$edge"; then
 			gateway_start "$edge" "$ATTACH"
 		fi

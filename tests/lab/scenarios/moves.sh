@@ -46,23 +46,6 @@ unmark_ways() {
 	on local-gw-01 nft delete table inet lab_marks 2>/dev/null || true
 }
 
-# Replication held by a filter: what one gateway knows, the other does not, for as long as it stands.
-hold_replication() {
-	local edge
-	for edge in "${EDGES[@]}"; do
-		echo 'table inet lab_hold { chain in { type filter hook input priority 0; udp dport 6082 drop
-			}
-		}' | on "edge-gw-0$edge" nft -f -
-	done
-}
-
-release_replication() {
-	local edge
-	for edge in "${EDGES[@]}"; do
-		[ ! -e "$LAB/edge-gw-0$edge.init" ] || on "edge-gw-0$edge" nft delete table inet lab_hold 2>/dev/null || true
-	done
-}
-
 # Ten moves, each waited for until responses come home by it.
 move_ten_times() { # FAMILY ADDRESS JOB
 	local n edge
@@ -106,13 +89,12 @@ scenario_moved_at_once() { # FAMILY
 	local address
 	address=$(device_address "$1" 25)
 	disturb
-	hold_replication
+	hold_array 1
+	hold_array 2
 	mark_ways "$1" "$address" 2 '' 1 'tcp flags & (syn | ack) == syn'
 	expect "the page says" edge-gw-01 "$(fetch "$address" "$1" /)"
 	expect "gateways of the requests" "1 1,2 1" "$(ways_of "$address" | paste -sd,)"
 	fetch_big "$address" "$1"
-	release_replication
-	unmark_ways
 }
 
 # ---- UDP and ping -------------------------------------------------------------------------------------------------------
@@ -150,7 +132,6 @@ scenario_moved_fragments() { # FAMILY
 	mark_ways "$1" "$address" 1 '' 2 "$later"
 	ask "$address" "$1" echo 100 4000 8000
 	expect "gateways of the requests" "1 1,2 1" "$(ways_of "$address" | paste -sd,)"
-	unmark_ways
 }
 
 # ---- When something dies ------------------------------------------------------------------------------------------------
@@ -188,6 +169,19 @@ scenario_gateway_dies() { # FAMILY
 
 job_gone() { # JOB
 	! kill -0 "$1" 2>/dev/null
+}
+
+# A gateway is taken out of service: new requests go to the other one, not one is lost, and what it began it ends.
+scenario_gateway_drained() { # FAMILY
+	disturb
+	traffic_start "$1" "$(device_address "$1" 32)"
+	background edge-gw-02 "$LAB/edge-gw-02/lab/numbers" "$NUMBERS" serve "${LOOPBACK[$1]}" 9100
+	gwctl edge-gw-01 gateway drain --wait=60s
+	within 10 route_leads local-gw-01 "$1" edge-gw-02 || fail "the provider's router did not move to edge-gw-02"
+	traffic_end
+	expect "announced by edge-gw-01" false "$(gwctl edge-gw-01 -j status | jq '[.loopbacks[].announced] | any')"
+	gwctl edge-gw-01 gateway undrain
+	within 20 route_leads local-gw-01 "$1" edge-gw-01 || fail "the provider's router did not come back"
 }
 
 # ---- What a gateway opens -----------------------------------------------------------------------------------------------
