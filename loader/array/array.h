@@ -158,8 +158,9 @@ int array_set_tunnels(
 	struct array_core *core, const struct array_tunnel *tunnels, size_t count, struct array_time now);
 /* Whether we announce; not while we drain. Sent at once when it is news. */
 void array_set_serving(struct array_core *core, bool serving, struct array_time now);
-/* For the heartbeats. */
-void array_set_flow_count(struct array_core *core, uint64_t flows);
+
+/* We stop for good, and serve no more: silence is no accident from now on. */
+void array_stop(struct array_core *core, struct array_time now);
 
 /* A line of ours changed in a way that others want to know: it goes within ARRAY_FLUSH_MS. */
 void array_change(struct array_core *core, const struct array_record *record, struct array_time now);
@@ -220,13 +221,13 @@ struct array_counts {
 
 struct array_status {
 	enum member_state state;
-	bool session;        /* both sides have proved that they hold the key and live now */
-	bool serving, ready; /* as it says */
-	uint64_t flows;      /* as it says */
-	uint64_t heard_ms;   /* when something valid came last, an array_time.ms; 0: never */
-	int64_t skew_ns;     /* its clock minus ours, less the way; 0 until known */
-	bool reading;        /* a snapshot of its table is under way */
-	uint64_t missing;    /* batches that are missing now */
+	bool session;               /* both sides have proved that they hold the key and live now */
+	bool serving, ready, stops; /* as it says */
+	uint64_t flows;             /* that it owns, as it says: counted once a pass of refreshing */
+	uint64_t heard_ms;          /* when something valid came last, an array_time.ms; 0: never */
+	int64_t skew_ns;            /* its clock minus ours, less the way; 0 until known */
+	bool reading;               /* a snapshot of its table is under way */
+	uint64_t missing;           /* batches that are missing now */
 	/* From the making of a batch to its records' merging, by both wall clocks, of the last few hundred batches. */
 	uint32_t lag_p50_us, lag_p99_us, lag_most_us; /* ARRAY_LAG_UNKNOWN: none came yet */
 	struct array_counts counts;

@@ -91,7 +91,7 @@ void array_set_keys(struct array_core *core, const struct array_keys *keys)
 void array_set_tables(struct array_core *core, uint64_t lines, const struct settings *lifetimes)
 {
 	if (lines != core->lines)
-		core->refresh.line = 0;
+		core->refresh.line = core->refresh.flows = 0;
 	core->lines = lines;
 	core->lifetimes = *lifetimes;
 }

@@ -5,7 +5,7 @@
 #define HEARTBEAT_TEXT_MAX 64
 #define DEAF_MS            300 /* our own timers are never that far apart while we run */
 
-enum heartbeat_flags { FLAG_SERVING = 1, FLAG_READY = 2 };
+enum heartbeat_flags { FLAG_SERVING = 1, FLAG_READY = 2, FLAG_STOPS = 4 };
 
 void heartbeat_send(struct array_core *core, struct peer *peer, struct array_time now)
 {
@@ -17,8 +17,21 @@ void heartbeat_send(struct array_core *core, struct peer *peer, struct array_tim
 	put_u64(&writer, core->flows);
 	put_u32(&writer, core->walks);
 	put_u32(&writer, core->tunnels_version);
-	put_u8(&writer, (core->serving ? FLAG_SERVING : 0) | (core->ready ? FLAG_READY : 0));
+	put_u8(&writer, (core->serving ? FLAG_SERVING : 0) | (core->ready ? FLAG_READY : 0) |
+				(core->stops ? FLAG_STOPS : 0));
 	send_sealed(core, peer, MESSAGE_HEARTBEAT, &writer);
+}
+
+/* What was refused since our clock was behind, or its ahead, is read again when they agree. */
+static void read_refused(struct peer *peer, uint64_t wall_ns, struct array_time now)
+{
+	int64_t ahead_ns = (int64_t)(wall_ns - now.wall_ns);
+
+	if (!peer->ahead || now.ms < peer->again_ms || ahead_ns > ARRAY_AHEAD_MOST_MS * 1000000LL)
+		return;
+	peer->ahead = false;
+	peer->again_ms = now.ms + ARRAY_AHEAD_MOST_MS;
+	reading_begin(peer, SCOPE_OWN);
 }
 
 bool take_heartbeat(struct array_core *core, struct peer *peer, struct reader *reader, struct array_time now)
@@ -34,10 +47,12 @@ bool take_heartbeat(struct array_core *core, struct peer *peer, struct reader *r
 	peer->flows = flows;
 	peer->serving = flags & FLAG_SERVING;
 	peer->ready = flags & FLAG_READY;
+	peer->stops = flags & FLAG_STOPS;
 	stream_newest(core, peer, newest, now);
 	if (begun && walks != peer->walks)
 		reading_begin(peer, SCOPE_OWN);
 	peer->walks = walks;
+	read_refused(peer, wall_ns, now);
 	inventory_version(core, peer, version);
 	return true;
 }
@@ -51,9 +66,12 @@ void array_set_serving(struct array_core *core, bool serving, struct array_time 
 	heartbeat_send(core, peer, now);
 }
 
-void array_set_flow_count(struct array_core *core, uint64_t flows)
+void array_stop(struct array_core *core, struct array_time now)
 {
-	core->flows = flows;
+	core->stops = true;
+	core->serving = false;
+	FOR_EACH_PEER(core, peer)
+	heartbeat_send(core, peer, now);
 }
 
 void array_lost_change(struct array_core *core)

@@ -116,10 +116,12 @@ struct peer {
 	struct reading reading;
 	struct inventory inventory;
 	enum member_state state;
-	bool serving, ready;      /* as it says */
-	bool told_serving;        /* to the effects */
-	uint64_t flows, heard_ms; /* 0: never */
-	uint32_t walks;           /* as its last heartbeat said */
+	bool serving, ready, stops; /* as it says */
+	bool told_serving;          /* to the effects */
+	uint64_t flows, heard_ms;   /* 0: never */
+	uint32_t walks;             /* as its last heartbeat said */
+	bool ahead;                 /* a record of it was refused for its stamp */
+	uint64_t again_ms;          /* no reading for that before */
 	int64_t skews[SKEWS_KEPT];
 	uint64_t skew_count; /* in all */
 	uint32_t lags_us[LAGS_KEPT];
@@ -151,6 +153,7 @@ struct refresh {
 	uint64_t began_ms; /* the pass */
 	uint64_t line;     /* where it is */
 	uint64_t pass;     /* its number */
+	uint64_t flows;    /* of ours, found in it so far */
 };
 
 struct array_core {
@@ -168,7 +171,7 @@ struct array_core {
 	struct array_tunnel *tunnels;
 	size_t tunnel_count;
 	uint32_t tunnels_version;
-	bool serving, ready;
+	bool serving, ready, stops;
 	uint64_t flows;
 	uint32_t walks;
 	uint64_t born_ms, seen_ms, heartbeat_ms;

@@ -55,9 +55,11 @@ void merge_records(struct array_core *core, struct peer *peer, const struct arra
 
 	peer->counts.records_received += count;
 	for (size_t i = 0; i < count; i++) {
-		if (records[i].stamp > latest)
+		if (records[i].stamp > latest) {
 			peer->counts.records_ahead++;
-		else
+			peer->ahead = true;
+		} else {
 			core->effects.merge(core->effects.self, peer->number, &records[i]);
+		}
 	}
 }

@@ -3,7 +3,8 @@
  * What is used here is not seen elsewhere: others' lines expire unless somebody tells them of the use. So the owner of a
  * flow, and for a device the gateway of its way home, tells of it again every quarter of its lifetime, if it was used
  * since. Nothing is remembered of a line: the tables are walked, evenly, once in a quarter of the shortest lifetime, and
- * what lives n times as long has its turn in every n-th pass, in which one its hash says.
+ * what lives n times as long has its turn in every n-th pass, in which one its hash says. Who walks counts as well: how
+ * many flows are ours is what the last pass found.
  */
 #include "array/private.h"
 
@@ -49,6 +50,11 @@ static bool is_due(const struct array_core *core, const struct array_record *rec
 	       hash_of(&record->key) % turns == core->refresh.pass % turns;
 }
 
+static bool is_our_flow(const struct array_core *core, const struct array_record *record)
+{
+	return record->key.protocol != 0 && record->owner == core->gateway;
+}
+
 static void walk_on(struct array_core *core, uint64_t end, struct array_time now)
 {
 	struct array_record records[AT_ONCE];
@@ -57,9 +63,11 @@ static void walk_on(struct array_core *core, uint64_t end, struct array_time now
 		size_t count = core->effects.walk(
 			core->effects.self, &core->refresh.line, end, records, ARRAY_SIZE(records));
 
-		for (size_t i = 0; i < count; i++)
+		for (size_t i = 0; i < count; i++) {
+			core->refresh.flows += is_our_flow(core, &records[i]);
 			if (is_due(core, &records[i]))
 				array_change(core, &records[i], now);
+		}
 	}
 }
 
@@ -74,6 +82,7 @@ void refresh_tick(struct array_core *core, struct array_time now)
 	walk_on(core, passed_ms < pass ? core->lines * passed_ms / pass : core->lines, now);
 	if (passed_ms < pass)
 		return;
+	core->flows = TAKE(refresh->flows, 0);
 	refresh->line = 0;
 	refresh->pass++;
 	refresh->began_ms = now.ms;

@@ -55,6 +55,7 @@ bool array_status(const struct array_core *core, uint8_t member, struct array_st
 		.session = peer->session.stands,
 		.serving = peer->serving,
 		.ready = peer->ready,
+		.stops = peer->stops,
 		.flows = peer->flows,
 		.heard_ms = peer->heard_ms,
 		.skew_ns = skew_of(peer),

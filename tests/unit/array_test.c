@@ -305,6 +305,29 @@ static void tells_at_once_that_it_drains(void)
 	world_free(world);
 }
 
+/* Who drains comes back after a silence, who stops does not. */
+static void tells_at_once_that_it_stops(void)
+{
+	struct world *world = world_new(2, 13);
+	struct node *one = &world->nodes[0], *other = &world->nodes[1];
+
+	world_start(world);
+	run(world, 510);
+	array_set_serving(one->core, false, time_of(one));
+	run(world, 2);
+	CU_ASSERT(!status_of(other, 1).stops);
+	array_stop(one->core, time_of(one));
+	run(world, 2);
+	CU_ASSERT(status_of(other, 1).stops);
+	CU_ASSERT(!other->servings[1]);
+	node_stop(one);
+	node_start(one);
+	run(world, 1000);
+	CU_ASSERT(!status_of(other, 1).stops);
+	CU_ASSERT(other->servings[1]);
+	world_free(world);
+}
+
 static void measures_the_clocks(void)
 {
 	struct world *world = world_new(3, 14);
@@ -322,6 +345,25 @@ static void measures_the_clocks(void)
 	CU_ASSERT_EQUAL(lines_used(&world->nodes[0]), 15);
 	CU_ASSERT_EQUAL(status_of(&world->nodes[0], 2).counts.records_ahead, 0);
 	CU_ASSERT_EQUAL(status_of(&world->nodes[0], 3).counts.records_ahead, 15);
+	world_free(world);
+}
+
+/* Our clock was behind, so what others said seemed to come from the future; nobody says it twice. */
+static void reads_again_when_the_clocks_agree(void)
+{
+	struct world *world = world_new(2, 19);
+	struct node *one = &world->nodes[0];
+
+	one->clock_ns = -3600 * 1000000000LL;
+	world_start(world);
+	run(world, 1000);
+	for (size_t i = 0; i < 30; i++)
+		node_learn(&world->nodes[1], i, true);
+	run(world, 1000);
+	CU_ASSERT_EQUAL(lines_used(one), 0);
+	one->clock_ns = 0;
+	run(world, 1000);
+	expect_equal(world, 30);
 	world_free(world);
 }
 
@@ -424,12 +466,15 @@ static void refreshes_what_is_used(void)
 		udp += one->lines[i].key.protocol == 17;
 	}
 	run(world, 500);
+	CU_ASSERT_EQUAL(status_of(&world->nodes[1], 1).flows, 0);
 	before = world->nodes[1].merged;
 	run(world, 7500);
 	CU_ASSERT(world->nodes[1].merged - before >= udp);
 	CU_ASSERT(world->nodes[1].merged - before < udp + (LINES - udp) / 10);
 	rest(world);
 	run(world, 7500);
+	CU_ASSERT_EQUAL(status_of(&world->nodes[1], 1).flows, LINES - LINES / 10); /* but for the devices */
+	CU_ASSERT_EQUAL(status_of(one, 2).flows, 0);
 	before = world->nodes[1].merged;
 	run(world, 7500);
 	CU_ASSERT_EQUAL(world->nodes[1].merged, before);
@@ -449,7 +494,10 @@ UNIT_TESTS("array", {"tells a change at once", tells_a_change_at_once},
 	{"tells alive, suspect and dead", tells_alive_suspect_and_dead},
 	{"does not blame others for its own sleep", does_not_blame_others_for_its_own_sleep},
 	{"tells at once that it drains", tells_at_once_that_it_drains},
-	{"measures the clocks", measures_the_clocks}, {"tells its tunnels", tells_its_tunnels},
+	{"tells at once that it stops", tells_at_once_that_it_stops},
+	{"measures the clocks", measures_the_clocks},
+	{"reads again when the clocks agree", reads_again_when_the_clocks_agree},
+	{"tells its tunnels", tells_its_tunnels},
 	{"takes members in and lets them go", takes_members_in_and_lets_them_go},
 	{"a lost change is walked for", a_lost_change_is_walked_for},
 	{"refreshes what is used", refreshes_what_is_used})
