@@ -55,8 +55,11 @@ struct member_status {
 	/* From a change there until it stands in our tables; 0: not known. */
 	uint32_t lag_p50_us, lag_p99_us;
 	/* Datagrams of the replication: to it and from it; those that never came, were asked for again, are not believed. */
-	uint64_t sent, received, lost, asked_again, refused;
-	int64_t clock_skew_ms; /* its clock less ours */
+	uint64_t sent, received, lost, asked_again,
+		refused;             /* of this gateway: refused alone, those that name no member */
+	uint64_t overflowed, unsent; /* of this gateway: came too fast for us; could not be sent */
+	uint64_t flows;              /* that it owns, as it says */
+	int64_t clock_skew_ms;       /* its clock less ours */
 	struct member_tunnel *tunnels;
 	size_t tunnel_count;
 };

@@ -101,6 +101,11 @@ static json_t *lag(uint32_t microseconds)
 	return microseconds == 0 || microseconds == UINT32_MAX ? json_null() : json_integer(microseconds);
 }
 
+static json_t *only(bool known, uint64_t number)
+{
+	return known ? json_integer((json_int_t)number) : json_null();
+}
+
 static json_t *own_tunnels(const struct status *status)
 {
 	json_t *list = json_array();
@@ -138,8 +143,8 @@ json_t *member_row(const struct request *request, const struct member_status *is
 	bool self = is_self(status, is);
 
 	return json_pack(
-		"{s:s, s:i, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:I, "
-		"s:I, s:o}",
+		"{s:s, s:i, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, "
+		"s:o, s:I, s:I, s:o, s:o}",
 		"gateway", is->member->name, "number", is->member->number, "address",
 		address_text(&is->member->address), "state", member_state_name(status, is), "serving",
 		self ? is_announced(status) && !status->drained : is->serving, "drained",
@@ -148,10 +153,11 @@ json_t *member_row(const struct request *request, const struct member_status *is
 		"heard_age_ms", is->last_heard_ms ? age_ms(is->last_heard_ms) : json_null(), "lag_p50_us",
 		lag(is->lag_p50_us), "lag_p99_us", lag(is->lag_p99_us), "sent", (json_int_t)is->sent,
 		"received", (json_int_t)is->received, "lost", (json_int_t)is->lost, "asked_again",
-		(json_int_t)is->asked_again, "refused", (json_int_t)is->refused, "clock_skew_ms",
+		(json_int_t)is->asked_again, "refused", (json_int_t)is->refused, "overflowed",
+		only(self, is->overflowed), "unsent", only(self, is->unsent), "clock_skew_ms",
 		self ? json_null() : json_integer(is->clock_skew_ms), "flows", (json_int_t)owned->flows,
-		"connections", (json_int_t)owned->connections, "tunnels",
-		self ? own_tunnels(status) : members_tunnels(is));
+		"connections", (json_int_t)owned->connections, "flows_there", only(!self, is->flows),
+		"tunnels", self ? own_tunnels(status) : members_tunnels(is));
 }
 
 static const struct member_status *wanted_member(const struct request *request)

@@ -258,7 +258,8 @@ static void world_make(void)
 		.members = world.member_status};
 	world.member_tunnels[0] = (struct member_tunnel){201, &world.providers[0], true};
 	world.member_tunnels[1] = (struct member_tunnel){202, NULL, false};
-	world.member_status[0] = (struct member_status){.member = &world.members[0]};
+	world.member_status[0] = (struct member_status){
+		.member = &world.members[0], .refused = 8, .overflowed = 9, .unsent = 10};
 	world.member_status[1] = (struct member_status){.member = &world.members[1],
 		.state = MEMBER_ALIVE,
 		.serving = true,
@@ -270,6 +271,7 @@ static void world_make(void)
 		.lost = 3,
 		.asked_again = 4,
 		.refused = 5,
+		.flows = 6,
 		.clock_skew_ms = -7,
 		.tunnels = world.member_tunnels,
 		.tunnel_count = 2};

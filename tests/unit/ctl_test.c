@@ -446,16 +446,18 @@ static void gateways_are_listed(void)
 	CU_ASSERT_PTR_NOT_NULL(
 		strstr(reply, "{\"gateway\":\"edge-gw-01\",\"number\":1,\"address\":\"10.0.0.11\","
 			      "\"state\":\"self\",\"serving\":true,\"drained\":false,\"announced\":true"));
-	CU_ASSERT_PTR_NOT_NULL(
-		strstr(reply, "\"flows\":2,\"connections\":1,\"tunnels\":[{\"tunnel_number\":101,"
-			      "\"tunnel\":\"acme-lgw-01\",\"provider\":\"acme\",\"usable\":true}"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply,
+		"\"flows\":2,\"connections\":1,\"flows_there\":null,\"tunnels\":[{\"tunnel_number\":101,"
+		"\"tunnel\":\"acme-lgw-01\",\"provider\":\"acme\",\"usable\":true}"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"refused\":8,\"overflowed\":9,\"unsent\":10,"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"state\":\"alive\",\"serving\":true,\"drained\":null"));
-	CU_ASSERT_PTR_NOT_NULL(
-		strstr(reply, "\"lag_p50_us\":1234,\"lag_p99_us\":null,\"sent\":10,\"received\":20,"
-			      "\"lost\":3,\"asked_again\":4,\"refused\":5,\"clock_skew_ms\":-7,"
-			      "\"flows\":1,\"connections\":1,\"tunnels\":[{\"tunnel_number\":201,"
-			      "\"tunnel\":null,\"provider\":\"acme\",\"usable\":true},"
-			      "{\"tunnel_number\":202,\"tunnel\":null,\"provider\":null,\"usable\":false}]"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply,
+		"\"lag_p50_us\":1234,\"lag_p99_us\":null,\"sent\":10,\"received\":20,"
+		"\"lost\":3,\"asked_again\":4,\"refused\":5,\"overflowed\":null,"
+		"\"unsent\":null,\"clock_skew_ms\":-7,"
+		"\"flows\":1,\"connections\":1,\"flows_there\":6,\"tunnels\":[{\"tunnel_number\":201,"
+		"\"tunnel\":null,\"provider\":\"acme\",\"usable\":true},"
+		"{\"tunnel_number\":202,\"tunnel\":null,\"provider\":null,\"usable\":false}]"));
 	CU_ASSERT_EQUAL(count_lines(exchange("{\"method\":\"gateway.get\"}\n")), 2);
 	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "edge-gw-01"));
 	exchange("{\"method\":\"gateway.get\",\"arguments\":{\"gateway\":\"edge-gw-02\"}}\n");
@@ -511,6 +513,10 @@ static void the_status_knows_the_array(void)
 	CU_ASSERT_EQUAL(code_of(exchange("{\"method\":\"status\"}\n")), 0);
 	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"members\":[{\"gateway\":\"edge-gw-01\""));
 	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"relay\":{\"relayed_percent\":0,"));
+	world.member_status[1].clock_skew_ms = -3600000;
+	CU_ASSERT_EQUAL(code_of(exchange("{\"method\":\"status\"}\n")), REPLY_DEGRADED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(
+		reply, "\"gateway edge-gw-02: its clock is 3600 s behind ours, so relays are refused\""));
 	world.member_status[1].state = MEMBER_DEAD;
 	world.loopback_status.announced = false;
 	world.status.waits_for = "a snapshot of the tables";
