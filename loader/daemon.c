@@ -83,7 +83,12 @@ static int plan_and_apply(struct daemon *daemon, const struct model *wanted, str
 	_cleanup_(plan_free) struct plan plan = {0};
 	int r = daemon_plan(daemon, wanted, &plan, error);
 
-	return r < 0 ? r : apply_run(daemon->apply, &plan, say_step, daemon, error);
+	if (r < 0)
+		return r;
+	r = apply_run(daemon->apply, &plan, say_step, daemon, error);
+	if (plan.count > 0)
+		replicate_enter(daemon);
+	return r;
 }
 
 int daemon_heal(struct daemon *daemon, struct error *error)
@@ -191,6 +196,7 @@ int daemon_open_tables(struct daemon *daemon, struct error *error)
 
 	flow_table_close(&daemon->flows);
 	flow_table_close(&daemon->devices);
+	daemon->flows_sweep = daemon->devices_sweep = (struct flow_sweep){0};
 	r = open_table(daemon, MAP_FLOWS, counters, &daemon->flows, error);
 	if (r < 0)
 		return r;
@@ -273,7 +279,7 @@ static int prepare(struct daemon *daemon, struct model *model, const char *confi
 	return r;
 }
 
-static int start(struct daemon *daemon, bool from_nothing, struct error *error)
+static int start(struct daemon *daemon, struct error *error)
 {
 	const struct ctl_views views = {
 		&daemon->status, &daemon->flows, &daemon->devices, &daemon->settings, &daemon->events};
@@ -293,7 +299,7 @@ static int start(struct daemon *daemon, bool from_nothing, struct error *error)
 	if (r < 0)
 		return r;
 	replicate_second(daemon);
-	r = replicate_open(daemon, from_nothing, error);
+	r = replicate_open(daemon, error);
 	if (r < 0)
 		return r;
 	hooks.self = daemon;
@@ -317,7 +323,7 @@ static int withdraw(struct daemon *daemon, struct error *error)
 	int r;
 
 	health_withdraw_all(daemon->health);
-	replicate_tell(daemon);
+	replicate_stop(daemon);
 	if (!daemon->bird_client)
 		return 0;
 	r = bird_daemon_install_announced(
@@ -389,6 +395,7 @@ static void remove_run_dir(struct daemon *daemon)
 {
 	config_forget(daemon);
 	drain_forget(daemon);
+	newcomer_forget(daemon);
 	ports_restore(daemon);
 	lock_run_dir_remove(daemon->run_dir);
 	rmdir(daemon->run_dir); /* stays when somebody else keeps things in it */
@@ -424,8 +431,10 @@ static void close_all(struct daemon *daemon)
 static int run(struct daemon *daemon, struct error *error)
 {
 	bool from_nothing = nothing_of_ours(daemon);
-	int r = start(daemon, from_nothing, error);
+	int r = from_nothing ? newcomer_begin(daemon, error) : 0;
 
+	if (r == 0)
+		r = start(daemon, error);
 	if (r < 0) {
 		undo_start(daemon, from_nothing);
 		return r;

@@ -10,6 +10,7 @@
  *	replicate.c, keys.c, members.c, lines.c, channel.c   the array: what others know, what we know of them (replicate.h)
  *	hooks.c    what gwctl asks of it
  *	drain.c    out of service, and back
+ *	newcomer.c whether our tables are still to be filled
  *	ports.c    the ports from which this gateway opens connections
  *	config.c   the configuration as a text: in force, before, unconfirmed
  *	reload.c   another model comes into force
@@ -61,6 +62,7 @@ struct daemon {
 	struct monitor *monitor;
 	struct health *health;
 	struct flow_table flows, devices;
+	struct flow_sweep flows_sweep, devices_sweep;
 	struct settings settings; /* of ageing: the same as the programs' */
 	struct status status;
 	struct events events;
@@ -76,8 +78,7 @@ struct daemon {
 	struct bird_client *bird_client; /* NULL: BIRD does not answer, or is not wanted */
 	uint64_t bird_waited_for_ms;     /* while it does not answer: since when */
 	sd_event_source *bird_source, *heal_timer, *health_timer;
-	uint64_t heal_at_ms;                 /* UINT64_MAX: no healing is ahead */
-	uint32_t swept_flows, swept_devices; /* where the next slice of the sweep begins */
+	uint64_t heal_at_ms; /* UINT64_MAX: no healing is ahead */
 };
 
 /*
@@ -174,16 +175,30 @@ void drain_forget(const struct daemon *daemon);
 /* The hook of ctl/ctl.h. */
 int drain_set(void *self, bool drained, struct error *error);
 
-/* The array, when the configuration has one; `waits`: nothing is announced before our tables hold what others know. */
-int replicate_open(struct daemon *daemon, bool waits, struct error *error);
+/*
+ * Before the first step of a start from nothing; forgotten when our tables hold what the array knows, and at a stop. Until
+ * then every gwd is one, whether or not it finds an earlier one's work.
+ */
+int newcomer_begin(const struct daemon *daemon, struct error *error);
+bool is_newcomer(const struct daemon *daemon);
+void newcomer_forget(const struct daemon *daemon);
+
+/* The array, when the configuration has one. A newcomer announces nothing before our tables hold what others know. */
+int replicate_open(struct daemon *daemon, struct error *error);
 /* Another model and other maps may be in force. Tried again by daemon_heal() when it fails. */
 void replicate_reload(struct daemon *daemon);
 void replicate_heal(struct daemon *daemon);
 void replicate_close(struct daemon *daemon);
 /* Our tunnels, or whether we serve, may be others: the members hear of it. */
 void replicate_tell(struct daemon *daemon);
+/* Steps were made, or undone: what the members told stands in the maps again. */
+void replicate_enter(struct daemon *daemon);
+/* The members hear that silence is no accident from now on. */
+void replicate_stop(struct daemon *daemon);
 /* While something takes long: the members go on hearing of us. */
 void replicate_tick(struct daemon *daemon);
+/* … and we of them, where the tables are those of the maps. */
+void replicate_hear(struct daemon *daemon);
 /* Every second: the clock that the programs stamp by; changes that found no room. */
 void replicate_second(struct daemon *daemon);
 /* The members' counters into the status. */

@@ -156,6 +156,34 @@ static void adopt(struct daemon *daemon, struct member_status *status)
 		log_error("gateway %s: %s", status->member->name, error.text);
 }
 
+/* What the core knows is so, whatever a status or a map that were made meanwhile say. */
+static void enter(struct replication *replication, struct member_status *row)
+{
+	struct daemon *daemon = replication->daemon;
+	uint8_t number = row->member->number;
+	struct array_status status;
+	struct error error;
+
+	if (array_status(replication->core, number, &status) && status.heard_ms != 0) {
+		row->state = status.state;
+		row->serving = status.serving;
+	}
+	if (row->state != MEMBER_NONE &&
+		bpf_member_set(daemon->pin_dir, number, row->state, row->serving, &error) < 0)
+		log_error("gateway %s: %s", row->member->name, error.text);
+	if (replication->told[number].tunnels)
+		enter_tunnels(replication, row);
+}
+
+void members_enter(struct replication *replication)
+{
+	const struct daemon *daemon = replication->daemon;
+
+	for (size_t i = 0; i < daemon->model->array.member_count; i++)
+		if (daemon->model->array.members[i].number != daemon->model->number)
+			enter(replication, &daemon->status.members[i]);
+}
+
 void members_follow(struct replication *replication)
 {
 	for (unsigned number = 0; number < GATEWAY_NUMBERS; number++) {
@@ -165,9 +193,8 @@ void members_follow(struct replication *replication)
 			adopt(replication->daemon, status);
 		if (!status)
 			forget(&replication->told[number]);
-		else if (replication->told[number].tunnels)
-			enter_tunnels(replication, status);
 	}
+	members_enter(replication);
 }
 
 void members_forget(struct replication *replication)
@@ -188,16 +215,15 @@ static uint64_t relay_age_ms(struct daemon *daemon, uint8_t member)
 }
 
 /*
- * A kernel that refuses our datagrams is that of a machine whose gwd is away. That counts as much as a relay, if it
- * served when it was last heard (one that was stopped for good had said that it does not), and no longer than its guard
- * waits for another gwd.
+ * A kernel that refuses our datagrams is that of a machine whose gwd is away. That counts as much as a relay, unless it was
+ * stopped for good, which it had said, and no longer than its guard waits for another gwd.
  */
 static uint64_t refusal_age_ms(const struct replication *replication, uint8_t member)
 {
 	const struct told *told = &replication->told[member];
 	struct array_status status;
 
-	if (told->refused_ms == 0 || !array_status(replication->core, member, &status) || !status.serving ||
+	if (told->refused_ms == 0 || !array_status(replication->core, member, &status) || status.stops ||
 		status.state == MEMBER_DEAD ||
 		now_ms() - status.heard_ms > replication->daemon->model->guard_ms)
 		return ARRAY_RELAY_SILENT;
@@ -229,12 +255,12 @@ static uint32_t lag(uint32_t microseconds)
 	return microseconds == ARRAY_LAG_UNKNOWN ? 0 : microseconds;
 }
 
-static uint64_t sum_refused(const struct array_counts *counts)
+static uint64_t sum_refused(const uint64_t refused[ARRAY_REFUSAL_COUNT])
 {
-	uint64_t sum = counts->records_ahead;
+	uint64_t sum = 0;
 
 	for (size_t i = 0; i < ARRAY_REFUSAL_COUNT; i++)
-		sum += counts->refused[i];
+		sum += refused[i];
 	return sum;
 }
 
@@ -246,10 +272,21 @@ static uint64_t last_heard_ms(struct daemon *daemon, const struct array_status *
 	return relay_ms > status->heard_ms ? relay_ms : status->heard_ms;
 }
 
+/* What is no member's business: datagrams that name none, and those that our own kernel or the way there lost. */
+static void refresh_own(struct replication *replication, struct member_status *row)
+{
+	struct channel_counts counts = channel_counts(replication->channel);
+
+	row->refused = sum_refused(array_refused(replication->core));
+	row->overflowed = counts.overflowed;
+	row->unsent = counts.unsent;
+}
+
 void members_refresh(struct replication *replication)
 {
 	struct daemon *daemon = replication->daemon;
 
+	refresh_own(replication, status_of(daemon, daemon->model->number));
 	for (size_t i = 0; i < daemon->model->array.member_count; i++) {
 		struct member_status *row = &daemon->status.members[i];
 		struct array_status status;
@@ -263,7 +300,8 @@ void members_refresh(struct replication *replication)
 		row->received = status.counts.datagrams_received;
 		row->lost = status.counts.batches_lost;
 		row->asked_again = status.counts.batches_asked;
-		row->refused = sum_refused(&status.counts);
+		row->refused = sum_refused(status.counts.refused) + status.counts.records_ahead;
+		row->flows = status.flows;
 		row->clock_skew_ms = status.skew_ns / 1000000;
 	}
 }

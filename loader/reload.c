@@ -22,6 +22,7 @@
 #include "daemon.h"
 
 #define LEAVE_TIMEOUT_MS 5000 /* for BIRD to withdraw */
+#define LEAVE_STEP_MS    100  /* without a word to the array */
 #define LEAVE_SETTLE_MS  1000 /* for the neighbours' routers to move the traffic */
 
 /* What the new model brings along, until it is in force. */
@@ -216,6 +217,18 @@ static int tell_bird(
 	return r < 0 ? r : bird_client_configure(daemon->bird_client, model, announced, error);
 }
 
+static int wait_for_bird(struct daemon *daemon, struct error *error)
+{
+	uint64_t deadline = now_ms() + LEAVE_TIMEOUT_MS;
+	int r;
+
+	do {
+		replicate_tick(daemon);
+		r = bird_client_wait(daemon->bird_client, LEAVE_STEP_MS, error);
+	} while (r == -ETIMEDOUT && now_ms() < deadline);
+	return r;
+}
+
 static int leave(struct daemon *daemon, const struct next *next, struct error *error)
 {
 	int r;
@@ -227,7 +240,7 @@ static int leave(struct daemon *daemon, const struct next *next, struct error *e
 		return 0;
 	r = tell_bird(daemon, next->model, next->announced, error);
 	if (r == 0)
-		r = bird_client_wait(daemon->bird_client, LEAVE_TIMEOUT_MS, error);
+		r = wait_for_bird(daemon, error);
 	if (r == 0)
 		watch_wait(daemon, LEAVE_SETTLE_MS);
 	return r;
@@ -344,8 +357,10 @@ static int make(struct daemon *daemon, const struct next *next, const struct ctl
 		r = daemon_plan(daemon, next->model, &plan, error);
 	if (r == 0)
 		r = apply_run(daemon->apply, &plan, say_step, &saying, error);
-	if (r < 0)
+	if (r < 0) {
+		replicate_enter(daemon);
 		stay(daemon, next);
+	}
 	return r;
 }
 

@@ -51,14 +51,20 @@ static void arm(struct replication *replication)
 	sd_event_source_set_enabled(replication->timer, SD_EVENT_ONESHOT);
 }
 
+static void wait_no_longer(struct daemon *daemon)
+{
+	newcomer_forget(daemon);
+	daemon->status.waits_for = NULL;
+	health_array_ready(daemon->health, true);
+}
+
 static void become_ready(struct replication *replication)
 {
 	struct daemon *daemon = replication->daemon;
 
 	replication->waits = false;
-	daemon->status.waits_for = NULL;
 	tell(daemon, EVENT_ARRAY_READY, NULL, "what the members know, our tables hold");
-	health_array_ready(daemon->health, true);
+	wait_no_longer(daemon);
 	watch_changes(daemon);
 }
 
@@ -123,20 +129,24 @@ static void hear_datagram(void *self, const struct address *from, const void *da
 	array_receive(replication->core, datagram, size, replicate_now());
 }
 
-static int hear_channel(sd_event_source *source, int fd, uint32_t events, void *userdata)
+static void hear_all(struct replication *replication)
 {
-	struct replication *replication = userdata;
 	struct address refused;
 
-	(void)source;
-	(void)fd;
-	(void)events;
 	while (channel_next_refusal(replication->channel, &refused))
 		members_refused(replication, &refused);
 	for (int i = 0; i < READ_ROUNDS; i++)
 		if (channel_read(replication->channel, hear_datagram, replication) == 0)
 			break;
 	settle(replication);
+}
+
+static int hear_channel(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	(void)source;
+	(void)fd;
+	(void)events;
+	hear_all(userdata);
 	return 0;
 }
 
@@ -263,10 +273,34 @@ void replicate_tell(struct daemon *daemon)
 	settle(replication);
 }
 
+void replicate_stop(struct daemon *daemon)
+{
+	struct replication *replication = daemon->replication;
+
+	if (!replication)
+		return;
+	array_stop(replication->core, replicate_now());
+	settle(replication);
+}
+
 void replicate_tick(struct daemon *daemon)
 {
 	if (daemon->replication)
 		tick(NULL, 0, daemon->replication);
+}
+
+void replicate_hear(struct daemon *daemon)
+{
+	if (!daemon->replication)
+		return;
+	replicate_tick(daemon);
+	hear_all(daemon->replication);
+}
+
+void replicate_enter(struct daemon *daemon)
+{
+	if (daemon->replication)
+		members_enter(daemon->replication);
 }
 
 void replicate_refresh(struct daemon *daemon)
@@ -337,6 +371,8 @@ static int follow_changes(struct replication *replication, struct error *error)
 
 	if (r < 0)
 		return r;
+	if (replication->changes)
+		look_for_losses(replication);
 	replication->changes_source = sd_event_source_disable_unref(replication->changes_source);
 	bpf_changes_close(replication->changes);
 	replication->changes = changes;
@@ -399,8 +435,7 @@ static int open_replication(struct daemon *daemon, const struct array_keys *keys
 static void be_alone(struct daemon *daemon)
 {
 	replicate_close(daemon);
-	daemon->status.waits_for = NULL;
-	health_array_ready(daemon->health, true);
+	wait_no_longer(daemon);
 }
 
 static int go_by_keys(struct daemon *daemon, const struct array_keys *keys, struct error *error)
@@ -430,11 +465,11 @@ static int go_by_model(struct daemon *daemon, struct error *error)
 	return r;
 }
 
-int replicate_open(struct daemon *daemon, bool waits, struct error *error)
+int replicate_open(struct daemon *daemon, struct error *error)
 {
+	bool waits = is_newcomer(daemon) && is_wanted(daemon->model);
 	int r;
 
-	waits = waits && is_wanted(daemon->model);
 	if (waits) {
 		health_array_ready(daemon->health, false);
 		daemon->status.waits_for = "a snapshot of the members' tables";
@@ -450,6 +485,8 @@ void replicate_reload(struct daemon *daemon)
 	struct error error;
 	int r = go_by_model(daemon, &error);
 
+	if (daemon->replication && !daemon->replication->waits)
+		wait_no_longer(daemon); /* it may have been ready since the new model's health was made */
 	if (r < 0 && !daemon->replication_fails)
 		log_error("%s; trying again", error.text);
 	daemon->replication_fails = r < 0;

@@ -64,6 +64,8 @@ uint64_t members_relay_silent_ms(void *self, uint8_t member);
 void members_refused(struct replication *replication, const struct address *address);
 /* Another model is in force: whoever is a member in it still is seen by its providers. */
 void members_follow(struct replication *replication);
+/* The maps may have been filled anew: what members told of themselves stands in them again. */
+void members_enter(struct replication *replication);
 /* Counters into the status. */
 void members_refresh(struct replication *replication);
 void members_forget(struct replication *replication);

@@ -87,14 +87,14 @@ static void arm_health_timer(struct daemon *daemon)
 	sd_event_source_set_enabled(daemon->health_timer, SD_EVENT_ONESHOT);
 }
 
-/* A BIRD that does not run now reads the set when it starts. */
+/* What a BIRD that does not answer missed, it hears when it does. */
 static void announce(struct daemon *daemon)
 {
 	const bool *announced = health_announced(daemon->health);
 	struct error error;
 
 	daemon->bird.leaving = health_is_leaving(daemon->health);
-	if (!health_next_announcement(daemon->health) || !daemon->bird_client)
+	if (!daemon->bird_client || !health_next_announcement(daemon->health))
 		return;
 	if (bird_daemon_install_announced(&daemon->bird, daemon->model, announced, &error) < 0 ||
 		bird_client_configure(daemon->bird_client, daemon->model, announced, &error) < 0)
@@ -297,6 +297,7 @@ static int connect_bird(struct daemon *daemon, unsigned timeout_ms, struct error
 	int r;
 
 	do {
+		replicate_hear(daemon);
 		r = bird_client_open(
 			&daemon->bird_client, daemon->bird.socket, &handler, BIRD_STEP_MS, error);
 	} while (r < 0 && now_ms() < deadline && process_alive(pid));
@@ -391,20 +392,13 @@ static int every_second(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-static void sweep(struct daemon *daemon, struct flow_table *table, uint32_t *index)
-{
-	if (*index >= table->count)
-		*index = 0;
-	flow_sweep(table, index, FLOW_SLICE, &daemon->settings, flow_now_ms());
-}
-
 static int sweep_tables(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct daemon *daemon = userdata;
 
 	(void)usec;
-	sweep(daemon, &daemon->flows, &daemon->swept_flows);
-	sweep(daemon, &daemon->devices, &daemon->swept_devices);
+	flow_sweep(&daemon->flows, &daemon->flows_sweep, FLOW_SLICE, &daemon->settings, flow_now_ms());
+	flow_sweep(&daemon->devices, &daemon->devices_sweep, FLOW_SLICE, &daemon->settings, flow_now_ms());
 	again_in(source, SWEEP_US);
 	return 0;
 }

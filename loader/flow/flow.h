@@ -3,7 +3,7 @@
  * The flow and device tables as user space sees them: the BPF programs' own memory, mapped.
  *
  * A table is an array of 64-byte lines (bpf/abi.h) that the kernel's side claims, writes and refreshes while
- * we look. There is no lock and no system call. Three rules keep both sides safe:
+ * we look. There is no lock and no system call. Four rules keep both sides safe:
  *
  *  - Reading is optimistic, as under a seqlock: take the tag, copy the line, take the tag again. A line whose
  * tag stood still is a true picture of one moment; a claimed one is being written and is skipped.
@@ -12,6 +12,8 @@
  * "dead" also sees since when. When either swap fails somebody used the line meanwhile, and it lives on. A line
  * that has expired, and its grace too, is dead already and only its state is put right: with a new time it would
  * be alive once more until the second swap, beside the line that its flow has got since.
+ *  - A line that is claimed, and was when the sweep looked seconds before, is claimed by a gwd that died with it: the
+ * sweep says that it is dead. Programs do not die, and are done in microseconds.
  *  - A line never becomes free again. Free means "never used", which is where a search may stop; a dead line
  * is claimed anew by the BPF side after its grace (DEAD_GRACE_MS), so that nobody writes through an old
  * finding.
@@ -93,14 +95,31 @@ bool flow_next(const struct flow_table *table, uint32_t *index, uint32_t end,
 
 /* Takes one line out of service, if it still is what `seen` shows, but for being used. */
 bool flow_kill(struct flow_table *table, uint32_t index, const struct line *seen, uint32_t now_ms);
-/* Says of a line that has been as good as dead for longer than its grace that it is dead. Its time stays. */
+/* Says of a line that has been as good as dead for longer than its grace, or of a claim, that it is dead. Its time stays. */
 bool flow_bury(struct flow_table *table, uint32_t index, const struct line *seen);
 
 /* Each takes [*index, *index + slice), moves *index, and answers how many lines it took out of service. */
 uint32_t flow_flush(struct flow_table *table, uint32_t *index, uint32_t slice,
 	const struct flow_filter *filter, uint32_t now_ms);
-/* Takes out what is idle for longer than its lifetime (bpf/abi.h) and its grace. */
-uint32_t flow_sweep(struct flow_table *table, uint32_t *index, uint32_t slice,
+
+#define CLAIM_STALE_MS 5000
+#define CLAIMS_WATCHED 8 /* one at a time, of a gwd that died: more need more than one pass */
+
+/* A sweep that goes on and on through one table. Begun with zeros, and again for another table. */
+struct flow_sweep {
+	uint32_t index; /* where the next slice begins */
+	struct flow_claim {
+		uint64_t tag;
+		uint32_t index, since_ms; /* when it was seen first */
+	} claims[CLAIMS_WATCHED];
+	unsigned claim_count;
+};
+
+/*
+ * A slice of it, from the table's beginning again when it was through. Takes out what is idle for longer than its lifetime
+ * (bpf/abi.h) and its grace, and claims that stand for CLAIM_STALE_MS. Answers how many lines.
+ */
+uint32_t flow_sweep(struct flow_table *table, struct flow_sweep *sweep, uint32_t slice,
 	const struct settings *settings, uint32_t now_ms);
 
 #endif

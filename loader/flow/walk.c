@@ -89,15 +89,65 @@ static bool is_over(const struct settings *lifetimes, const struct line *line, u
 	       line_lifetime_ms(lifetimes, TAG_STATE(line->tag), line->key.protocol) + DEAD_GRACE_MS;
 }
 
-uint32_t flow_sweep(struct flow_table *table, uint32_t *index, uint32_t slice,
+/* ---- Claims of a gwd that died ------------------------------------------------------------------------------------ */
+
+static uint64_t tag_at(const struct flow_table *table, uint32_t index)
+{
+	return __atomic_load_n(&table->lines[index].tag, __ATOMIC_ACQUIRE);
+}
+
+static bool is_watched(const struct flow_sweep *sweep, uint32_t index)
+{
+	for (unsigned i = 0; i < sweep->claim_count; i++)
+		if (sweep->claims[i].index == index)
+			return true;
+	return false;
+}
+
+static void watch_claims(const struct flow_table *table, struct flow_sweep *sweep, uint32_t from,
+	uint32_t end, uint32_t now_ms)
+{
+	for (uint32_t i = from; i < end && sweep->claim_count < CLAIMS_WATCHED; i++) {
+		uint64_t tag = tag_at(table, i);
+
+		if (TAG_STATE(tag) == LINE_CLAIMED && !is_watched(sweep, i))
+			sweep->claims[sweep->claim_count++] = (struct flow_claim){tag, i, now_ms};
+	}
+}
+
+/* Of those that were seen before: one that is published is no claim any more, one that stands for long is nobody's. */
+static uint32_t bury_claims(struct flow_table *table, struct flow_sweep *sweep, uint32_t now_ms)
+{
+	unsigned kept = 0;
+	uint32_t buried = 0;
+
+	for (unsigned i = 0; i < sweep->claim_count; i++) {
+		const struct flow_claim *claim = &sweep->claims[i];
+
+		if (tag_at(table, claim->index) != claim->tag)
+			continue;
+		if (now_ms - claim->since_ms < CLAIM_STALE_MS)
+			sweep->claims[kept++] = *claim;
+		else
+			buried += flow_bury(table, claim->index, &(struct line){.tag = claim->tag});
+	}
+	sweep->claim_count = kept;
+	return buried;
+}
+
+/* ---- All that is over --------------------------------------------------------------------------------------------- */
+
+uint32_t flow_sweep(struct flow_table *table, struct flow_sweep *sweep, uint32_t slice,
 	const struct settings *settings, uint32_t now_ms)
 {
 	static const struct flow_filter any;
-	uint32_t end = end_of_slice(table, *index, slice), buried = 0;
+	uint32_t from = sweep->index < table->count ? sweep->index : 0;
+	uint32_t end = end_of_slice(table, from, slice), buried = bury_claims(table, sweep, now_ms);
 	struct line line;
 
-	while (flow_next(table, index, end, &any, &line))
+	watch_claims(table, sweep, from, end, now_ms);
+	for (sweep->index = from; flow_next(table, &sweep->index, end, &any, &line);)
 		if (is_over(settings, &line, now_ms))
-			buried += flow_bury(table, *index - 1, &line);
+			buried += flow_bury(table, sweep->index - 1, &line);
 	return buried;
 }

@@ -256,7 +256,7 @@ static void request(unsigned number, uint16_t tunnel, enum line_state first)
 	}
 	if (line_touch(&in, &found, HOME_WAY(home)))
 		line_stamp(found.line, now_ns);
-	if (HOME_TUNNEL(known[number].home) != tunnel || idle_of(known[number].home) >= TOUCH_MS)
+	if (HOME_WAY(known[number].home) != HOME_WAY(home) || idle_of(known[number].home) >= TOUCH_MS)
 		known[number].home = home;
 	MUST(found.home == known[number].home);
 	changed_line();
@@ -404,10 +404,10 @@ static bool is_of_tunnel(const struct line *line, const void *tunnel)
 
 static void sweep(void)
 {
-	uint32_t index = 0;
-	uint32_t killed = flow_sweep(&flows, &index, LINES, &settings, now_ms());
+	struct flow_sweep sweep = {0};
+	uint32_t killed = flow_sweep(&flows, &sweep, LINES, &settings, now_ms());
 
-	MUST(index == LINES && note_dead(is_over, NULL) == killed);
+	MUST(sweep.index == LINES && sweep.claim_count == 0 && note_dead(is_over, NULL) == killed);
 }
 
 static void flush(uint16_t tunnel)

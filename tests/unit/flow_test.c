@@ -147,7 +147,8 @@ static void the_sweep_takes_the_expired_only(void)
 	static const uint32_t nows[] = {50000, 500, 0};
 
 	for (size_t i = 0; i < ARRAY_SIZE(nows); i++) {
-		uint32_t now = nows[i], index = 0;
+		struct flow_sweep sweep = {0};
+		uint32_t now = nows[i];
 
 		open_table();
 		table.lines[0] =
@@ -156,7 +157,7 @@ static void the_sweep_takes_the_expired_only(void)
 			line_of("100.64.1.5", IPPROTO_TCP, LINE_ESTABLISHED, now - 1000 - DEAD_GRACE_MS);
 		table.lines[2] = line_of("100.64.1.5", IPPROTO_TCP, LINE_ESTABLISHED, now + 4);
 		table.lines[3] = line_of("100.64.1.5", IPPROTO_TCP, LINE_DEAD, now - 9999);
-		CU_ASSERT_EQUAL(flow_sweep(&table, &index, LINES, &settings, now), 1);
+		CU_ASSERT_EQUAL(flow_sweep(&table, &sweep, LINES, &settings, now), 1);
 		CU_ASSERT_EQUAL(table.lines[0].tag, TAG(77, LINE_DEAD));
 		CU_ASSERT_EQUAL(HOME_SEEN(table.lines[0].home), now - 1001 - DEAD_GRACE_MS);
 		CU_ASSERT_EQUAL(HOME_TUNNEL(table.lines[0].home), 101);
@@ -165,6 +166,41 @@ static void the_sweep_takes_the_expired_only(void)
 		CU_ASSERT_EQUAL(HOME_SEEN(table.lines[3].home), now - 9999);
 		flow_table_close(&table);
 	}
+}
+
+/* The same claim, that is: of two flows that are being entered there, one after the other, neither is. */
+static void a_claim_that_stands_is_buried(void)
+{
+	struct flow_sweep sweep = {0};
+	uint32_t now = (uint32_t)-2000; /* the clock wraps meanwhile */
+
+	open_table();
+	table.lines[7].tag = TAG(77, LINE_CLAIMED);
+	table.lines[8].tag = TAG(78, LINE_CLAIMED);
+	CU_ASSERT_EQUAL(flow_sweep(&table, &sweep, LINES, &settings, now), 0);
+	CU_ASSERT_EQUAL(flow_sweep(&table, &sweep, LINES, &settings, now + CLAIM_STALE_MS - 1), 0);
+	table.lines[8].tag = TAG(79, LINE_CLAIMED); /* for another flow */
+	CU_ASSERT_EQUAL(flow_sweep(&table, &sweep, LINES, &settings, now + CLAIM_STALE_MS), 1);
+	CU_ASSERT_EQUAL(table.lines[7].tag, TAG(77, LINE_DEAD));
+	CU_ASSERT_EQUAL(table.lines[8].tag, TAG(79, LINE_CLAIMED));
+	CU_ASSERT_EQUAL(flow_sweep(&table, &sweep, LINES, &settings, now + 2 * CLAIM_STALE_MS), 1);
+	CU_ASSERT_EQUAL(table.lines[8].tag, TAG(79, LINE_DEAD));
+	flow_table_close(&table);
+}
+
+/* Also more of them than are watched at a time, and in slices. */
+static void all_claims_are_buried_at_last(void)
+{
+	struct flow_sweep sweep = {0};
+	uint32_t buried = 0;
+
+	open_table();
+	for (uint32_t i = 0; i < LINES; i += 30)
+		table.lines[i].tag = TAG(i, LINE_CLAIMED);
+	for (uint32_t now = 0; now < 100000; now += 100)
+		buried += flow_sweep(&table, &sweep, LINES / 3, &settings, now);
+	CU_ASSERT_EQUAL(buried, (LINES + 29) / 30);
+	flow_table_close(&table);
 }
 
 static void slices_meet_at_their_ends(void)
@@ -272,6 +308,8 @@ UNIT_TESTS("flow", {"lines out of service are not read", lines_out_of_service_ar
 	{"age matters where lifetimes are given", age_matters_where_lifetimes_are_given},
 	{"iteration finds all and ends", iteration_finds_all_and_ends},
 	{"the sweep takes the expired only", the_sweep_takes_the_expired_only},
+	{"a claim that stands is buried", a_claim_that_stands_is_buried},
+	{"all claims are buried at last", all_claims_are_buried_at_last},
 	{"slices meet at their ends", slices_meet_at_their_ends},
 	{"a line that was used meanwhile lives on", a_line_that_was_used_meanwhile_lives_on},
 	{"a copy is never torn while a writer writes", a_copy_is_never_torn})

@@ -211,3 +211,67 @@ scenario_array_member_leaves() {
 	array_traffic 4
 	expect_equal_tables 4
 }
+
+# What the other one told of itself, as packets see it.
+told_by_the_other() { # EDGE
+	on "edge-gw-0$1" bpftool -j map dump pinned "$PIN_DIR/current/providers" | jq -c 'sort_by(.key)[] | [.key, .value]'
+	on "edge-gw-0$1" bpftool -j map lookup pinned "$PIN_DIR/current/members" key $((3 - $1)) 0 0 0 | jq -c .value
+}
+
+# A configuration without the other one fails at its last steps: all that was undone by then is there again.
+scenario_array_undone() {
+	local lab=$LAB/edge-gw-01/lab before holder
+	expect_member 1 alive
+	before=$(told_by_the_other 1)
+	config_with_more "$lab/more.yaml"
+	sed -i '/name: edge-gw-02/d' "$lab/more.yaml"
+	on edge-gw-01 /usr/bin/python3 -c 'import socket, time
+taken = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+taken.bind(("::", 51990))
+time.sleep(60)' &
+	holder=$!
+	within 5 port_taken 51990
+	expect_exit 1 config apply /run/lab/more.yaml
+	kill $holder
+	expect "what the maps say of the other one" "$before" "$(told_by_the_other 1)"
+	expect_member 1 alive
+}
+
+port_taken() { # PORT
+	on edge-gw-01 ss -Hlun "sport = $1" | grep -q .
+}
+
+# The other one is heard, but nothing of what it knows.
+hold_snapshot() { # EDGE
+	printf 'table inet lab_array { chain in { type filter hook input priority 0; udp dport 6082 @th,88,8 7 drop\n}\n}\n' |
+		on "edge-gw-0$1" nft -f -
+}
+
+said_since_mark() { # EDGE: of readiness and announcing
+	tail -n "+$(($(<"$LAB/array.mark-$1") + 1))" "$LAB/edge-gw-0$1/lab/gwd.log" |
+		sed -n 's/^<[0-9]>\(array ready\|loopback control announced\):.*/\1/p' | paste -sd,
+}
+
+announced_since_mark() { # EDGE
+	[[ $(said_since_mark "$1") == *announced ]]
+}
+
+# One that is killed while it waits for the other's tables leaves everything, but knows nothing: the next one waits too.
+scenario_array_newcomer_killed() {
+	array_traffic 4
+	expect_equal_tables 4
+	gateway_stop 2
+	expect_member 1 dead
+	array_mark 2
+	hold_snapshot 2
+	gateway_launch 2
+	gwd_kill 2 KILL
+	expect "what the first one said" "" "$(said_since_mark 2)"
+	gateway_launch 2
+	expect "what the next one said" "" "$(said_since_mark 2)"
+	release_array 2
+	within 20 announced_since_mark 2 || fail "it does not announce"
+	expect "what came first" "array ready,loopback control announced" "$(said_since_mark 2)"
+	expect_member 1 alive
+	expect_equal_tables 3
+}
