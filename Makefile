@@ -20,8 +20,8 @@ CPPFLAGS = -I. -Iloader -I$(B) -D_GNU_SOURCE
 CFLAGS = -std=gnu17 -O2 -g -Wall -Wextra -Wshadow -Werror -Wno-missing-field-initializers $(LIBRARY_CFLAGS)
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZ_CFLAGS = $(CFLAGS) $(SANITIZE) -fsanitize=fuzzer-no-link -DVERSION='"fuzz"'
-BPF_CPU = v3
-BPF_CFLAGS = -std=gnu17 -O2 -g -target bpf -mcpu=$(BPF_CPU) -Wall -Wextra -Wshadow -Werror -Wno-unused-parameter \
+BPF_DEFINES =
+BPF_CFLAGS = -std=gnu17 -O2 -g -target bpf -mcpu=v3 $(BPF_DEFINES) -Wall -Wextra -Wshadow -Werror -Wno-unused-parameter \
 	-I. -Ibpf -I/usr/include/$(MULTIARCH)
 
 # ---- Sources: a module is a folder ------------------------------------------------------------------------------
@@ -151,9 +151,9 @@ $(B)/lab/%: tests/lab/tools/%.c
 
 $(B)/lab/lines: LDLIBS = -lbpf # it looks into the tables
 
-# What the lab upgrades to: the same gwd with other programs, compiled for another instruction set.
+# What the lab upgrades to: the same gwd with other programs, with other limits of their own.
 $(B)/upgrade/gwd: $(B)/gwd
-	$(MAKE) --no-print-directory B=$(B)/upgrade BPF_CPU=v2 $@
+	$(MAKE) --no-print-directory B=$(B)/upgrade BPF_DEFINES='-DEXTENSION_HEADERS_MAX=5 -DCLAIM_OFFSET_MAX=255' $@
 
 # Somebody else's XDP program, for the tier `vm`.
 $(B)/vm/%.bpf.o: tests/vm/%.bpf.c

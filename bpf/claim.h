@@ -42,7 +42,9 @@ static __always_inline __u32 relay_slot(void)
 
 /* ---- The claim --------------------------------------------------------------------------------------------------- */
 
+#ifndef CLAIM_OFFSET_MAX
 #define CLAIM_OFFSET_MAX 256 /* more than all headers before an inner packet: the verifier wants to know */
+#endif
 
 /* What stands behind the IP header counts if there are four bytes of it. */
 static __always_inline int claim_start(

@@ -57,7 +57,9 @@ struct __sk_buff; /* whatever the test's load_bytes() takes it for */
 #endif
 
 /* Only what RFC 8200 names is walked, and nobody sends more of it than this. */
+#ifndef EXTENSION_HEADERS_MAX
 #define EXTENSION_HEADERS_MAX 6
+#endif
 
 enum parsed { PARSED, PARSED_NOT_IP, PARSED_MALFORMED };
 
