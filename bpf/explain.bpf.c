@@ -78,11 +78,47 @@ static __always_inline void explain_way(const struct settings *config, struct ex
 	explanation->way_reason = way.reason;
 }
 
+/*
+ * Whose a request is: that of its flow's line; of a flow without one, as if this were its first packet. 0: the members
+ * would be asked.
+ */
+static __always_inline __u8 explain_owner(
+	const struct settings *config, struct explanation *explanation, struct packet *packet)
+{
+	__u8 owner;
+
+	if (config->relay == RELAY_OFF)
+		return config->gateway;
+	if (explanation->kind == EXPLAIN_FRAGMENT)
+		return owner_of_fragment(config, packet, explanation->key.zone);
+	explain_flow(config, explanation);
+	if (packet->protocol == IPPROTO_TCP)
+		packet->tcp_flags = TCP_SYN;
+	if (!explanation->line)
+		return owner_of_first(config, packet, TCP_STATE_NONE);
+	owner = HOME_OWNER(explanation->flow_home);
+	return owner && owner != config->gateway && has_lapsed(config, packet, owner) ? config->gateway
+										      : owner;
+}
+
+/* What becomes of a request that was admitted for `reason`. */
+static __always_inline enum reason explain_handing_over(const struct settings *config,
+	struct explanation *explanation, struct packet *packet, enum reason reason)
+{
+	__u8 owner = explain_owner(config, explanation, packet);
+
+	if (owner == config->gateway)
+		return reason;
+	explanation->way_gateway = owner;
+	return owner ? REASON_relayed_request : REASON_asked_members;
+}
+
 /* tunnel_ingress. Where the answer to a request would go is another question. */
 SUBPROGRAM int explain_request(const struct settings *config, struct explanation *explanation)
 {
 	const struct tunnel_entry *tunnel;
 	struct packet packet, quoted;
+	enum reason reason;
 
 	if (!config || !explanation)
 		return REASON_internal;
@@ -92,7 +128,10 @@ SUBPROGRAM int explain_request(const struct settings *config, struct explanation
 	explanation->key.zone = tunnel->zone;
 	packet_between(&packet, explanation, explanation->key.source, explanation->key.destination);
 	packet_between(&quoted, explanation, explanation->key.destination, explanation->key.source);
-	return admit(tunnel, explanation->tunnel, &packet, &quoted);
+	reason = admit(tunnel, explanation->tunnel, &packet, &quoted);
+	if (reason != REASON_passed_request && reason != REASON_passed_icmp_error)
+		return reason;
+	return explain_handing_over(config, explanation, &packet, reason);
 }
 
 /* respond(): the flow of a packet by its ports, of a later fragment by its first, of an error by what it quotes. */

@@ -56,9 +56,14 @@ static void tell_admissions(const json_t *requests)
 	size_t i;
 
 	json_array_foreach ((json_t *)requests, i, request)
-		line(json_is_true(json_object_get(request, "admitted")) ? "admitted" : "refused",
-			"by tunnel %s: %s (%s)", text_of(request, "tunnel"), text_of(request, "words"),
-			text_of(request, "reason"));
+		if (json_is_string(json_object_get(request, "relayed_to")))
+			line("admitted", "by tunnel %s, and relayed to %s: %s (%s)",
+				text_of(request, "tunnel"), text_of(request, "relayed_to"),
+				text_of(request, "words"), text_of(request, "reason"));
+		else
+			line(json_is_true(json_object_get(request, "admitted")) ? "admitted" : "refused",
+				"by tunnel %s: %s (%s)", text_of(request, "tunnel"),
+				text_of(request, "words"), text_of(request, "reason"));
 }
 
 static void tell_flow(const json_t *flow)

@@ -123,11 +123,14 @@ static int ask(struct request *request, const struct question *question, enum ex
 	return request->hooks->explain(request->hooks->self, answer, &request->error);
 }
 
-static json_t *admission(const struct tunnel *tunnel, const struct explanation *answer)
+static json_t *admission(
+	const struct model *model, const struct tunnel *tunnel, const struct explanation *answer)
 {
-	return json_pack("{s:s, s:s, s:b, s:s, s:s}", "tunnel", tunnel->name, "provider",
-		tunnel->provider->name, "admitted", !reason_is_drop(answer->reason), "reason",
-		reason_name(answer->reason), "words", reason_words(answer->reason));
+	return json_pack("{s:s, s:s, s:b, s:o, s:s, s:s}", "tunnel", tunnel->name, "provider",
+		tunnel->provider->name, "admitted", !reason_is_drop(answer->reason), "relayed_to",
+		answer->reason == REASON_relayed_request ? gateway_name(model, answer->way_gateway)
+							 : json_null(),
+		"reason", reason_name(answer->reason), "words", reason_words(answer->reason));
 }
 
 /* By the tunnel that was said; else by each of the provider that holds the device; by every one when nobody does. */
@@ -155,9 +158,9 @@ static json_t *admissions(struct request *request, const struct question *questi
 			json_decref(list);
 			return NULL;
 		}
-		*admitted |=
-			answer.reason == REASON_passed_request || answer.reason == REASON_relayed_request;
-		json_array_append_new(list, admission(tunnel, &answer));
+		*admitted |= answer.reason == REASON_passed_request ||
+			     answer.reason == REASON_relayed_request || answer.reason == REASON_asked_members;
+		json_array_append_new(list, admission(model, tunnel, &answer));
 	}
 	return list;
 }

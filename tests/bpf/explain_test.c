@@ -97,6 +97,34 @@ static void a_response_that_goes_nowhere_says_why(void)
 	}
 }
 
+/* Whose the flow is decides: what its line says, and whether that gateway lives. */
+static void a_request_goes_to_its_owner(void)
+{
+	EACH_FAMILY(family)
+	{
+		struct explanation answer;
+		uint64_t *home;
+
+		scene_reset();
+		scene_relay(RELAY_AUTHENTICATED, V4);
+		scene_member_state(SCENE_MEMBER, MEMBER_ALIVE);
+		CU_ASSERT_EQUAL(
+			ask(EXPLAIN_REQUEST, DEVICE, LOOPBACK, family, 101).reason, REASON_passed_request);
+		send_request(family, 101, 4000);
+		answer = ask(EXPLAIN_REQUEST, DEVICE, LOOPBACK, family, 101);
+		CU_ASSERT_EQUAL(answer.reason, REASON_passed_request);
+		CU_ASSERT_NOT_EQUAL_FATAL(answer.line, 0);
+		home = (uint64_t *)&scene.flows[answer.line - 1].home;
+		*home = HOME(HOME_SEEN(*home), 101, SCENE_GATEWAY, SCENE_MEMBER);
+		answer = ask(EXPLAIN_REQUEST, DEVICE, LOOPBACK, family, 101);
+		CU_ASSERT_EQUAL(answer.reason, REASON_relayed_request);
+		CU_ASSERT_EQUAL(answer.way_gateway, SCENE_MEMBER);
+		scene_member_state(SCENE_MEMBER, MEMBER_DEAD);
+		CU_ASSERT_EQUAL(
+			ask(EXPLAIN_REQUEST, DEVICE, LOOPBACK, family, 101).reason, REASON_passed_request);
+	}
+}
+
 /* What uplink_xdp does with these packets: xdp_test.c. */
 static void a_relay_is_refused_before_all_else(void)
 {
@@ -168,6 +196,7 @@ SCENE_TESTS("bpf explain",
 	{"a response goes by flow, then device, then provider",
 		a_response_goes_by_flow_then_device_then_provider},
 	{"a response that goes nowhere says why", a_response_that_goes_nowhere_says_why},
+	{"a request goes to its owner", a_request_goes_to_its_owner},
 	{"a relay is refused before all else", a_relay_is_refused_before_all_else},
 	{"a request is admitted or not as the tunnel would",
 		a_request_is_admitted_or_not_as_the_tunnel_would},
