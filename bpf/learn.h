@@ -456,18 +456,25 @@ static __always_inline bool claim_asked(struct __sk_buff *skb, const struct sett
 	return true;
 }
 
-/* Who has an ICMP error about `quoted`, a response: whoever owns its flow. An owner that is gone needs no error. */
+/*
+ * Who has an ICMP error about `quoted`, a response: whoever owns its flow, or opened it, if it has no line here. An owner
+ * that is gone needs no error.
+ */
 static __always_inline __u8 owner_of_quoted(
 	const struct settings *config, const struct packet *quoted, __u16 zone)
 {
 	struct finding found = {};
 	struct line_key key;
+	__u8 owner;
 
+	if (config->relay == RELAY_OFF)
+		return config->gateway;
 	key_of_response(&key, quoted, zone);
-	if (config->relay != RELAY_OFF && find_flow(config, &key, bpf_ktime_get_coarse_ns(), &found) &&
-		is_living(HOME_OWNER(found.home)))
-		return HOME_OWNER(found.home);
-	return config->gateway;
+	if (find_flow(config, &key, bpf_ktime_get_coarse_ns(), &found))
+		owner = HOME_OWNER(found.home);
+	else
+		owner = owner_of_port(config, key.destination_port);
+	return is_living(owner) ? owner : config->gateway;
 }
 
 /* ---- Responses ----------------------------------------------------------------------------------------- */

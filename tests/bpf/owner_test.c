@@ -540,6 +540,25 @@ static void an_error_goes_to_the_owner_of_what_it_quotes(void)
 	}
 }
 
+/* It may not even have a line yet where the error comes in. */
+static void an_error_about_what_a_member_opened_goes_to_the_member(void)
+{
+	struct shape quoted = {
+		.kind = UDP, .from = LOOPBACK, .to = DEVICE, .from_port = THEIR_PORT, .to_port = 161};
+	const struct shape error = {.kind = UNREACHABLE, .from = DEVICE, .to = LOOPBACK, .quotes = &quoted};
+
+	for (enum family family = V4; family <= V6; family += 2) {
+		begin(&(struct flow)NO_LINE, &datagram, family);
+		quoted.from_port = THEIR_PORT;
+		CU_ASSERT_EQUAL(run_tunnel(&error, family).reason, RELAYED);
+		quoted.from_port = OUR_PORT;
+		CU_ASSERT_EQUAL(run_tunnel(&error, family).reason, REASON_passed_icmp_error);
+		quoted.from_port = THEIR_PORT;
+		scene_member_state(SCENE_MEMBER, MEMBER_DEAD);
+		CU_ASSERT_EQUAL(run_tunnel(&error, family).reason, REASON_passed_icmp_error);
+	}
+}
+
 /* ---- Flows that we open ------------------------------------------------------------------------------------------ */
 
 #define TO_DEVICE .from = LOOPBACK, .to = DEVICE, .from_port = OUR_PORT, .to_port = 161
@@ -705,6 +724,8 @@ SCENE_TESTS("bpf owner", {"a request goes to its flow's owner", a_request_goes_t
 	{"a change that the ring does not hold is counted", a_change_that_the_ring_does_not_hold_is_counted},
 	{"fragments follow the first", fragments_follow_the_first},
 	{"an error goes to the owner of what it quotes", an_error_goes_to_the_owner_of_what_it_quotes},
+	{"an error about what a member opened goes to the member",
+		an_error_about_what_a_member_opened_goes_to_the_member},
 	{"what we open is ours and told", what_we_open_is_ours_and_told},
 	{"what opens nothing gets no line", what_opens_nothing_gets_no_line},
 	{"the device's SYN-ACK establishes what we opened", the_devices_syn_ack_establishes_what_we_opened},
