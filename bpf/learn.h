@@ -512,25 +512,27 @@ SUBPROGRAM int learn_opened(
 
 /*
  * A response of the flow `key`, which is alive and one step further; `writer` is the gateway that is known to have
- * written it: ours, where it leaves our stack; a member that relayed it, and so owns the flow; 0: nobody, it surfaced
- * inside. False: the flow has no line.
+ * written it: ours, where it leaves our stack, which then has a flow that nobody owned; a member that relayed it, and so
+ * owns the flow; 0: nobody, it surfaced inside. False: the flow has no line.
  */
 static __always_inline bool learn_response(const struct settings *config, const struct packet *packet,
 	const struct line_key *key, __u8 writer, struct finding *found)
 {
 	struct table table = flow_table(config, bpf_ktime_get_coarse_ns());
 	bool changed, opened = writer == config->gateway && opens(packet);
-	__u8 before;
+	__u8 before, owner;
 
 	if (!table_find(&table, key, hash_of(key, config->hash_seed), found))
 		return false;
 	before = HOME_OWNER(found->home);
-	if (writer == config->gateway && !opened)
+	if (writer == config->gateway && before && !opened)
 		writer = before;
-	changed = line_touch(&table, found, WAY_OF_OWNER(HOME_WAY(found->home), writer ?: before));
-	if (!before && writer)
+	owner = writer ?: before;
+	changed = line_touch(&table, found, WAY_OF_OWNER(HOME_WAY(found->home), owner));
+	if (!before && owner)
 		end_asking(found);
-	changed |= advance_by_response(found, packet, writer && writer != config->gateway);
+	if (owner)
+		changed |= advance_by_response(found, packet, writer && writer != config->gateway);
 	if (changed)
 		note_change(&table, found, packet->protocol, true);
 	return true;

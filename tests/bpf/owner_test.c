@@ -717,6 +717,50 @@ static void a_relayed_response_says_who_owns_the_flow(void)
 	}
 }
 
+static const struct shape our_answer = {
+	.kind = TCP, .from = LOOPBACK, .to = DEVICE, .from_port = 7547, .to_port = 40000, .flags = FIN | ACK};
+
+/* A line of an echo's id that an answer made, when there was none: it is asked for until somebody asks by that id. */
+static void what_our_stack_says_in_a_flow_that_nobody_owns_makes_it_ours(void)
+{
+	static const struct shape answer = PONG;
+	static const struct shape ping = {
+		.kind = ECHO_REQUEST, .from = LOOPBACK, .to = DEVICE, .from_port = 40000, .payload = 8};
+
+	for (enum family family = V4; family <= V6; family += 2) {
+		begin(&(struct flow)ASKED(100), &answer, family);
+		CU_ASSERT_EQUAL(run_tunnel(&answer, family).reason, REASON_asked_members);
+		CU_ASSERT_EQUAL(run_return(&ping, family).verdict, SENT);
+		ring_buffer__consume(ring);
+		CU_ASSERT_EQUAL(HOME_OWNER(only_flow()->home), SCENE_GATEWAY);
+		CU_ASSERT_EQUAL(told[CHANGE_FLOW], 1);
+		CU_ASSERT_EQUAL(run_tunnel(&answer, family).reason, REASON_passed_request);
+
+		begin(&(struct flow)ASKED(100), &segment, family);
+		CU_ASSERT_EQUAL(run_return(&our_answer, family).verdict, SENT);
+		CU_ASSERT_EQUAL(HOME_OWNER(only_flow()->home), SCENE_GATEWAY);
+		CU_ASSERT_EQUAL(TAG_STATE(only_flow()->tag), LINE_CLOSING);
+	}
+}
+
+/* Who wrote it may be anybody: still nobody knows whose the flow is, and since when we ask must not be forgotten. */
+static void what_surfaces_in_a_flow_that_nobody_owns_says_nothing_of_it(void)
+{
+	for (enum family family = V4; family <= V6; family += 2) {
+		uint8_t packet[PACKET_MAX];
+		size_t length = packet_build(&our_answer, family, true, packet);
+
+		begin(&(struct flow)ASKED(100), &segment, family);
+		CU_ASSERT_EQUAL(
+			scene_run(scene.gateway->progs.uplink_ingress, packet, length, 0).verdict, SENT);
+		ring_buffer__consume(ring);
+		CU_ASSERT_EQUAL(told[CHANGE_FLOW], 0);
+		CU_ASSERT_EQUAL(TAG_STATE(only_flow()->tag), LINE_HALF_OPEN);
+		CU_ASSERT(was_asked(only_flow(), 100));
+		CU_ASSERT_EQUAL(run_tunnel(&segment, family).reason, REASON_asked_members);
+	}
+}
+
 SCENE_TESTS("bpf owner", {"a request goes to its flow's owner", a_request_goes_to_its_flows_owner},
 	{"a stamp never goes back", a_stamp_never_goes_back},
 	{"a device is told when it is new or moves", a_device_is_told_when_it_is_new_or_moves},
@@ -732,4 +776,8 @@ SCENE_TESTS("bpf owner", {"a request goes to its flow's owner", a_request_goes_t
 	{"a relayed request teaches its way and is not told",
 		a_relayed_request_teaches_its_way_and_is_not_told},
 	{"a question is answered by the owner alone", a_question_is_answered_by_the_owner_alone},
-	{"a relayed response says who owns the flow", a_relayed_response_says_who_owns_the_flow})
+	{"a relayed response says who owns the flow", a_relayed_response_says_who_owns_the_flow},
+	{"what our stack says in a flow that nobody owns makes it ours",
+		what_our_stack_says_in_a_flow_that_nobody_owns_makes_it_ours},
+	{"what surfaces in a flow that nobody owns says nothing of it",
+		what_surfaces_in_a_flow_that_nobody_owns_says_nothing_of_it})
