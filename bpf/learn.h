@@ -446,14 +446,22 @@ SUBPROGRAM int is_our_flow(
 	return packet->protocol == IPPROTO_TCP && is_at_home(socket_state(skb, packet));
 }
 
-/* A member asks whose the flow is of a request that came in by its `tunnel`. True: ours, and we have learned it. */
-static __always_inline bool claim_asked(struct __sk_buff *skb, const struct settings *config,
-	const struct packet *packet, __u16 zone, __u16 tunnel, __u8 sender)
+/*
+ * We took a flow that a member asked for, which came in by its tunnel `number`. The member cannot tell whose it is, so we
+ * do: what the device sent may call for no answer, and the member must not take the flow for nobody's meanwhile.
+ */
+SUBPROGRAM int tell_taken(const struct settings *config, const struct packet *packet, __u32 number)
 {
-	if (!is_our_flow(skb, config, packet, zone))
-		return false;
-	learn_relayed(skb, config, packet, zone, tunnel, sender);
-	return true;
+	const struct tunnel_entry *tunnel = tunnel_by_number(number);
+	struct finding found = {};
+	struct line_key key;
+
+	if (!config || !packet || !tunnel)
+		return 0;
+	key_of_request(&key, packet, tunnel->zone);
+	if (find_flow(config, &key, bpf_ktime_get_coarse_ns(), &found))
+		tell(config, CHANGE_FLOW, found.index);
+	return 0;
 }
 
 /*

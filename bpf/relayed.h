@@ -77,6 +77,8 @@ static __always_inline int take_request(struct __sk_buff *skb, const struct sett
 	if (relay->kind == RELAY_ASK && !is_our_flow(skb, config, packet, tunnel->zone))
 		return drop(skb, REASON_relay_not_ours);
 	learn_relayed(skb, config, packet, tunnel->zone, relay->tunnel, relay->sender);
+	if (relay->kind == RELAY_ASK)
+		tell_taken(config, packet, relay->tunnel);
 	clamp_mss(skb, config, packet);
 	return into_stack(skb, config, packet);
 }

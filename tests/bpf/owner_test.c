@@ -683,6 +683,9 @@ static void a_question_is_answered_by_the_owner_alone(void)
 		begin(&established_ours, &segment, family);
 		CU_ASSERT_EQUAL(run_relayed(&segment, family, RELAY_ASK).reason, REASON_passed_relay);
 		CU_ASSERT_EQUAL((uint32_t)only_flow()->home, HOME(0, 103, SCENE_MEMBER, SCENE_GATEWAY));
+		run_relayed(&segment, family, RELAY_ASK); /* it has not heard it yet */
+		ring_buffer__consume(ring);
+		CU_ASSERT_EQUAL(told[CHANGE_FLOW], 2);
 	}
 }
 
