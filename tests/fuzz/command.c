@@ -14,6 +14,7 @@
 #include "cli/command.h"
 #include "cli/endpoint.h"
 #include "cli/nouns.h"
+#include "ctl/protocol.h"
 #include "tests/fuzz/fuzz.h"
 
 #define WORDS_MAX 12
@@ -125,14 +126,15 @@ static void check_words(struct input input)
 /* A file of these bytes, which are a dump's lines, by a name that can be opened. */
 static void write_dump(int *file, char name[32], struct input lines)
 {
-	static const char heading[] = "homeward map dump, version 1\n";
+	char heading[64];
+	int length = snprintf(heading, sizeof(heading), "homeward map dump, version %d\n", MAP_DUMP_VERSION);
 
 	if (*file < 0)
 		*file = memfd_create("dump", MFD_CLOEXEC);
 	snprintf(name, 32, "/proc/self/fd/%d", *file);
 	MUST(*file >= 0 && ftruncate(*file, 0) == 0);
-	MUST(pwrite(*file, heading, sizeof(heading) - 1, 0) == sizeof(heading) - 1);
-	MUST(pwrite(*file, lines.bytes, lines.size, sizeof(heading) - 1) == (ssize_t)lines.size);
+	MUST(pwrite(*file, heading, (size_t)length, 0) == length);
+	MUST(pwrite(*file, lines.bytes, lines.size, length) == (ssize_t)lines.size);
 }
 
 static int by_text(const void *one, const void *other)
