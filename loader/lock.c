@@ -81,7 +81,7 @@ static int ask_holder(struct ucred *holder)
 
 static int judge_holder(struct error *error)
 {
-	struct ucred holder;
+	struct ucred holder = {.uid = (uid_t)-1};
 	char who[64] = "somebody who does not answer";
 	int result;
 
