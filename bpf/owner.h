@@ -3,8 +3,9 @@
  * Whose is a flow? Its owner is the gateway where its socket lives: the one that got its first request, or that opened
  * it. Requests that come in elsewhere are relayed there.
  *
- *  - A first packet (SYN, UDP, an echo request) makes the gateway that got it the owner, unless its port is in the
- *    slice of another one that lives: then that one opened it.
+ *  - A first packet (SYN, UDP, an echo request) makes the gateway that got it the owner. Only UDP to a port in the slice
+ *    of another one that lives is that one's: it answers what that one asked. A SYN answers nothing, so services may
+ *    listen there for TCP.
  *  - Any other TCP segment without a line, and an echo reply, belongs to a flow that began elsewhere, or before a
  *    restart. A socket here claims it; else the members are asked (relay.h), and until one answers nobody owns it. When
  *    ASK_MS have gone by nobody has it, so it is ours, for our stack to reset; but while a member is suspect it may be
@@ -137,7 +138,7 @@ static __always_inline __u8 owner_of_port(const struct settings *config, __be16 
 
 static __always_inline __u8 opener_of(const struct settings *config, const struct packet *packet)
 {
-	if (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP)
+	if (opens(packet) || (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP))
 		return 0;
 	return owner_of_port(config, packet->destination_port);
 }
