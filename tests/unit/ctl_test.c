@@ -324,7 +324,7 @@ static void an_explanation_names_everything(void)
 		reply, "\"requests\":[{\"tunnel\":\"acme-lgw-01\",\"provider\":\"acme\",\"admitted\":true"));
 	CU_ASSERT_PTR_NOT_NULL(
 		strstr(reply, "{\"tunnel\":\"acme-lgw-02\",\"provider\":\"acme\",\"admitted\":false,"
-			      "\"reason\":\"source_not_provider\""));
+			      "\"relayed_to\":null,\"reason\":\"source_not_provider\""));
 	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"flow_entry\":{\"zone\":0"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"device_entry\":{\"zone\":0"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(reply,
