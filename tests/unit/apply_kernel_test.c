@@ -757,6 +757,7 @@ static void failure_is_undone_everywhere(void)
 
 static void preflight_names_the_thing(void)
 {
+	struct address outside = members[0].address;
 	struct error error = {0};
 
 	CU_ASSERT_EQUAL(system("ip link add hwt-one type veth peer name other"), 0);
@@ -772,6 +773,7 @@ static void preflight_names_the_thing(void)
 	members[0].address = inside[0].address;
 	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), -EMSGSIZE);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "need 1452"));
+	members[0].address = outside;
 	model.array.member_count = 1;
 	CU_ASSERT_EQUAL(chmod(KEY_FILE, 0644), 0);
 	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), -EPERM);
