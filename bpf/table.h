@@ -36,11 +36,13 @@
  *    line, in the same state, just when another is claiming that line, loses it; its next packet gets one.
  *
  * A record of another gateway is merged by gwd, by the rule that every gateway of the array follows: the newest
- * stamp wins, of two the same the higher gateway of the way home. A half-open TCP line's stamp is no time, and
- * it yields to any record: nobody here has proved anything of the flow yet. Home, state and stamp are changed
- * in this order, each by one compare-and-swap from what was judged, so a packet that comes in between finds a
- * line that serves its flow by the old way or the new one; when a swap is lost to a packet, all is judged again.
- * One that changes the way between judgement and stamp may lose to the record: the flow's next packet repeats it.
+ * stamp wins, of two the same the higher gateway of the way home. A half-open TCP line's stamp is no time, and it
+ * yields to any record: nobody here has proved anything of the flow yet. If a time stands there still, since the
+ * line was just reopened or somebody stamped it late, it is of the connection before, and so is a record that is no
+ * newer. Home, state and stamp are changed in this order, each by one compare-and-swap from what was judged, so a
+ * packet that comes in between finds a line that serves its flow by the old way or the new one; when a swap is lost
+ * to a packet, all is judged again. One that changes the way between judgement and stamp may lose to the record:
+ * the flow's next packet repeats it.
  * gwd inserts as programs do, but it can die with a claim in its hand, as a program cannot: a claim that stands for
  * seconds is nobody's, and gwd's sweep buries it.
  *
@@ -426,6 +428,8 @@ static __always_inline enum merged line_merge(
 	if (!unproved && stamp == old && HOME_WAY(home) == HOME_WAY(found->home))
 		return swap_if_other(&found->line->home, found->home, seen | HOME_WAY(home)) ? MERGE_KNOWN
 											     : MERGE_RIVALLED;
+	if (unproved && old >= STAMP_TIMES && stamp <= old && !is_unproved(state, protocol))
+		return MERGE_KNOWN; /* of the connection before */
 	if (!unproved && (stamp == old ? HOME_GATEWAY(home) <= HOME_GATEWAY(found->home) : stamp < old))
 		return MERGE_KNOWN;
 	if (!swap_if_other(&found->line->home, found->home, seen | HOME_WAY(home)))

@@ -316,12 +316,12 @@ static bool is_no_time(unsigned number, enum line_state state)
 }
 
 /* The rule, said once more: table.h, in the words of its essay. */
-static bool record_wins(unsigned number, uint64_t home, uint64_t stamp)
+static bool record_wins(unsigned number, enum line_state state, uint64_t home, uint64_t stamp)
 {
 	const struct line *line = &before[known[number].index];
 
 	if (is_no_time(number, known[number].state))
-		return true;
+		return is_no_time(number, state) || line->stamp < STAMP_TIMES || stamp > line->stamp;
 	if (stamp != line->stamp)
 		return stamp > line->stamp;
 	return HOME_GATEWAY(home) > HOME_GATEWAY(line->home);
@@ -333,8 +333,9 @@ static void note_merge(
 	struct known *is = &known[number];
 	uint64_t old_stamp = before[is->index].stamp;
 	uint32_t seen = idle_of(home) < idle_of(is->home) ? HOME_SEEN(home) : HOME_SEEN(is->home);
-	bool wins = record_wins(number, home, stamp);
-	bool same = !wins && stamp == old_stamp && (uint32_t)home == (uint32_t)is->home;
+	bool wins = record_wins(number, state, home, stamp);
+	bool same = !wins && !is_no_time(number, is->state) && stamp == old_stamp &&
+		    (uint32_t)home == (uint32_t)is->home;
 
 	MUST(merged == (wins ? MERGED : MERGE_KNOWN));
 	changed_line();
