@@ -123,11 +123,20 @@ static void tell_heal(struct daemon *daemon, int r, const struct error *error)
 	daemon->heal_fails = r < 0;
 }
 
+/* When to look again for children that wait: whoever was left out may have become due while the rest was healed. */
+static uint64_t wait_after(const struct children *children, uint64_t before_ms)
+{
+	uint64_t wait_ms = children_wait_ms(children);
+
+	return wait_ms == UINT64_MAX && before_ms != UINT64_MAX ? 0 : wait_ms;
+}
+
 static int heal_now(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct daemon *daemon = userdata;
+	const struct children *children = apply_children(daemon->apply);
+	uint64_t wait_ms = children_wait_ms(children);
 	struct error error;
-	uint64_t wait_ms;
 	int r;
 
 	(void)source;
@@ -144,7 +153,7 @@ static int heal_now(sd_event_source *source, uint64_t usec, void *userdata)
 	tell_heal(daemon, r, &error);
 	if (r < 0)
 		daemon_heal_soon(daemon);
-	wait_ms = children_wait_ms(apply_children(daemon->apply));
+	wait_ms = wait_after(children, wait_ms);
 	if (wait_ms != UINT64_MAX)
 		daemon_heal_in(daemon, wait_ms);
 	return 0;
