@@ -3,9 +3,9 @@
  * Whose is a flow? Its owner is the gateway where its socket lives: the one that got its first request, or that opened
  * it. Requests that come in elsewhere are relayed there.
  *
- *  - A first packet (SYN, UDP, an echo request) makes the gateway that got it the owner. Only UDP to a port in the slice
- *    of another one that lives is that one's: it answers what that one asked. A SYN answers nothing, so services may
- *    listen there for TCP.
+ *  - A first packet (SYN, UDP, an echo request) makes the gateway that got it the owner, unless its port is in the
+ *    slice of another one that lives: then that one opened it. A SYN answers nothing, so for it the other one must be
+ *    known to live: else a service in the slice of one that never was would be nowhere.
  *  - Any other TCP segment without a line, and an echo reply, belongs to a flow that began elsewhere, or before a
  *    restart. A socket here claims it; else the members are asked (relay.h), and until one answers nobody owns it. When
  *    ASK_MS have gone by nobody has it, so it is ours, for our stack to reset; but while a member is suspect it may be
@@ -136,9 +136,16 @@ static __always_inline __u8 owner_of_port(const struct settings *config, __be16 
 	return gateway < GATEWAY_NUMBERS ? gateway : 0;
 }
 
+static __always_inline __u8 member_state(__u8 gateway)
+{
+	const struct member_entry *member = member_by_number(gateway);
+
+	return member ? member->state : MEMBER_NONE;
+}
+
 static __always_inline __u8 opener_of(const struct settings *config, const struct packet *packet)
 {
-	if (opens(packet) || (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP))
+	if (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP)
 		return 0;
 	return owner_of_port(config, packet->destination_port);
 }
@@ -155,7 +162,7 @@ static __always_inline __u8 owner_of_first(
 	if (config->relay == RELAY_OFF || is_at_home(socket))
 		return config->gateway;
 	opener = opener_of(config, packet);
-	if (opener && is_living(opener))
+	if (opener && (opens(packet) ? member_state(opener) == MEMBER_ALIVE : is_living(opener)))
 		return opener;
 	if (!goes_on(packet))
 		return config->gateway;

@@ -33,7 +33,7 @@
 #define PORT        7000
 #define STREAM      2000000
 #define DATAGRAM    30000
-#define PATIENCE_S  20
+#define PATIENCE_S  60
 #define BUFFER_SIZE 131072
 
 static void need(bool ok, const char *what)
@@ -186,19 +186,28 @@ static socklen_t application(enum family family, struct sockaddr_storage *addres
 	return sizeof(*v6);
 }
 
+static void limit_patience(int fd, int seconds)
+{
+	struct timeval patience = {seconds, 0};
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+}
+
+/* Who listens waits for ever: a slow machine may take long until it is an application's turn. */
 static int open_socket(enum family family, int type, bool listens)
 {
-	struct timeval patience = {type == SOCK_STREAM ? PATIENCE_S : 1, 0};
 	struct sockaddr_storage address;
 	socklen_t length = application(family, &address);
 	int fd = socket(address.ss_family, type | SOCK_CLOEXEC, 0);
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (listens) {
 		need(!bind(fd, (void *)&address, length), "the application's address");
 		need(type != SOCK_STREAM || !listen(fd, 5), "the application's port");
-	} else if (connect(fd, (void *)&address, length)) {
+		return fd;
+	}
+	limit_patience(fd, type == SOCK_STREAM ? PATIENCE_S : 1);
+	if (connect(fd, (void *)&address, length)) {
 		close(fd);
 		return -1;
 	}
@@ -270,6 +279,7 @@ static void applications(enum family family)
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		while ((fd = accept(listener, NULL, NULL)) >= 0) {
+			limit_patience(fd, PATIENCE_S);
 			if (receive_stream(fd))
 				send_stream(fd);
 			close(fd);

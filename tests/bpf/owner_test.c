@@ -222,9 +222,11 @@ static const struct decision decisions[] = {
 		HALF_OPEN(2), false},
 	{"unless it is dead", NO_LINE, MEMBER_DEAD, false, DATAGRAM(.to_port = THEIR_PORT), OURS,
 		HALF_OPEN(1), false},
-	{"a SYN to a member's slice answers nothing of it", NO_LINE, MEMBER_ALIVE, false,
+	{"a SYN to a member's slice is the member's", NO_LINE, MEMBER_ALIVE, false,
+		SEGMENT(.flags = SYN, .to_port = THEIR_PORT), THEIRS, HALF_OPEN(2), false},
+	{"if it is known to live", NO_LINE, MEMBER_SUSPECT, false,
 		SEGMENT(.flags = SYN, .to_port = THEIR_PORT), OURS, HALF_OPEN(1), false},
-	{"but what answers its SYN is the member's", NO_LINE, MEMBER_ALIVE, false,
+	{"the answer to its SYN too", NO_LINE, MEMBER_ALIVE, false,
 		SEGMENT(.flags = SYN | ACK, .to_port = THEIR_PORT), THEIRS, HALF_OPEN(2), false},
 
 	/* What goes on without a line. */
