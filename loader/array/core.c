@@ -96,6 +96,16 @@ void array_set_tables(struct array_core *core, uint64_t lines, const struct sett
 	core->lifetimes = *lifetimes;
 }
 
+/* Written to, so that the memory is ours from the start and does not grow with the traffic. */
+static struct batch *make_batches(void)
+{
+	struct batch *batches = malloc(BATCHES_KEPT * sizeof(*batches));
+
+	for (size_t i = 0; batches && i < BATCHES_KEPT; i++)
+		batches[i].number = batches[i].size = 0;
+	return batches;
+}
+
 struct array_core *array_new(uint8_t gateway, const struct array_keys *keys,
 	const struct array_effects *effects, struct array_time now)
 {
@@ -109,7 +119,7 @@ struct array_core *array_new(uint8_t gateway, const struct array_keys *keys,
 	core->effects = *effects;
 	core->born_ms = core->seen_ms = core->heartbeat_ms = core->refresh.began_ms = now.ms;
 	core->outgoing.flush_ms = NEVER;
-	core->outgoing.kept = calloc(BATCHES_KEPT, sizeof(*core->outgoing.kept));
+	core->outgoing.kept = make_batches();
 	if (!core->outgoing.kept) {
 		array_free(core);
 		return NULL;
