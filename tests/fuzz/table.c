@@ -365,7 +365,7 @@ static void merge(unsigned number, enum line_state state, uint8_t ago, uint8_t s
 	if (too_old) {
 		MUST(merged == MERGE_KNOWN && changed_line() == CHANGE_NONE);
 	} else if (is_alive(number)) {
-		note_merge(number, merged, state, home, stamp);
+		note_merge(number, merged, state, home, is_no_time(number, state) ? 0 : stamp);
 	} else {
 		known[number].has_line = false;
 		MUST(merged == MERGED || merged == MERGE_REFUSED);
