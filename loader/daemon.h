@@ -7,7 +7,7 @@
  *	watch.c    what happens around it: markers, links, BIRD, children → health → usable bits and status
  *	adopt.c    what an earlier daemon left that is not an item of a plan: usable bits, processes
  *	guards.c   the guard as a child: started, armed, replaced, ended
- *	replicate.c, keys.c, members.c, lines.c, channel.c   the array: what others know, what we know of them (replicate.h)
+ *	join.c, replicate.c, keys.c, members.c, lines.c, channel.c   the array: what others know, what we know of them (replicate.h)
  *	hooks.c    what gwctl asks of it
  *	drain.c    out of service, and back
  *	newcomer.c whether our tables are still to be filled

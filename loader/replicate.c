@@ -28,7 +28,7 @@ struct array_time replicate_now(void)
 	return (struct array_time){.ms = now_ms(), .wall_ns = (uint64_t)read_clock(CLOCK_REALTIME)};
 }
 
-static struct lines lines_of(const struct replication *replication)
+struct lines replicate_lines(const struct replication *replication)
 {
 	const struct daemon *daemon = replication->daemon;
 
@@ -51,7 +51,7 @@ static void arm(struct replication *replication)
 	sd_event_source_set_enabled(replication->timer, SD_EVENT_ONESHOT);
 }
 
-static void wait_no_longer(struct daemon *daemon)
+void replicate_wait_no_longer(struct daemon *daemon)
 {
 	newcomer_forget(daemon);
 	daemon->status.waits_for = NULL;
@@ -64,7 +64,7 @@ static void become_ready(struct replication *replication)
 
 	replication->waits = false;
 	tell(daemon, EVENT_ARRAY_READY, NULL, "what the members know, our tables hold");
-	wait_no_longer(daemon);
+	replicate_wait_no_longer(daemon);
 	watch_changes(daemon);
 }
 
@@ -100,7 +100,7 @@ static void send_datagram(void *self, uint8_t member, const void *datagram, size
 
 static void merge(void *self, uint8_t member, const struct array_record *record)
 {
-	struct lines lines = lines_of(self);
+	struct lines lines = replicate_lines(self);
 
 	(void)member;
 	lines_merge(&lines, record, flow_now_ms());
@@ -108,7 +108,7 @@ static void merge(void *self, uint8_t member, const struct array_record *record)
 
 static size_t walk(void *self, uint64_t *line, uint64_t end, struct array_record *records, size_t room)
 {
-	struct lines lines = lines_of(self);
+	struct lines lines = replicate_lines(self);
 
 	return lines_walk(&lines, line, end, records, room, flow_now_ms());
 }
@@ -117,6 +117,18 @@ static void fill_random(void *self, void *bytes, size_t size)
 {
 	(void)self;
 	randombytes_buf(bytes, size);
+}
+
+struct array_effects replicate_effects(struct replication *replication)
+{
+	return (struct array_effects){.self = replication,
+		.send = send_datagram,
+		.merge = merge,
+		.member_changed = members_changed,
+		.tunnels_changed = members_tunnels_changed,
+		.walk = walk,
+		.relay_silent_ms = members_relay_silent_ms,
+		.random = fill_random};
 }
 
 /* ---- Datagrams --------------------------------------------------------------------------------------------------------- */
@@ -141,7 +153,7 @@ static void hear_all(struct replication *replication)
 	settle(replication);
 }
 
-static int hear_channel(sd_event_source *source, int fd, uint32_t events, void *userdata)
+int replicate_hear_channel(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	(void)source;
 	(void)fd;
@@ -152,7 +164,7 @@ static int hear_channel(sd_event_source *source, int fd, uint32_t events, void *
 
 /* ---- Our changes ------------------------------------------------------------------------------------------------------- */
 
-static void keep_change(void *self, const struct change *change)
+void replicate_keep_change(void *self, const struct change *change)
 {
 	struct replication *replication = self;
 
@@ -168,7 +180,7 @@ static int by_line(const void *one, const void *other)
 static void tell_changes(struct replication *replication)
 {
 	struct change *pending = replication->pending;
-	struct lines lines = lines_of(replication);
+	struct lines lines = replicate_lines(replication);
 	struct array_time now = replicate_now();
 	uint32_t table_now = flow_now_ms();
 	struct array_record record;
@@ -196,7 +208,7 @@ static void read_changes(struct replication *replication)
 	settle(replication);
 }
 
-static int hear_changes(sd_event_source *source, int fd, uint32_t events, void *userdata)
+int replicate_hear_changes(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	(void)source;
 	(void)fd;
@@ -205,7 +217,7 @@ static int hear_changes(sd_event_source *source, int fd, uint32_t events, void *
 	return 0;
 }
 
-static int look_for_changes(sd_event_source *source, uint64_t usec, void *userdata)
+int replicate_look_for_changes(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	(void)source;
 	(void)usec;
@@ -213,7 +225,7 @@ static int look_for_changes(sd_event_source *source, uint64_t usec, void *userda
 	return 0;
 }
 
-static void look_for_losses(struct replication *replication)
+void replicate_look_for_losses(struct replication *replication)
 {
 	struct daemon *daemon = replication->daemon;
 	struct error error;
@@ -239,7 +251,7 @@ void replicate_second(struct daemon *daemon)
 	if (bpf_clock_set(daemon->pin_dir, (uint64_t)offset_ns, &error) < 0)
 		log_error("%s", error.text);
 	if (daemon->replication)
-		look_for_losses(daemon->replication);
+		replicate_look_for_losses(daemon->replication);
 }
 
 /* ---- What we tell of ourselves ------------------------------------------------------------------------------------------- */
@@ -307,213 +319,4 @@ void replicate_refresh(struct daemon *daemon)
 {
 	if (daemon->replication)
 		members_refresh(daemon->replication);
-}
-
-/* ---- Its life ------------------------------------------------------------------------------------------------------------ */
-
-static int set_members(struct replication *replication, struct error *error)
-{
-	const struct model *model = replication->daemon->model;
-	uint8_t numbers[GATEWAY_NUMBERS];
-	size_t count = 0;
-	int r;
-
-	for (size_t i = 0; i < model->array.member_count; i++)
-		if (model->array.members[i].number != model->number)
-			numbers[count++] = model->array.members[i].number;
-	r = array_set_members(replication->core, numbers, count, replicate_now());
-	return r < 0 ? error_errno(error, r, "the members of the array") : 0;
-}
-
-static int open_core(struct replication *replication, const struct array_keys *keys, struct error *error)
-{
-	const struct array_effects effects = {.self = replication,
-		.send = send_datagram,
-		.merge = merge,
-		.member_changed = members_changed,
-		.tunnels_changed = members_tunnels_changed,
-		.walk = walk,
-		.relay_silent_ms = members_relay_silent_ms,
-		.random = fill_random};
-
-	replication->core = array_new(replication->daemon->model->number, keys, &effects, replicate_now());
-	return replication->core ? 0 : error_errno(error, -ENOMEM, "the array");
-}
-
-/* Another address of ours is another channel. */
-static int follow_address(struct replication *replication, struct error *error)
-{
-	struct daemon *daemon = replication->daemon;
-	const struct member *self = model_member_by_number(daemon->model, daemon->model->number);
-	struct channel *channel;
-	int r;
-
-	if (replication->channel && address_equal(&self->address, &replication->own))
-		return 0;
-	r = channel_open(&self->address, ARRAY_PORT, &channel, error);
-	if (r < 0)
-		return r;
-	replication->channel_source = sd_event_source_disable_unref(replication->channel_source);
-	channel_close(replication->channel);
-	replication->channel = channel;
-	replication->own = self->address;
-	r = sd_event_add_io(daemon->event, &replication->channel_source, channel_descriptor(channel), EPOLLIN,
-		hear_channel, replication);
-	return r < 0 ? error_errno(error, r, "cannot listen to the array") : 0;
-}
-
-/* The maps may be others than before. */
-static int follow_changes(struct replication *replication, struct error *error)
-{
-	struct daemon *daemon = replication->daemon;
-	struct bpf_changes *changes;
-	int r = bpf_changes_open(daemon->pin_dir, keep_change, replication, &changes, error);
-
-	if (r < 0)
-		return r;
-	if (replication->changes)
-		look_for_losses(replication);
-	replication->changes_source = sd_event_source_disable_unref(replication->changes_source);
-	bpf_changes_close(replication->changes);
-	replication->changes = changes;
-	r = sd_event_add_io(daemon->event, &replication->changes_source, bpf_changes_descriptor(changes),
-		EPOLLIN, hear_changes, replication);
-	if (r == 0 && !replication->changes_timer) {
-		r = sd_event_add_time(daemon->event, &replication->changes_timer, CLOCK_MONOTONIC, 0,
-			ACCURACY_US, look_for_changes, replication);
-		sd_event_source_set_enabled(replication->changes_timer, SD_EVENT_OFF);
-	}
-	if (r < 0)
-		return error_errno(error, r, "cannot listen for changes");
-	return bpf_changes_lost(changes, &replication->lost, error);
-}
-
-/* All that the core and we take from the model and the maps, at the start and when there are others. */
-static int follow(struct replication *replication, struct error *error)
-{
-	struct lines lines = lines_of(replication);
-	int r = follow_address(replication, error);
-
-	if (r == 0)
-		r = follow_changes(replication, error);
-	if (r == 0)
-		r = set_members(replication, error);
-	if (r < 0)
-		return r;
-	if (replication->lines != 0 && replication->lines != lines_count(&lines))
-		array_lost_change(replication->core); /* what was read of the ring is of the old ones */
-	replication->lines = lines_count(&lines);
-	array_set_tables(replication->core, replication->lines, lines.settings);
-	members_follow(replication);
-	replicate_tell(replication->daemon);
-	return 0;
-}
-
-static bool is_wanted(const struct model *model)
-{
-	return model->array.replication == REPLICATION_BROADCAST && model_has_members(model);
-}
-
-static int open_replication(struct daemon *daemon, const struct array_keys *keys, struct error *error)
-{
-	struct replication *replication = calloc(1, sizeof(*replication));
-	int r;
-
-	if (!replication)
-		return error_errno(error, -ENOMEM, "the array");
-	replication->daemon = daemon;
-	daemon->replication = replication;
-	r = open_core(replication, keys, error);
-	if (r == 0)
-		r = follow(replication, error);
-	if (r < 0)
-		replicate_close(daemon);
-	return r;
-}
-
-/* What is not wanted keeps nothing from being announced. */
-static void be_alone(struct daemon *daemon)
-{
-	replicate_close(daemon);
-	wait_no_longer(daemon);
-}
-
-static int go_by_keys(struct daemon *daemon, const struct array_keys *keys, struct error *error)
-{
-	int r = keys_vouch(daemon, keys, error);
-
-	if (r < 0)
-		return r;
-	if (!is_wanted(daemon->model)) {
-		be_alone(daemon);
-		return 0;
-	}
-	if (!daemon->replication)
-		return open_replication(daemon, keys, error);
-	array_set_keys(daemon->replication->core, keys);
-	return follow(daemon->replication, error);
-}
-
-static int go_by_model(struct daemon *daemon, struct error *error)
-{
-	struct array_keys keys = {0};
-	int r = keys_read(daemon->model, &keys, error);
-
-	if (r == 0)
-		r = go_by_keys(daemon, &keys, error);
-	array_keys_forget(&keys);
-	return r;
-}
-
-int replicate_open(struct daemon *daemon, struct error *error)
-{
-	bool waits = is_newcomer(daemon) && is_wanted(daemon->model);
-	int r;
-
-	if (waits) {
-		health_array_ready(daemon->health, false);
-		daemon->status.waits_for = "a snapshot of the members' tables";
-	}
-	r = go_by_model(daemon, error);
-	if (r == 0 && daemon->replication)
-		daemon->replication->waits = waits;
-	return r;
-}
-
-void replicate_reload(struct daemon *daemon)
-{
-	struct error error;
-	int r = go_by_model(daemon, &error);
-
-	if (daemon->replication && !daemon->replication->waits)
-		wait_no_longer(daemon); /* it may have been ready since the new model's health was made */
-	if (r < 0 && !daemon->replication_fails)
-		log_error("%s; trying again", error.text);
-	daemon->replication_fails = r < 0;
-	if (r < 0)
-		daemon_heal_soon(daemon);
-}
-
-void replicate_heal(struct daemon *daemon)
-{
-	if (daemon->replication_fails)
-		replicate_reload(daemon);
-}
-
-void replicate_close(struct daemon *daemon)
-{
-	struct replication *replication = daemon->replication;
-
-	if (!replication)
-		return;
-	daemon->replication = NULL;
-	sd_event_source_disable_unref(replication->channel_source);
-	sd_event_source_disable_unref(replication->changes_source);
-	sd_event_source_disable_unref(replication->changes_timer);
-	sd_event_source_disable_unref(replication->timer);
-	array_free(replication->core);
-	channel_close(replication->channel);
-	bpf_changes_close(replication->changes);
-	members_forget(replication);
-	free(replication);
 }

@@ -3,7 +3,8 @@
  * Replication inside the daemon: the array's core (array/array.h) decides, this carries out.
  *
  *	keys.c       the key file
- *	replicate.c  its life; datagrams, changes and time go in, datagrams come out
+ *	join.c       its life: another configuration, other maps
+ *	replicate.c  datagrams, changes and time go in, datagrams come out
  *	members.c    what the core says of members: into maps, status and events
  *	lines.c      between the tables' lines and the core's records
  *
@@ -44,7 +45,21 @@ struct replication {
 	struct told told[GATEWAY_NUMBERS];
 };
 
+/* ---- replicate.c, for join.c ---------------------------------------------------------------------------------------- */
+
 struct array_time replicate_now(void);
+struct lines replicate_lines(const struct replication *replication);
+struct array_effects replicate_effects(struct replication *replication);
+/* Nothing keeps us from announcing any more. */
+void replicate_wait_no_longer(struct daemon *daemon);
+/* Changes that found no room in the ring since we looked last: the members are to read our tables. */
+void replicate_look_for_losses(struct replication *replication);
+
+/* Handlers of its sources, and of the ring. */
+int replicate_hear_channel(sd_event_source *source, int fd, uint32_t events, void *userdata);
+int replicate_hear_changes(sd_event_source *source, int fd, uint32_t events, void *userdata);
+int replicate_look_for_changes(sd_event_source *source, uint64_t usec, void *userdata);
+void replicate_keep_change(void *self, const struct change *change);
 
 /* ---- keys.c ------------------------------------------------------------------------------------------------------- */
 
