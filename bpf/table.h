@@ -25,7 +25,8 @@
  *    change (abi.h) is told after that: so a reader who is told sees a stamp that is of the change, or newer.
  *  - A line idle for longer than its lifetime (abi.h) is dead since that moment, whether or not somebody
  *    wrote so: it is not found, and after the grace it is claimed like any dead line. Of a dead line the
- *    home word says since when.
+ *    home word says since when. Whoever gives its flow another line writes so first: else longer lifetimes,
+ *    of another configuration, would bring it back to life beside its successor.
  *  - The grace (DEAD_GRACE_MS) is there for those who found the line when it lived: they are done long
  *    before it is over. Half-open lines are evicted without one, or a flood would close the table for a
  *    second: whoever writes through an old finding then loses by the hash in the tag, and a way home read
@@ -256,14 +257,23 @@ static __always_inline enum rank choose_line(const struct table *table, __u64 ha
 	return best >> 32;
 }
 
-/* Whether the flow has, or is about to have, a line besides the one we claimed. */
+/* Takes an expired line out of service for good. False: somebody else changes its state. */
+static __always_inline bool retire(const struct table *table, struct line *line, __u64 tag, __u64 home)
+{
+	if (!swap_word(&line->tag, tag, TAG(TAG_HASH(tag), LINE_DEAD)))
+		return false;
+	swap_word(&line->home, home, HOME(table_now(table), 0, 0, 0));
+	return true;
+}
+
+/* Whether the flow has, or is about to have, a line besides the one we claimed. What has expired is retired. */
 static __always_inline bool has_rival(
 	const struct table *table, const struct line_key *key, __u64 hash, __u32 ours)
 {
 	for (__u32 step = 0; step < TABLE_WINDOW; step++) {
 		__u32 index;
 		struct line *line = table_line(table, hash, step, &index);
-		__u64 tag;
+		__u64 tag, home;
 
 		if (!line)
 			return false;
@@ -274,8 +284,10 @@ static __always_inline bool has_rival(
 			continue;
 		if (TAG_STATE(tag) == LINE_CLAIMED)
 			return true;
-		if (IN_SERVICE(tag) && same_key(&line->key, key) &&
-			!expired(table, tag, peek(&line->home), key->protocol))
+		if (!IN_SERVICE(tag) || !same_key(&line->key, key))
+			continue;
+		home = peek(&line->home);
+		if (!expired(table, tag, home, key->protocol) || !retire(table, line, tag, home))
 			return true;
 	}
 	return false;

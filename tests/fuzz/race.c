@@ -5,7 +5,7 @@
  * way, and the input says who goes on. So orders of events that real CPUs meet once a month are met here in
  * seconds, and again from the same input. At each turn:
  *
- *  - no flow has two lines in service, and a line in service holds the key that its tag is of;
+ *  - no flow has two lines in service, be one of them expired, and a line in service holds the key that its tag is of;
  *  - no insert took a line that was established and alive when it began (table.h says what may happen to a younger
  *    one),
  *    and no line became free again;
@@ -263,7 +263,7 @@ static void check(const struct cpu *cpu)
 		check_line(i, cpu);
 		check_state(i, cpu);
 		check_stamp(i);
-		if (!is_alive(&lines[i]))
+		if (!IN_SERVICE(lines[i].tag))
 			continue;
 		MUST(!has_line[lines[i].key.source_port]);
 		has_line[lines[i].key.source_port] = true;

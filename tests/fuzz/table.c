@@ -3,10 +3,10 @@
  * The one-line table: sequences of what programs (bpf/table.h) and gwd (flow/) do to one array of lines, beside a model
  * that knows of each key whether it has a line, where, and what must stand in it. After every step:
  *
- *  - a key has one line in service at most, and it is found when the model says so, by the way home that was last
- *    written;
+ *  - a key has one line in service at most, be it expired, and it is found when the model says so, by the way home that
+ *    was last written;
  *  - what was established and is neither expired nor flushed is there still, whoever came meanwhile;
- *  - a step changes no line but its own; an insert takes a line of the best rank that there is, and none before its
+ *  - a step changes no line but its own, and retires the expired one of its key; an insert takes a line of the best rank that there is, and none before its
  *    grace;
  *  - of a line and a record of another gateway the newer one stands there afterwards;
  *  - no line becomes free again, and a line's tag has its key's hash.
@@ -111,7 +111,7 @@ static void count_lines(unsigned counts[KEYS])
 {
 	memset(counts, 0, KEYS * sizeof(*counts));
 	for (int i = 0; i < LINES; i++)
-		if (is_served(&lines[i]) && idle_of(lines[i].home) <= lifetime_of(&lines[i]))
+		if (is_served(&lines[i]))
 			counts[lines[i].key.source_port]++;
 }
 
@@ -134,7 +134,7 @@ static void check_keys(void)
 
 	count_lines(counts);
 	for (unsigned number = 0; number < KEYS; number++) {
-		MUST(counts[number] == is_alive(number));
+		MUST(counts[number] <= 1 && counts[number] >= is_alive(number));
 		check_key(number);
 	}
 }
@@ -210,11 +210,25 @@ static void forget_line(int index)
 			known[i].has_line = false;
 }
 
+/* The key's expired lines are out of service, but for the one that it got again; that change is accounted for. */
+static void note_retired(unsigned number)
+{
+	for (int i = 0; i < LINES; i++) {
+		if (!is_served(&before[i]) || before[i].key.source_port != number || is_served(&lines[i]))
+			continue;
+		MUST(TAG_STATE(lines[i].tag) == LINE_DEAD && HOME_SEEN(lines[i].home) == now_ms());
+		before[i] = lines[i];
+	}
+}
+
 /* What came of giving the key a line: it took the best one that there was, or there was none to be had. */
 static void note_insert(unsigned number, bool inserted, enum line_state state, uint64_t home)
 {
-	int changed = changed_line(), best = best_rank(number);
+	int best = best_rank(number), changed;
 
+	if (inserted)
+		note_retired(number);
+	changed = changed_line();
 	MUST(inserted == (best > 1));
 	MUST((changed == CHANGE_NONE) == (best == 0));
 	if (changed == CHANGE_NONE)

@@ -126,6 +126,19 @@ static void a_refresh_keeps_it_alive(void)
 	CU_ASSERT_EQUAL(line.stamp, 77);
 }
 
+/* Whatever lifetimes another configuration brings: none of them may revive the old line beside the new one. */
+static void a_line_that_expired_is_retired_by_its_successor(void)
+{
+	const uint32_t later = NOW + settings.established_ms + DEAD_GRACE_MS / 2;
+	struct line successor = record(1, LINE_ESTABLISHED, HOME(later, 102, THEIRS, THEIRS), 100), line;
+
+	clear();
+	merge(record(1, LINE_ESTABLISHED, HOME(NOW, 101, OURS, OURS), 77));
+	CU_ASSERT_EQUAL(flow_merge(&table, &settings, &successor, later), FLOW_MERGED);
+	CU_ASSERT_EQUAL(find(1, &line), 1);
+	CU_ASSERT_EQUAL(line.home, successor.home);
+}
+
 static void takes_nothing_that_is_dead_by_now(void)
 {
 	struct line line;
@@ -238,6 +251,7 @@ static void several_at_once_agree_on_the_newest(void)
 UNIT_TESTS("flow merge", {"makes a line", makes_a_line}, {"the newest stamp wins", the_newest_wins},
 	{"of two the same the higher gateway wins", of_two_the_same_the_higher_gateway_wins},
 	{"a refresh keeps a line alive, and changes nothing", a_refresh_keeps_it_alive},
+	{"a line that expired is retired by its successor", a_line_that_expired_is_retired_by_its_successor},
 	{"takes nothing that is dead by now", takes_nothing_that_is_dead_by_now},
 	{"a half-open line yields, whatever its stamp", a_half_open_line_yields},
 	{"is refused by a full table", is_refused_by_a_full_table},
