@@ -136,14 +136,20 @@ $(B)/bpf-cost: $(call objects,plain,tests/bpf/cost.c $(BPF_SCENE))
 bpf-cost: $(B)/bpf-cost
 	@$<
 
-# What replication costs: figures to read, not a test.
-$(B)/bench/%: $(B)/plain/tests/bench/%.o $(B)/plain.a
+# What replication costs: figures to read, not a test. 50,000 flows a second for four, and nothing for either, say what the
+# traffic of an array is made of.
+$(B)/bench/replication: $(call objects,plain,$(wildcard tests/bench/*.c)) $(B)/plain.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $^ $(LIBRARY_LDLIBS) -o $@
 
-.PHONY: bench-replication
+IN_A_NAMESPACE = unshare -n sh -c 'ip link set lo up; exec "$$@"' sh
+
+.PHONY: bench-replication bench-snapshot
 bench-replication: $(B)/bench/replication
-	@for rate in 10000 50000 100000; do echo "$$rate flows/s"; unshare -n sh -c 'ip link set lo up; exec "$$@"' sh $< $$rate; done
+	@for run in 'live 10000' 'live 50000' 'live 100000' 'live 50000 4' 'live 0 2' 'live 0 4'; do echo "$$run"; $(IN_A_NAMESPACE) $< $$run; done
+
+bench-snapshot: $(B)/bench/replication
+	@for run in 1 2 3; do $(IN_A_NAMESPACE) $< snapshot 1000000; done
 
 $(B)/lab/%: tests/lab/tools/%.c
 	@mkdir -p $(@D)
@@ -174,7 +180,7 @@ BUILD_ALL = $(MAKE) --no-print-directory -j$(shell nproc)
 
 check: packages
 	$(BUILD_ALL) tests
-	tests/run unit golden bpf lint fuzz harden install lab vm
+	tests/run unit golden bpf lint harden install vm fuzz + lab # the lab waits most of the time
 
 check-unit check-golden check-bpf check-lint check-fuzz check-harden check-install check-lab check-vm: check-%: tests
 	tests/run $*

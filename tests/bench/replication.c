@@ -1,203 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What replication costs: two gateways, a process each, with the daemon's own parts (core, channel, lines, tables) over
- * a loopback interface, without its event loop and its ring buffer. One learns so many flows a second, the other merges.
- *     replication [FLOWS_A_SECOND [SECONDS]]
- * Says how many came, how long from a batch to the merged records (by the core's own measure), and what share of a CPU
- * each side used. Figures to read, not a test. Run it in a network namespace whose lo is up.
+ * What replication costs: gateways (gateway.h), a process each, over a loopback interface.
+ *
+ *	replication live FLOWS_A_SECOND [GATEWAYS [SECONDS]]
+ *		The first one learns so many flows a second, the others merge. Says how many came, how long from a
+ *		batch to the merged records (by the core's own measure), what share of a CPU and how much memory each
+ *		used, and what it sent. 0 flows: what it costs to be an array.
+ *	replication snapshot FLOWS
+ *		The first one has so many, the second one comes empty. Says how long until it has them.
+ *
+ * Figures to read, not a test. Run it in a network namespace whose lo is up.
  */
-#include <poll.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
-#include "array/array.h"
 #include "base/clock.h"
 #include "base/scan.h"
-#include "channel.h"
-#include "lines.h"
+#include "tests/bench/gateway.h"
 
-#define LINES     (1 << 21)
-#define SETTLE_MS 1000
+#define SETTLE_MS  1000
+#define FLOWS_MAX  1500000 /* more leaves too little room in the table */
+#define LEARNER    1
+#define PATIENCE_S 120
 
-static const struct settings lifetimes = {.flow_mask = LINES - 1,
-	.hash_seed = 1,
-	.half_open_ms = 5000,
-	.established_ms = 3600000,
-	.closing_ms = 10000,
-	.udp_ms = 180000,
-	.icmp_ms = 30000,
-	.device_ms = 3600000};
-
-struct gateway {
-	uint8_t number, other;
-	struct address own, others;
-	struct flow_table flows, devices;
-	struct lines lines;
-	struct channel *channel;
-	struct array_core *core;
+/* What was so when the measuring began. */
+struct begin {
+	uint64_t ms, datagrams, bytes;
+	double cpu_seconds;
 };
 
-static struct array_time now(void)
+static struct begin begin(const struct gateway *gateway)
 {
-	struct timespec wall;
-
-	clock_gettime(CLOCK_REALTIME, &wall);
-	return (struct array_time){now_ms(), (uint64_t)wall.tv_sec * 1000000000 + (uint64_t)wall.tv_nsec};
+	return (struct begin){now_ms(), gateway->datagrams, gateway->bytes, gateway_usage().cpu_seconds};
 }
 
-/* ---- A gateway ------------------------------------------------------------------------------------------------------- */
-
-static void send_datagram(void *self, uint8_t member, const void *datagram, size_t size)
+static void say_usage(const struct gateway *gateway, const char *what, const struct begin *begin)
 {
-	struct gateway *gateway = self;
+	double seconds = (double)(now_ms() - begin->ms) / 1000;
+	struct usage usage = gateway_usage();
 
-	(void)member;
-	channel_send(gateway->channel, &gateway->others, datagram, size);
+	printf("gateway %u %s: CPU %.1f %%, memory beside its tables %.1f MiB, sent %.0f datagrams/s, %.1f "
+	       "kB/s",
+		gateway->number, what, (usage.cpu_seconds - begin->cpu_seconds) / seconds * 100,
+		usage.memory_mib, (double)(gateway->datagrams - begin->datagrams) / seconds,
+		(double)(gateway->bytes - begin->bytes) / seconds / 1000);
 }
 
-static void merge(void *self, uint8_t member, const struct array_record *record)
+static void say_flows(const struct gateway *gateway)
 {
-	struct gateway *gateway = self;
-
-	(void)member;
-	lines_merge(&gateway->lines, record, flow_now_ms());
-}
-
-static void member_changed(void *self, uint8_t member, enum member_state state, bool serving)
-{
-	(void)self;
-	(void)member;
-	(void)state;
-	(void)serving;
-}
-
-static void tunnels_changed(void *self, uint8_t member, const struct array_tunnel *tunnels, size_t count)
-{
-	(void)self;
-	(void)member;
-	(void)tunnels;
-	(void)count;
-}
-
-static size_t walk(void *self, uint64_t *line, uint64_t end, struct array_record *records, size_t room)
-{
-	struct gateway *gateway = self;
-
-	return lines_walk(&gateway->lines, line, end, records, room, flow_now_ms());
-}
-
-static uint64_t relay_silent_ms(void *self, uint8_t member)
-{
-	(void)self;
-	(void)member;
-	return ARRAY_RELAY_SILENT;
-}
-
-static void fill_random(void *self, void *bytes, size_t size)
-{
-	(void)self;
-	randombytes_buf(bytes, size);
-}
-
-static void *map_lines(size_t count)
-{
-	void *memory = mmap(NULL, count * sizeof(struct line), PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-
-	if (memory == MAP_FAILED)
-		exit(1);
-	return memory;
-}
-
-static void open_gateway(struct gateway *gateway, uint8_t number)
-{
-	const struct array_keys keys = {.keys = {{.id = 1, .bytes = {1, 2, 3}}}, .count = 1};
-	const struct array_effects effects = {gateway, send_datagram, merge, member_changed, tunnels_changed,
-		walk, relay_silent_ms, fill_random};
-	static const char *const addresses[] = {"127.0.0.1", "127.0.0.2"};
-	struct error error;
-
-	gateway->number = number;
-	gateway->other = (uint8_t)(3 - number);
-	address_parse(addresses[number - 1], &gateway->own);
-	address_parse(addresses[2 - number], &gateway->others);
-	gateway->flows = (struct flow_table){.lines = map_lines(LINES), .count = LINES};
-	gateway->devices = (struct flow_table){.lines = map_lines(16), .count = 16};
-	gateway->lines = (struct lines){&gateway->flows, &gateway->devices, &lifetimes};
-	gateway->core = array_new(number, &keys, &effects, now());
-	if (!gateway->core || channel_open(&gateway->own, ARRAY_PORT, &gateway->channel, &error) < 0)
-		exit(1);
-	array_set_members(gateway->core, &gateway->other, 1, now());
-	array_set_tables(gateway->core, LINES + 16, &lifetimes);
-}
-
-static void hear(void *self, const struct address *from, const void *datagram, size_t size)
-{
-	struct gateway *gateway = self;
-
-	(void)from;
-	array_receive(gateway->core, datagram, size, now());
-}
-
-/* One turn of what the daemon's event loop does. */
-static void turn(struct gateway *gateway)
-{
-	struct pollfd poller = {channel_descriptor(gateway->channel), POLLIN, 0};
-	struct address refused;
-
-	channel_flush(gateway->channel);
-	if (poll(&poller, 1, array_deadline(gateway->core) > now_ms()) == 1) {
-		while (channel_next_refusal(gateway->channel, &refused))
-			;
-		channel_read(gateway->channel, hear, gateway);
-	}
-	array_tick(gateway->core, now());
-}
-
-/* ---- What happens ------------------------------------------------------------------------------------------------------ */
-
-/* The n-th flow: into our table as the programs would, and told. */
-static void learn(struct gateway *gateway, uint32_t n)
-{
-	struct array_time time = now();
-	struct array_record record = {.key = {.protocol = 6},
-		.state = LINE_ESTABLISHED,
-		.gateway = gateway->number,
-		.owner = gateway->number,
-		.tunnel = 101,
-		.stamp = time.wall_ns};
-
-	memcpy(record.key.source, &n, sizeof(n));
-	lines_merge(&gateway->lines, &record, flow_now_ms());
-	array_change(gateway->core, &record, time);
-}
-
-static double cpu_seconds(void)
-{
-	struct rusage used;
-
-	getrusage(RUSAGE_SELF, &used);
-	return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
-	       (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
-}
-
-static void say(const struct gateway *gateway, const char *what, double seconds, double used)
-{
-	static const struct flow_filter any;
 	struct array_status status;
-	struct line line;
-	uint32_t index = 0, flows = 0;
 
-	while (flow_next(&gateway->flows, &index, LINES, &any, &line))
-		flows++;
-	array_status(gateway->core, gateway->other, &status);
-	printf("%s: %u flows in the table, CPU %.0f %%, batches missing %llu, asked again %llu, lost %llu, "
-	       "overflowed %llu",
-		what, flows, used / seconds * 100, (unsigned long long)status.counts.batches_missing,
+	array_status(gateway->core, gateway->number == LEARNER ? LEARNER + 1 : LEARNER, &status);
+	printf("; %u flows, batches missing %llu, asked again %llu, lost %llu, overflowed %llu",
+		gateway_flows(gateway), (unsigned long long)status.counts.batches_missing,
 		(unsigned long long)status.counts.batches_asked,
 		(unsigned long long)status.counts.batches_lost,
 		(unsigned long long)channel_counts(gateway->channel).overflowed);
@@ -207,42 +66,133 @@ static void say(const struct gateway *gateway, const char *what, double seconds,
 	printf("\n");
 }
 
-/* Until `seconds` after both know each other; `rate` flows a second are learned meanwhile. */
-static void live(struct gateway *gateway, const char *what, uint32_t rate, uint32_t seconds)
-{
-	uint64_t begin, end;
-	uint32_t done = 0;
-	double used;
+/* ---- Live ------------------------------------------------------------------------------------------------------------ */
 
+static void turn_until(struct gateway *gateway, uint64_t end_ms)
+{
+	while (now_ms() < end_ms)
+		gateway_turn(gateway);
+}
+
+/* All are ready at about the same moment, so they measure the same seconds. */
+static void live(struct gateway *gateway, uint32_t rate, uint32_t seconds)
+{
+	bool learns = gateway->number == LEARNER;
+	struct begin then;
+	uint32_t done = 0;
+
+	gateway_join(gateway);
 	while (!array_ready(gateway->core))
-		turn(gateway);
-	begin = now_ms() + SETTLE_MS;
-	end = begin + seconds * 1000;
-	while (now_ms() < begin)
-		turn(gateway);
-	used = cpu_seconds();
-	while (now_ms() < end) {
-		for (uint64_t due = (now_ms() - begin) * rate / 1000; done < due; done++)
-			learn(gateway, done);
-		turn(gateway);
+		gateway_turn(gateway);
+	turn_until(gateway, now_ms() + SETTLE_MS);
+	then = begin(gateway);
+	while (now_ms() < then.ms + seconds * 1000) {
+		for (uint64_t due = (now_ms() - then.ms) * rate / 1000; learns && done < due; done++)
+			gateway_learn(gateway, done);
+		gateway_turn(gateway);
 	}
-	used = cpu_seconds() - used;
-	for (end += SETTLE_MS; now_ms() < end;)
-		turn(gateway);
-	say(gateway, what, seconds, used);
+	say_usage(gateway, learns ? "learns" : "merges", &then);
+	turn_until(gateway, now_ms() + SETTLE_MS);
+	say_flows(gateway);
+}
+
+/* ---- A snapshot ------------------------------------------------------------------------------------------------------ */
+
+static bool is_ready_there(const struct gateway *gateway)
+{
+	struct array_status status;
+
+	return array_status(gateway->core, LEARNER + 1, &status) && status.session && status.ready;
+}
+
+static void give_snapshot(struct gateway *gateway, uint32_t flows, int started)
+{
+	struct begin then;
+
+	for (uint32_t n = 0; n < flows; n++)
+		gateway_learn(gateway, n);
+	gateway_join(gateway);
+	while (!array_ready(gateway->core))
+		gateway_turn(gateway);
+	close(started);
+	then = begin(gateway);
+	while (!is_ready_there(gateway) && now_ms() < then.ms + PATIENCE_S * 1000)
+		gateway_turn(gateway);
+	say_usage(gateway, "gives", &then);
+	say_flows(gateway);
+}
+
+static void read_snapshot(struct gateway *gateway, int started)
+{
+	struct begin then;
+	uint64_t took_ms;
+	char none;
+
+	if (read(started, &none, 1) < 0) /* until the other one closes it */
+		exit(1);
+	then = begin(gateway);
+	gateway_join(gateway);
+	while (!array_ready(gateway->core))
+		gateway_turn(gateway);
+	took_ms = now_ms() - then.ms;
+	say_usage(gateway, "reads", &then);
+	say_flows(gateway);
+	printf("a snapshot of %u flows in %.2f s\n", gateway_flows(gateway), (double)took_ms / 1000);
+	turn_until(gateway, now_ms() + SETTLE_MS);
+}
+
+/* ---- Processes ------------------------------------------------------------------------------------------------------- */
+
+static int wait_for_all(void)
+{
+	int status, failed = 0;
+
+	while (wait(&status) > 0)
+		failed |= status;
+	return failed != 0;
+}
+
+static int measure_live(uint32_t rate, uint8_t count, uint32_t seconds)
+{
+	static struct gateway gateway;
+
+	for (uint8_t number = 1; number <= count; number++) {
+		if (fork() != 0)
+			continue;
+		gateway_make(&gateway, number, count);
+		live(&gateway, rate, seconds);
+		exit(0);
+	}
+	return wait_for_all();
+}
+
+static int measure_snapshot(uint32_t flows)
+{
+	static struct gateway gateway;
+	int started[2];
+	pid_t other;
+
+	if (pipe(started) < 0 || (other = fork()) < 0)
+		return 1;
+	close(started[other == 0]);
+	gateway_make(&gateway, other ? LEARNER : LEARNER + 1, 2);
+	if (other)
+		give_snapshot(&gateway, flows, started[1]);
+	else
+		read_snapshot(&gateway, started[0]);
+	return other ? wait_for_all() : 0;
 }
 
 int main(int argc, char **argv)
 {
-	static struct gateway gateway;
-	uint32_t rate = 10000, seconds = 10;
-	pid_t other;
+	uint32_t number = 0, gateways = 2, seconds = 10;
 
-	if ((argc > 1 && scan_u32(argv[1], 1, 1000000, &rate) < 0) ||
-		(argc > 2 && scan_u32(argv[2], 1, 100, &seconds) < 0) || sodium_init() < 0)
+	if (argc < 3 || argc > 5 || sodium_init() < 0 || scan_u32(argv[2], 0, FLOWS_MAX, &number) < 0 ||
+		(argc > 3 && scan_u32(argv[3], 2, GATEWAYS_MAX, &gateways) < 0) ||
+		(argc > 4 && scan_u32(argv[4], 1, 100, &seconds) < 0))
 		return 2;
-	other = fork();
-	open_gateway(&gateway, other ? 1 : 2);
-	live(&gateway, other ? "learns" : "merges", other ? rate : 0, seconds);
-	return other ? wait(NULL) < 0 : 0;
+	setlinebuf(stdout);
+	if (strcmp(argv[1], "live") == 0)
+		return measure_live(number, (uint8_t)gateways, seconds);
+	return strcmp(argv[1], "snapshot") == 0 ? measure_snapshot(number) : 2;
 }
