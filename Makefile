@@ -144,18 +144,22 @@ $(B)/bench/replication: $(call objects,plain,$(wildcard tests/bench/*.c)) $(B)/p
 
 IN_A_NAMESPACE = unshare -n sh -c 'ip link set lo up; exec "$$@"' sh
 
-.PHONY: bench-replication bench-snapshot
+.PHONY: bench-replication bench-snapshot bench-array
 bench-replication: $(B)/bench/replication
 	@for run in 'live 10000' 'live 50000' 'live 100000' 'live 50000 4' 'live 0 2' 'live 0 4'; do echo "$$run"; $(IN_A_NAMESPACE) $< $$run; done
 
 bench-snapshot: $(B)/bench/replication
 	@for run in 1 2 3; do $(IN_A_NAMESPACE) $< snapshot 1000000; done
 
+# With real daemons, on a lab of its own: lag from packet to table, and what relays cost.
+bench-array: all lab-tools
+	@tests/bench/array
+
 $(B)/lab/%: tests/lab/tools/%.c
 	@mkdir -p $(@D)
 	$(CC) -I. -D_GNU_SOURCE -std=gnu17 -O2 -g -Wall -Wextra -Wshadow -Werror -MMD -MP $< $(LDLIBS) -o $@
 
-$(B)/lab/lines: LDLIBS = -lbpf # it looks into the tables
+$(B)/lab/lines $(B)/lab/lag: LDLIBS = -lbpf # they look into the tables
 
 # What the lab upgrades to: the same gwd with other programs, with other limits of their own.
 $(B)/upgrade/gwd: $(B)/gwd

@@ -13,19 +13,9 @@
  * A line says what it says at one moment only, so whatever looks wrong is looked at again CALM_MS later, and counts when
  * it is the same still. A line of words for each fault and status 1; else "flows F of N, devices D of N".
  */
-#define bpf_map_lookup_elem lookup_in_array /* libbpf has a function of that name */
-#include "tests/bpf/user_space.h"
+#include "tests/lab/tools/tables.h"
 
-#include "bpf/table.h"
-#undef bpf_map_lookup_elem
-
-#include <bpf/bpf.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 #define CALM_MS   300
 #define CLAIMED_S 2 /* nobody needs so long to write 56 bytes */
@@ -39,12 +29,6 @@ static struct settings settings;
 static struct line *lines;
 static __u32 mask;
 static unsigned faults;
-
-static void die(const char *what)
-{
-	fprintf(stderr, "lines: %s: %s\n", what, strerror(errno));
-	exit(2);
-}
 
 static void pause_ms(long milliseconds)
 {
@@ -61,41 +45,12 @@ static __u32 now_ms(void)
 
 /* ---- Maps --------------------------------------------------------------------------------------------------------- */
 
-static int pinned(const char *folder, const char *name)
-{
-	char path[512];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	fd = bpf_obj_get(path);
-	if (fd < 0)
-		die(path);
-	return fd;
-}
-
-static void open_settings(const char *folder)
-{
-	__u32 key = 0;
-	int fd = pinned(folder, MAP_SETTINGS);
-
-	if (bpf_map_lookup_elem(fd, &key, &settings))
-		die(MAP_SETTINGS);
-	close(fd);
-}
-
 static void open_table(const char *folder, const char *name)
 {
-	struct bpf_map_info info = {};
-	__u32 size = sizeof(info);
-	int fd = pinned(folder, name);
+	struct pinned_table table = table_open(folder, name);
 
-	if (bpf_obj_get_info_by_fd(fd, &info, &size))
-		die(name);
-	mask = info.max_entries - 1;
-	lines = mmap(NULL, info.max_entries * sizeof(*lines), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (lines == MAP_FAILED)
-		die(name);
-	close(fd);
+	lines = table.lines;
+	mask = table.mask;
 }
 
 static void close_table(void)
@@ -267,7 +222,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: lines MAPS_FOLDER [plant twice|outside|hash|claimed]\n");
 		return 2;
 	}
-	open_settings(argv[1]);
+	settings = settings_of(argv[1]);
 	if (argc == 4) {
 		plant(argv[1], argv[3]);
 		return 0;
