@@ -336,7 +336,7 @@ static inline void world_close(void)
 	free(world.devices.lines);
 }
 
-static struct line world_line(
+static inline struct line world_line(
 	const char *source, uint16_t port, const char *destination, enum line_state state)
 {
 	struct address from = world_address(source), to = world_address(destination);
@@ -349,7 +349,7 @@ static struct line world_line(
 	return line;
 }
 
-static void world_device(uint32_t index, const char *address)
+static inline void world_device(uint32_t index, const char *address)
 {
 	struct line line = world_line(address, 0, "::", LINE_ESTABLISHED);
 
