@@ -5,16 +5,14 @@
 # pause (seconds), all drawn in the same order for the same seed; it runs like a scenario, under `set -e`, and ends when
 # what it did is over. What it must excuse it notes itself, as a line in $OUT/excused:
 #
-#     BEGIN END TALKER datagrams|connections WHY        seconds of CLOCK_REALTIME
+#     BEGIN END TALKER WHY        seconds of CLOCK_REALTIME
 #
-# Excused is what the provider sent into a path that was dead before anybody could know, and nothing else:
+# Excused are the datagrams that the provider sent into a path that was dead before anybody could know, and nothing else:
+# those of a talker whose path was cut, or lost a process, from then until the provider sends it by another path, which
+# must come within $NOTICED_S seconds.
 #
-#   datagrams     of a talker whose path was cut, or lost a process, from then until the provider sends it by another
-#                 path, which must come within $NOTICED_S seconds
-#   connections   of the talker bgp, which BGP moved to another gateway and back, for as long as that took
-#
-# Connections of edge-1 and edge-2 outlive all of it. gwd's own end and its return, every configuration, every question,
-# and BIRD's death as far as datagrams go, excuse nothing.
+# Connections outlive all of it, also those that BGP moves to the other gateway and back in mid-flight. gwd's own end and
+# its return, every configuration, every question, BIRD's death and the guard's excuse nothing.
 
 # The same gwd as a whole soak's worth of days, so that leaks add up: only edge-gw-01's is ended and started.
 ENDED_EDGE=1
@@ -30,7 +28,7 @@ ACTIONS=(
 	questions questions questions dumps
 )
 
-excuse() { # BEGIN TALKER datagrams|connections WHY…: until now
+excuse() { # BEGIN TALKER WHY…: until now
 	echo "$1 $EPOCHREALTIME ${*:2}" >>"$OUT/excused"
 }
 
@@ -219,23 +217,19 @@ ways_lost() { # BEGIN WHY EDGE LOCAL…
 		if [ "$1" = "$2" ]; then
 			within $NOTICED_S tunnel_unusable "$1" "$2" || fail "edge-gw-0$1 does not notice that a path is dead"
 			keep_by_the_other "$1"
-			excuse "$begin" "edge-$1" datagrams "$why"
+			excuse "$begin" "edge-$1" "$why"
 		fi
 		if [ "$1$2" = 11 ]; then
 			within $NOTICED_S bgp_left || fail "BGP does not leave a dead path"
-			excuse "$begin" bgp datagrams "$why"
-			moved=1
+			excuse "$begin" bgp "$why"
 		fi
 		shift 2
 	done
 }
 
-moved= # whether BGP had to send the talker bgp to the other gateway, from where it comes back
-
-ways_back() { # BEGIN WHY: all is mended, and everybody goes where he went before
+ways_back() { # all is mended, and everybody goes where he went before
 	within 40 lab_ready || fail "the lab does not converge after that"
 	keep_as_before
-	[ -z "$moved" ] || excuse "$1" bgp connections "$2"
 }
 
 tunnel_unusable() { # EDGE LOCAL
@@ -253,7 +247,7 @@ silent() { # WHY PAUSE EDGE LOCAL…
 	ways_lost "$begin" "$why" "$@"
 	sleep "$pause"
 	mend
-	ways_back "$begin" "$why"
+	ways_back
 }
 
 act_path_silent() { silent "path of edge-gw-0$1 and local-gw-0$2 silent" "$4" "$1" "$2"; }
@@ -264,7 +258,7 @@ act_tunnel_process_killed() {
 	local begin=$EPOCHREALTIME why="wireguard-go of edge-gw-0$1 to local-gw-0$2 killed"
 	on "edge-gw-0$1" pkill -KILL -f -x "wireguard-go -f acme-lgw-0$2"
 	ways_lost "$begin" "$why" "$1" "$2"
-	ways_back "$begin" "$why"
+	ways_back
 }
 
 act_provider_process_killed() {
@@ -273,26 +267,24 @@ act_provider_process_killed() {
 	ways_lost "$begin" "$why" "$1" "$2"
 	sleep "$4"
 	provider_tunnel_up "$1" "$2"
-	ways_back "$begin" "$why"
+	ways_back
 }
 
-# The routes go with BIRD, but the gateway goes on: BGP's datagrams are moved and none is lost.
+# The routes go with BIRD, but the gateway goes on: BGP's traffic is moved and nothing is lost.
 act_bird_killed() {
-	local begin=$EPOCHREALTIME pid
+	local pid
 	pid=$(on "edge-gw-0$1" pidof bird)
 	on "edge-gw-0$1" kill -KILL "$pid"
 	within 10 bird_is_another "edge-gw-0$1" "$pid" || fail "BIRD is not started again"
-	[ "$1" = 2 ] || moved=1
-	ways_back "$begin" "BIRD of edge-gw-0$1 killed"
+	ways_back
 }
 
 act_guard_killed() {
-	local begin=$EPOCHREALTIME pid
+	local pid
 	pid=$(on "edge-gw-0$1" pgrep -x gwd-guard)
 	on "edge-gw-0$1" kill -KILL "$pid"
 	within 10 guard_of_is_another "edge-gw-0$1" "$pid" || fail "no other guard is started"
-	[ "$1" = 2 ] || moved=1
-	ways_back "$begin" "the guard of edge-gw-0$1 killed"
+	ways_back
 }
 
 guard_of_is_another() { # MACHINE PID

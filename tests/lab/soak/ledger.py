@@ -5,7 +5,7 @@
     ledger.py FOLDER        reads traffic.*, excused, actions; status 1 if anything is not excused
 
 Datagrams are judged by when they were sent: excused if that was between BEGIN (less SLACK: what was on its way) and END.
-Connections are judged by their whole life: excused if any of it was. What came damaged or twice never is.
+What came damaged or twice never is, and no connection.
 """
 import glob
 import sys
@@ -27,16 +27,14 @@ def lines_of(name):
 
 def excuses():
     for line in lines_of("excused"):
-        begin, end, who, what, why = line.split(" ", 4)
-        yield float(begin) - SLACK, float(end), who, what, why
+        begin, end, who, _ = line.split(" ", 3)
+        yield float(begin) - SLACK, float(end), who
 
 
-def is_excused(windows, start, end, who, kind, outcome):
-    if outcome in ("damaged", "twice"):
+def is_excused(windows, sent, who, kind, outcome):
+    if kind in CONNECTIONS or outcome in ("damaged", "twice"):
         return False
-    what = "connections" if kind in CONNECTIONS else "datagrams"
-    until = end if kind in CONNECTIONS else start
-    return any(b <= until and start <= e and (w, d) == (who, what) for b, e, w, d, _ in windows)
+    return any(begin <= sent <= end and who == whose for begin, end, whose in windows)
 
 
 def during(start):
@@ -62,7 +60,7 @@ def main():
                 good[kind, family] += int(answered)
             elif words[0] != "done":
                 start, end, who, kind, family, outcome = words[:6]
-                fits = is_excused(windows, float(start), float(end), who, kind, outcome)
+                fits = is_excused(windows, float(start), who, kind, outcome)
                 (excused if fits else guilty)[kind, family][outcome] += 1
                 if not fits:
                     found.append((float(start), float(end), " ".join(words[2:])))

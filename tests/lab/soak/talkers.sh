@@ -9,16 +9,10 @@
 #   bgp      goes where BGP says: by local-gw-01 to edge-gw-01, and while one of these cannot be had to edge-gw-02
 #   stranger sources that are not the provider's: nobody may answer them
 #
-# edge-1 and edge-2 have connections that go on for long; bgp's are short, since one that is moved to the other gateway
-# is reset there as long as gateways relay nothing.
+# Each has connections that go on for long; bgp's are moved to the other gateway and back while they last.
 
 TALKERS=(edge-1 edge-2 bgp)
-# shellcheck disable=SC2034 # read below by reference
-{
-	KINDS_EDGE_1=(beat fresh ping fragment page download upload)
-	KINDS_EDGE_2=("${KINDS_EDGE_1[@]}")
-	KINDS_BGP=(beat fresh ping fragment page)
-}
+KINDS=(beat fresh ping fragment page download upload)
 declare -A TALKER_NUMBER=([edge-1]=21 [edge-2]=22 [bgp]=23) # of the device's address
 NOISE_A_SECOND=10
 
@@ -44,10 +38,8 @@ talkers_start() {
 }
 
 talker_start() { # TALKER
-	local name=KINDS_${1^^}
-	declare -n kinds=${name/-/_}
 	background device "$OUT/traffic.$1" /usr/bin/python3 "$ROOT/tests/lab/tools/talker.py" "$1" \
-		"$(talker_address "$1" 4)" "$(talker_address "$1" 6)" "${LOOPBACK[4]}" "${LOOPBACK[6]}" "${kinds[@]}"
+		"$(talker_address "$1" 4)" "$(talker_address "$1" 6)" "${LOOPBACK[4]}" "${LOOPBACK[6]}" "${KINDS[@]}"
 }
 
 # A small window, or TCP fills a queue until something in it is lost; and the tunnels' MTU from the first packet.
