@@ -40,6 +40,9 @@ unsigned channel_read(struct channel *channel,
  */
 bool channel_next_refusal(struct channel *channel, struct address *from);
 
+/* Whether the interface is up and has a carrier, as far as the kernel knows. False: there is none of that name. */
+bool channel_has_carrier(const struct channel *channel, const char *interface);
+
 struct channel_counts {
 	uint64_t overflowed; /* came and were thrown away by the kernel, since we did not read in time */
 	uint64_t unsent;     /* could not be sent: no route, no room */

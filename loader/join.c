@@ -128,6 +128,7 @@ static int open_replication(struct daemon *daemon, const struct array_keys *keys
 static void be_alone(struct daemon *daemon)
 {
 	replicate_close(daemon);
+	health_isolated(daemon->health, false);
 	replicate_wait_no_longer(daemon);
 }
 

@@ -164,7 +164,8 @@ static void enter(struct replication *replication, struct member_status *row)
 	struct array_status status;
 	struct error error;
 
-	if (array_status(replication->core, number, &status) && status.heard_ms != 0) {
+	if (array_status(replication->core, number, &status) &&
+		(status.heard_ms != 0 || status.state == MEMBER_DEAD)) {
 		row->state = status.state;
 		row->serving = status.serving;
 	}
@@ -225,7 +226,7 @@ static uint64_t refusal_age_ms(const struct replication *replication, uint8_t me
 
 	if (told->refused_ms == 0 || !array_status(replication->core, member, &status) || status.stops ||
 		status.state == MEMBER_DEAD ||
-		now_ms() - status.heard_ms > replication->daemon->model->guard_ms)
+		now_ms() - (status.heard_ms ?: status.since_ms) > replication->daemon->model->guard_ms)
 		return ARRAY_RELAY_SILENT;
 	return now_ms() - told->refused_ms;
 }

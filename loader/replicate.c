@@ -68,8 +68,28 @@ static void become_ready(struct replication *replication)
 	watch_changes(daemon);
 }
 
+static void tell_isolation(struct replication *replication)
+{
+	struct daemon *daemon = replication->daemon;
+	bool isolated = array_isolated(replication->core);
+
+	if (replication->isolated == isolated)
+		return;
+	replication->isolated = isolated;
+	health_isolated(daemon->health, isolated);
+	if (isolated)
+		tell(daemon, EVENT_GATEWAY_ISOLATED, daemon->model->gateway, "%s",
+			replication->carrier ? "all members fell silent at once"
+					     : "no uplink has a carrier, and no member is heard");
+	else
+		tell(daemon, EVENT_GATEWAY_REJOINED, daemon->model->gateway,
+			"a member is heard, or known to be dead");
+	watch_changes(daemon);
+}
+
 static void settle(struct replication *replication)
 {
+	tell_isolation(replication);
 	if (replication->waits && array_ready(replication->core))
 		become_ready(replication);
 	channel_flush(replication->channel);
@@ -274,6 +294,19 @@ static void tell_tunnels(struct replication *replication)
 		log_error("the members are told of no more than %d tunnels", ARRAY_TUNNELS_MAX);
 }
 
+/* Of any of the ways to the members: routes may lead them by each. */
+static void tell_carrier(struct replication *replication)
+{
+	const struct model *model = replication->daemon->model;
+	const char *underlay = model->array.underlay;
+	bool carrier = underlay && channel_has_carrier(replication->channel, underlay);
+
+	for (size_t i = 0; !underlay && i < model->uplink_count; i++)
+		carrier |= channel_has_carrier(replication->channel, model->uplinks[i]);
+	replication->carrier = carrier;
+	array_set_carrier(replication->core, carrier, replicate_now());
+}
+
 void replicate_tell(struct daemon *daemon)
 {
 	struct replication *replication = daemon->replication;
@@ -281,6 +314,7 @@ void replicate_tell(struct daemon *daemon)
 	if (!replication)
 		return;
 	tell_tunnels(replication);
+	tell_carrier(replication);
 	array_set_serving(replication->core, health_is_serving(daemon->health), replicate_now());
 	settle(replication);
 }

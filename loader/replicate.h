@@ -41,6 +41,8 @@ struct replication {
 	uint64_t lost;  /* changes, as last seen */
 	uint64_t lines; /* of our tables, as the core knows */
 	bool waits;     /* nothing is announced before the core is ready */
+	bool carrier;   /* of a way to the members */
+	bool isolated;  /* as last told */
 	sd_event_source *channel_source, *changes_source, *changes_timer, *timer;
 	struct told told[GATEWAY_NUMBERS];
 };

@@ -14,6 +14,7 @@
  *	refresh.c    what is used and long known is told again before it expires elsewhere
  *	inventory.c  which tunnels a gateway has
  *	members.c    heartbeats; who is alive, suspect or dead
+ *	silence.c    whether it is we whom nobody hears
  *	record.c     how a record stands on the wire
  *	core.c       puts them together
  *
@@ -43,6 +44,7 @@
 #define ARRAY_HEARTBEAT_MS  100
 #define ARRAY_SUSPECT_MS    500   /* five heartbeats are missing */
 #define ARRAY_DEAD_MS       3000  /* silent so long, on the relay path too */
+#define ARRAY_DOUBT_MS      30000 /* the same where the silence may be our own doing */
 #define ARRAY_FLUSH_MS      1     /* how long a change waits for others to go with it */
 #define ARRAY_WAIT_MS       3000  /* how long a newcomer waits for members that it does not hear … */
 #define ARRAY_WAIT_MOST_MS  30000 /* … and for a snapshot that does not come to its end */
@@ -159,6 +161,9 @@ int array_set_tunnels(
 /* Whether we announce; not while we drain. Sent at once when it is news. */
 void array_set_serving(struct array_core *core, bool serving, struct array_time now);
 
+/* Whether a way to the members has a carrier, as far as the kernel knows; it has unless said. */
+void array_set_carrier(struct array_core *core, bool carrier, struct array_time now);
+
 /* We stop for good, and serve no more: silence is no accident from now on. */
 void array_stop(struct array_core *core, struct array_time now);
 
@@ -180,6 +185,9 @@ uint64_t array_deadline(const struct array_core *core);
  * member was heard for ARRAY_WAIT_MS; or ARRAY_WAIT_MOST_MS are over. Once true, it stays so.
  */
 bool array_ready(const struct array_core *core);
+
+/* We hear nobody, and that seems to be our own doing: traffic should rather go to another gateway. To be asked after each call. */
+bool array_isolated(const struct array_core *core);
 
 /* ---- What can be seen ---------------------------------------------------------------------------------------------------- */
 
@@ -225,6 +233,7 @@ struct array_status {
 	bool serving, ready, stops; /* as it says */
 	uint64_t flows;             /* that it owns, as it says: counted once a pass of refreshing */
 	uint64_t heard_ms;          /* when something valid came last, an array_time.ms; 0: never */
+	uint64_t since_ms;          /* since when we are to hear it */
 	int64_t skew_ns;            /* its clock minus ours, less the way; 0 until known */
 	bool reading;               /* a snapshot of its table is under way */
 	uint64_t missing;           /* batches that are missing now */

@@ -25,6 +25,7 @@ static struct peer *peer_new(struct array_core *core, uint8_t number, struct arr
 		return NULL;
 	peer->number = number;
 	peer->state = MEMBER_SUSPECT;
+	peer->since_ms = now.ms;
 	stream_reset(peer, 0);
 	session_begin(core, peer, now);
 	return peer;
@@ -118,6 +119,7 @@ struct array_core *array_new(uint8_t gateway, const struct array_keys *keys,
 	core->gateway = gateway;
 	core->effects = *effects;
 	core->born_ms = core->seen_ms = core->heartbeat_ms = core->refresh.began_ms = now.ms;
+	core->carrier = true;
 	core->outgoing.flush_ms = NEVER;
 	core->outgoing.kept = make_batches();
 	if (!core->outgoing.kept) {
@@ -212,6 +214,7 @@ void array_tick(struct array_core *core, struct array_time now)
 	if (now.ms >= core->outgoing.flush_ms)
 		stream_flush(core, now);
 	heartbeats(core, now);
+	silence_judge(core, now);
 	FOR_EACH_PEER(core, peer)
 	{
 		session_tick(core, peer, now);

@@ -84,13 +84,13 @@ void array_lost_change(struct array_core *core)
 static enum member_state state_of(
 	const struct array_core *core, const struct peer *peer, struct array_time now)
 {
-	uint64_t silent_ms = now.ms - peer->heard_ms;
+	bool was_heard = peer->heard_ms != 0;
+	uint64_t silent_ms = now.ms - (was_heard ? peer->heard_ms : peer->since_ms);
+	uint64_t most_ms = silence_most_ms(was_heard, core->isolated);
 
-	if (peer->heard_ms == 0)
-		return MEMBER_SUSPECT;
-	if (peer->session.stands && silent_ms < ARRAY_SUSPECT_MS)
+	if (was_heard && peer->session.stands && silent_ms < ARRAY_SUSPECT_MS)
 		return MEMBER_ALIVE;
-	if (silent_ms < ARRAY_DEAD_MS ||
+	if ((peer->state != MEMBER_DEAD && silent_ms < most_ms) ||
 		core->effects.relay_silent_ms(core->effects.self, peer->number) < ARRAY_DEAD_MS)
 		return MEMBER_SUSPECT;
 	return MEMBER_DEAD;
@@ -110,6 +110,7 @@ void member_judge(struct array_core *core, struct peer *peer, struct array_time 
 void member_heard(struct array_core *core, struct peer *peer, struct array_time now)
 {
 	peer->heard_ms = now.ms;
+	core->isolated = false;
 	member_judge(core, peer, now);
 }
 
@@ -121,6 +122,9 @@ void members_awake(struct array_core *core, struct array_time now)
 	if (gap_ms < DEAF_MS)
 		return;
 	FOR_EACH_PEER(core, peer)
-	if (peer->heard_ms != 0)
-		peer->heard_ms += gap_ms;
+	{
+		peer->since_ms += gap_ms;
+		if (peer->heard_ms != 0)
+			peer->heard_ms += gap_ms;
+	}
 }

@@ -118,6 +118,7 @@ struct peer {
 	enum member_state state;
 	bool serving, ready, stops; /* as it says */
 	bool told_serving;          /* to the effects */
+	uint64_t since_ms;          /* we are to hear it */
 	uint64_t flows, heard_ms;   /* 0: never */
 	uint32_t walks;             /* as its last heartbeat said */
 	bool ahead;                 /* a record of it was refused for its stamp */
@@ -172,6 +173,8 @@ struct array_core {
 	size_t tunnel_count;
 	uint32_t tunnels_version;
 	bool serving, ready, stops;
+	bool carrier, isolated;
+	uint64_t trust_carrier_ms; /* one that came back since is not trusted before */
 	uint64_t flows;
 	uint32_t walks;
 	uint64_t born_ms, seen_ms, heartbeat_ms;
@@ -274,5 +277,20 @@ void member_heard(struct array_core *core, struct peer *peer, struct array_time 
 void member_judge(struct array_core *core, struct peer *peer, struct array_time now);
 /* We did not run for a while: nobody was silent, we were deaf. */
 void members_awake(struct array_core *core, struct array_time now);
+
+/* ---- silence.c ------------------------------------------------------------------------------------------------------------------ */
+
+/* What there is to know of the members' silence. */
+struct silence {
+	bool total;                       /* there are members, and none is heard, by no relay either */
+	size_t fell_silent;               /* of those that were heard once, and should be heard still */
+	uint64_t shortest_ms, longest_ms; /* … their silences */
+};
+
+/* It is we who hear nobody. */
+bool silence_is_ours(const struct silence *silence, bool carrier);
+/* How long a member may be silent until it is dead. */
+uint64_t silence_most_ms(bool was_heard, bool is_ours);
+void silence_judge(struct array_core *core, struct array_time now);
 
 #endif

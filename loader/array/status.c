@@ -58,6 +58,7 @@ bool array_status(const struct array_core *core, uint8_t member, struct array_st
 		.stops = peer->stops,
 		.flows = peer->flows,
 		.heard_ms = peer->heard_ms,
+		.since_ms = peer->since_ms,
 		.skew_ns = skew_of(peer),
 		.reading = peer->reading.scope != SCOPE_NONE,
 		.missing = stream_missing(peer),

@@ -43,6 +43,8 @@
 	X(CHANGES_LOST, "array", "changes_lost", WARNING, "the members read our tables instead")          \
 	X(GATEWAY_DRAINED, "gateway", "drained", WARNING, "it announces no loopback; its flows go on")    \
 	X(GATEWAY_UNDRAINED, "gateway", "undrained", INFO, "it is in service again")                      \
+	X(GATEWAY_ISOLATED, "gateway", "isolated", ERROR, "it hears no member; announced as leaving")     \
+	X(GATEWAY_REJOINED, "gateway", "rejoined", INFO, "isolated no more; announced as ever")           \
 	X(BIRD_LOST, "bird", "lost", ERROR, "it ended or does not answer; it is started again")           \
 	X(BIRD_BACK, "bird", "back", INFO, "it runs and answers")                                         \
 	X(CHILD_ENDED, "child", "ended", ERROR, "a process of the gateway ended; it is started again")    \

@@ -11,7 +11,7 @@ struct health {
 	bool *announced;
 	bool bird_lost;
 	uint64_t thaw_ms; /* when what is still frozen thaws; UINT64_MAX: nothing waits for that */
-	bool withdrawn, drained, array_waits;
+	bool withdrawn, drained, array_waits, isolated;
 	uint64_t leave_ms; /* when what is leaving is withdrawn; UINT64_MAX: nothing is leaving */
 	bool announcement_changed;
 };
@@ -147,6 +147,7 @@ void health_carry(struct health *health, const struct health *old, uint64_t now_
 	health->withdrawn = old->withdrawn;
 	health->drained = old->drained;
 	health->array_waits = old->array_waits;
+	health->isolated = old->isolated;
 	health->leave_ms = old->leave_ms;
 	announce(health);
 	health->announcement_changed = old->announcement_changed;
@@ -236,6 +237,12 @@ void health_array_ready(struct health *health, bool ready)
 	announce(health);
 }
 
+void health_isolated(struct health *health, bool isolated)
+{
+	health->announcement_changed |= health->isolated != isolated;
+	health->isolated = isolated;
+}
+
 /* ---- Answers ----------------------------------------------------------------------------------------------------- */
 
 const char *health_cause(const struct health_tunnel *tunnel)
@@ -274,7 +281,7 @@ const bool *health_announced(const struct health *health)
 
 bool health_is_leaving(const struct health *health)
 {
-	return health->drained && health->leave_ms != UINT64_MAX;
+	return health->isolated || (health->drained && health->leave_ms != UINT64_MAX);
 }
 
 bool health_next_announcement(struct health *health)

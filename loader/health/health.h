@@ -87,6 +87,11 @@ uint64_t health_deadline(const struct health *health);
 void health_drain(struct health *health, bool drained, bool at_once, uint64_t now_ms);
 /* Whether our tables hold what the array knows, so that we may be asked; it is so unless said. */
 void health_array_ready(struct health *health, bool ready);
+/*
+ * We seem to be cut off from the array. What is announced is announced as leaving for as long as that lasts, and not
+ * withdrawn: a gateway that lives takes the traffic over, and where there is none it stays here.
+ */
+void health_isolated(struct health *health, bool isolated);
 
 /* ---- Answers ----------------------------------------------------------------------------------------------------- */
 

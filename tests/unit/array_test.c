@@ -250,7 +250,7 @@ static void tells_alive_suspect_and_dead(void)
 
 	node_start(one);
 	run(world, 10000);
-	CU_ASSERT_EQUAL(status_of(one, 2).state, MEMBER_SUSPECT); /* never heard, never dead */
+	CU_ASSERT_EQUAL(status_of(one, 2).state, MEMBER_SUSPECT); /* never heard: see array_silence_test.c */
 	node_start(other);
 	run(world, 500);
 	CU_ASSERT_EQUAL(one->states[2], MEMBER_ALIVE);

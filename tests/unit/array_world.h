@@ -35,6 +35,7 @@ struct node {
 	bool used[LINES];
 	enum member_state states[NODES + 1];
 	bool servings[NODES + 1];
+	unsigned deaths; /* that it was told of */
 	struct array_tunnel tunnels[NODES + 1][ARRAY_TUNNELS_MAX];
 	size_t tunnel_counts[NODES + 1];
 	uint64_t relay_silent_ms, merged;
@@ -199,6 +200,7 @@ static void node_member_changed(void *self, uint8_t member, enum member_state st
 {
 	struct node *node = self;
 
+	node->deaths += state == MEMBER_DEAD && node->states[member] != MEMBER_DEAD;
 	node->states[member] = state;
 	node->servings[member] = serving;
 }
@@ -267,7 +269,7 @@ static void node_stop(struct node *node)
 	node->on = false;
 }
 
-static void node_forget(struct node *node)
+static inline void node_forget(struct node *node)
 {
 	memset(node->lines, 0, sizeof(node->lines));
 	memset(node->used, 0, sizeof(node->used));
@@ -370,7 +372,7 @@ static void run(struct world *world, unsigned ms)
 }
 
 /* Everybody who is on learns something now and then. */
-static void live(struct world *world, unsigned ms, unsigned changes_each_ms)
+static inline void live(struct world *world, unsigned ms, unsigned changes_each_ms)
 {
 	for (unsigned i = 0; i < ms; i++) {
 		for (unsigned c = 0; c < changes_each_ms; c++) {
@@ -385,7 +387,7 @@ static void live(struct world *world, unsigned ms, unsigned changes_each_ms)
 }
 
 /* Nobody uses them any more, so nobody is told again. */
-static void rest(struct world *world)
+static inline void rest(struct world *world)
 {
 	for (unsigned n = 0; n < world->count; n++)
 		for (size_t i = 0; i < LINES; i++)
@@ -421,7 +423,7 @@ static struct array_status status_of(const struct node *node, uint8_t member)
 	return status;
 }
 
-static void expect_equal(const struct world *world, size_t at_least)
+static inline void expect_equal(const struct world *world, size_t at_least)
 {
 	CU_ASSERT_EQUAL(differences(world), 0);
 	CU_ASSERT(lines_used(&world->nodes[0]) >= at_least);

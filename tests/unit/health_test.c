@@ -328,6 +328,28 @@ static void a_drained_gateway_leaves_then_withdraws(void)
 	expect_announcement(health, true, "11 - serving -1 -");
 }
 
+/* Who is cut off from the array says that it leaves, and goes on serving whoever has no other way. */
+static void an_isolated_gateway_is_announced_as_leaving(void)
+{
+	_cleanup_(close_health) struct health *health = health_new(&model, 0), *next = health_new(&model, 0);
+
+	health_isolated(health, false);
+	expect_announcement(health, false, "11 - serving -1 -");
+	health_isolated(health, true);
+	expect_announcement(health, true, "11 leaving serving -1 -");
+	health_isolated(health, true);
+	health_carry(next, health, 50);
+	expect_announcement(next, false, "11 leaving serving -1 -");
+	health_drain(health, true, false, 100); /* both: it leaves, and goes */
+	expect_announcement(health, true, "11 leaving - 3100 the gateway is drained");
+	health_tick(health, 3100);
+	CU_ASSERT_FALSE(health_announced(health)[0]);
+	health_drain(health, false, false, 3200);
+	expect_announcement(health, true, "11 leaving serving -1 -");
+	health_isolated(health, false);
+	expect_announcement(health, true, "11 - serving -1 -");
+}
+
 /* An earlier daemon was drained: there is nothing to leave. */
 static void one_that_starts_drained_announces_nothing(void)
 {
@@ -365,6 +387,7 @@ UNIT_TESTS("health", {"a tunnel needs what is configured for it", needs_what_is_
 	{"a lost BIRD is carried over", a_lost_bird_is_carried},
 	{"what stands against announcing is carried over", what_stands_against_announcing_is_carried},
 	{"a drained gateway leaves, then withdraws", a_drained_gateway_leaves_then_withdraws},
+	{"an isolated gateway is announced as leaving", an_isolated_gateway_is_announced_as_leaving},
 	{"one that starts drained announces nothing", one_that_starts_drained_announces_nothing},
 	{"nothing is announced before the array is ready", nothing_is_announced_before_the_array_is_ready},
 	{"loopbacks are announced until withdrawn", loopbacks_are_announced_until_withdrawn})
