@@ -109,7 +109,7 @@ struct settings {
 	__u16 ports_first, ports_slice;
 	__u8 home_mac[6]; /* relayed requests enter the stack by home0, addressed to it */
 	__u8 reserved2[2];
-	__u32 underlay_ifindex; /* an interface without Ethernet that relays come by, WireGuard's say; 0: none */
+	__u32 underlay_ifindex; /* without Ethernet, WireGuard's: relays go and come by it alone; 0: by the uplinks */
 };
 
 /* Added to bpf_ktime_get_coarse_ns() it gives ns of CLOCK_REALTIME, which members can compare. One entry. */

@@ -211,7 +211,7 @@ static __always_inline void hear(__u32 sender)
 
 /*
  * Judges Geneve to our underlay, whose outer IP header starts at `network`: passed_relay, or why it is none. `relay` is
- * zero before.
+ * zero before. Where an underlay is named members send by it alone, and nothing there has an Ethernet header.
  */
 SUBPROGRAM int judge_relay(
 	struct __sk_buff *skb, const struct settings *config, __u32 network, struct relay *relay)
@@ -228,8 +228,8 @@ SUBPROGRAM int judge_relay(
 	if (!outer || load_bytes(skb, network + outer, &header, sizeof(header)))
 		return REASON_relay_malformed;
 	member = member_by_number(header.sender);
-	if (config->relay == RELAY_OFF || !member || member->state == MEMBER_NONE ||
-		!same_address(member->address, source))
+	if (config->relay == RELAY_OFF || (config->underlay_ifindex && network) || !member ||
+		member->state == MEMBER_NONE || !same_address(member->address, source))
 		return REASON_relay_not_member;
 	if (!is_as_written(&header, payload))
 		return REASON_relay_malformed;

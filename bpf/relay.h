@@ -22,7 +22,10 @@
 #define FAMILY_V4 2
 #define FAMILY_V6 10
 
-/* Routed as a packet that came in by home0: gwd switches forwarding on there, which the kernel asks for. */
+/*
+ * Routed as a packet that came in by home0: gwd switches forwarding on there, which the kernel asks for. Where an underlay
+ * is named nothing leaves by another interface, whatever the routes say while it is away: it was named for what it hides.
+ */
 static __always_inline bool find_route(
 	struct __sk_buff *skb, const struct settings *config, __u32 gateway, struct bpf_fib_lookup *fib)
 {
@@ -44,6 +47,8 @@ static __always_inline bool find_route(
 		__builtin_memcpy(fib->ipv6_dst, theirs->address, 16);
 	}
 	result = bpf_fib_lookup(skb, fib, sizeof(*fib), 0);
+	if (config->underlay_ifindex && fib->ifindex != config->underlay_ifindex)
+		return false;
 	return result == BPF_FIB_LKUP_RET_SUCCESS || result == BPF_FIB_LKUP_RET_NO_NEIGH ||
 	       result == BPF_FIB_LKUP_RET_FRAG_NEEDED;
 }

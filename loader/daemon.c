@@ -55,9 +55,9 @@ static void leave_out(struct daemon *daemon, const struct model *wanted, struct 
 
 	for (size_t i = 0; (name = children_waiting(apply_children(daemon->apply), &i));)
 		plan_leave_out(plan, name);
-	for (size_t i = 0; i < wanted->uplink_count; i++)
-		if (!if_nametoindex(wanted->uplinks[i]))
-			plan_leave_out(plan, wanted->uplinks[i]);
+	for (size_t i = 0; i < model_uplink_count(wanted); i++)
+		if (!if_nametoindex(model_uplink(wanted, i)))
+			plan_leave_out(plan, model_uplink(wanted, i));
 }
 
 int daemon_plan(struct daemon *daemon, const struct model *wanted, struct plan *plan, struct error *error)
@@ -220,7 +220,7 @@ int status_open(struct status *status, const struct model *model, struct error *
 	status->model = model;
 	status->started_ms = now_ms();
 	status->tunnels = calloc(model->tunnel_count + 1, sizeof(*status->tunnels));
-	status->uplinks = calloc(model->uplink_count + 1, sizeof(*status->uplinks));
+	status->uplinks = calloc(model_uplink_count(model) + 1, sizeof(*status->uplinks));
 	status->loopbacks = calloc(model->loopback_count + 1, sizeof(*status->loopbacks));
 	status->members = calloc(model->array.member_count + 1, sizeof(*status->members));
 	if (!status->tunnels || !status->uplinks || !status->loopbacks || !status->members)
@@ -231,8 +231,8 @@ int status_open(struct status *status, const struct model *model, struct error *
 		status->tunnels[i].bgp_since_ms = status->started_ms;
 		status->tunnels[i].handshake_age_ms = UINT64_MAX;
 	}
-	for (size_t i = 0; i < model->uplink_count; i++)
-		status->uplinks[i].name = model->uplinks[i];
+	for (size_t i = 0; i < model_uplink_count(model); i++)
+		status->uplinks[i].name = model_uplink(model, i);
 	for (size_t i = 0; i < model->loopback_count; i++)
 		status->loopbacks[i].loopback = &model->loopbacks[i];
 	for (size_t i = 0; i < model->array.member_count; i++) {

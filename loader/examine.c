@@ -21,9 +21,9 @@ static void add_facts(const struct model *model, struct facts *facts)
 		snprintf(facts->bpf_trouble, sizeof(facts->bpf_trouble), "%s", error.text);
 	snprintf(facts->libbpf, sizeof(facts->libbpf), "%s", libbpf_version_string());
 	facts->relay_overhead = self ? (int)bpf_relay_overhead(address_family(&self->address)) : 0;
-	for (size_t i = 0; i < model->uplink_count; i++)
+	for (size_t i = 0; i < model_uplink_count(model); i++)
 		snprintf(facts->uplinks[i].xdp_mode, sizeof(facts->uplinks[i].xdp_mode), "%s",
-			bpf_xdp_mode(model->uplinks[i]));
+			bpf_xdp_mode(model_uplink(model, i)));
 }
 
 int examine(const struct model *model, const char *pin_dir, bool json)

@@ -99,10 +99,20 @@ const struct member *model_member_by_name(const struct model *model, const char 
 	FIND(model, array.members, array.member_count, strcmp(model->array.members[i].name, name) == 0);
 }
 
+size_t model_uplink_count(const struct model *model)
+{
+	return model->uplink_count + (model->array.underlay ? 1 : 0);
+}
+
+const char *model_uplink(const struct model *model, size_t which)
+{
+	return which < model->uplink_count ? model->uplinks[which] : model->array.underlay;
+}
+
 bool model_has_uplink(const struct model *model, const char *name)
 {
-	for (size_t i = 0; i < model->uplink_count; i++)
-		if (strcmp(model->uplinks[i], name) == 0)
+	for (size_t i = 0; i < model_uplink_count(model); i++)
+		if (strcmp(model_uplink(model, i), name) == 0)
 			return true;
 	return false;
 }

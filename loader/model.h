@@ -38,7 +38,8 @@ struct array {
 	bool relay_authenticate; /* false: a relay is believed to come from where it says */
 	/* Ports of what gateways open: gateway n has [ports_first + (n - 1) * ports_slice, + ports_slice). */
 	uint16_t ports_first, ports_slice;
-	char *underlay; /* the WireGuard interface that carries relays and replication; NULL: the uplinks do */
+	/* A WireGuard interface, not of our making, that carries relays and replication; NULL: the uplinks do. */
+	char *underlay;
 };
 
 struct loopback {
@@ -140,6 +141,9 @@ const struct provider *model_provider_by_number(const struct model *model, uint1
 const struct provider *model_provider_by_name(const struct model *model, const char *name);
 const struct member *model_member_by_number(const struct model *model, uint8_t number);
 const struct member *model_member_by_name(const struct model *model, const char *name);
+/* All interfaces towards the inside and the members: the uplinks, and behind them the underlay, an uplink too. */
+size_t model_uplink_count(const struct model *model);
+const char *model_uplink(const struct model *model, size_t which);
 bool model_has_uplink(const struct model *model, const char *name);
 /* There are other gateways: packets are relayed, and what we open keeps to our ports. */
 bool model_has_members(const struct model *model);

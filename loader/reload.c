@@ -139,8 +139,8 @@ static void carry_status(struct status *to, const struct status *from)
 				to->tunnels[i] = from->tunnels[j];
 				to->tunnels[i].tunnel = &to->model->tunnels[i];
 			}
-	for (size_t i = 0; i < to->model->uplink_count; i++)
-		for (size_t j = 0; j < from->model->uplink_count; j++)
+	for (size_t i = 0; i < model_uplink_count(to->model); i++)
+		for (size_t j = 0; j < model_uplink_count(from->model); j++)
 			if (strcmp(to->uplinks[i].name, from->uplinks[j].name) == 0)
 				to->uplinks[i].lost = from->uplinks[j].lost;
 	for (size_t i = 0; i < to->model->loopback_count; i++)

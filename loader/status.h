@@ -71,7 +71,7 @@ struct status {
 	const char *attach; /* "tcx" or "clsact": how return_egress is attached to home0; NULL: not */
 	const char *xdp;    /* "native", "generic" or "none" */
 	struct tunnel_status *tunnels;     /* model->tunnel_count, in the model's order */
-	struct uplink_status *uplinks;     /* model->uplink_count, in the model's order */
+	struct uplink_status *uplinks;     /* model_uplink_count(), in the model's order */
 	struct loopback_status *loopbacks; /* model->loopback_count, in the model's order */
 	struct member_status *members;     /* model->array.member_count, in the model's order */
 	bool drained; /* by an operator: nothing is announced, or not for long any more */

@@ -146,7 +146,7 @@ void watch_links(struct daemon *daemon)
 		health_report(
 			daemon->health, status->tunnel->number, HEALTH_LINK, status->ifindex != 0, now_ms());
 	}
-	for (size_t i = 0; i < daemon->model->uplink_count; i++)
+	for (size_t i = 0; i < model_uplink_count(daemon->model); i++)
 		tell_uplink(daemon, &daemon->status.uplinks[i]);
 }
 

@@ -19,6 +19,8 @@
 #define KEY_ROOM   24
 #define VALUE_ROOM 264
 
+#define NO_INTERFACE UINT32_MAX /* not 0: while the underlay is away nothing is relayed in the clear */
+
 struct entry {
 	uint8_t key[KEY_ROOM]; /* zeros behind the map's key size */
 	uint8_t value[VALUE_ROOM];
@@ -207,6 +209,8 @@ static void add_relaying(const struct model *model, struct settings *settings)
 	settings->relay = model->array.relay_authenticate ? RELAY_AUTHENTICATED : RELAY_PLAIN;
 	settings->ports_first = model->array.ports_first;
 	settings->ports_slice = model->array.ports_slice;
+	if (model->array.underlay)
+		settings->underlay_ifindex = if_nametoindex(model->array.underlay) ?: NO_INTERFACE;
 }
 
 static void add_settings(struct filling *filling)

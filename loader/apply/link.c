@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/if_addr.h>
+#include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
@@ -38,7 +39,9 @@ static int read_link(const struct nlmsghdr *header, void *context)
 	const struct ifinfomsg *about = message_payload(header);
 	const struct link_reading *reading = context;
 	struct attributes attributes, information;
-	struct link link = {.index = about->ifi_index, .up = about->ifi_flags & IFF_UP};
+	struct link link = {.index = about->ifi_index,
+		.up = about->ifi_flags & IFF_UP,
+		.has_headers = about->ifi_type != ARPHRD_NONE};
 
 	attributes_of_message(header, sizeof(*about), &attributes);
 	link.mtu = attribute_u32(&attributes, IFLA_MTU, 0);

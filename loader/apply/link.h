@@ -23,6 +23,7 @@
 struct link {
 	uint32_t index, mtu;
 	bool up, ours;
+	bool has_headers; /* of a link layer, Ethernet's say: a tunnel's packets begin with IP */
 	char name[IFNAMSIZ];
 	char kind[16]; /* "wireguard", "tun", "veth", …: the kernel's word, empty when it says none */
 	uint64_t received_packets, received_bytes, sent_packets, sent_bytes;

@@ -290,7 +290,7 @@ int apply_refresh(struct apply *apply, struct status *status, struct error *erro
 		tunnel->sent_packets = tunnel->sent_bytes = 0;
 		tunnel->handshake_age_ms = UINT64_MAX;
 	}
-	for (size_t i = 0; i < model->uplink_count; i++)
+	for (size_t i = 0; i < model_uplink_count(model); i++)
 		refresh_uplink(apply, &status->uplinks[i]);
 	status->attach = attach_name(apply);
 	status->xdp = model->uplink_count ? bpf_xdp_mode(model->uplinks[0]) : "none";

@@ -117,41 +117,109 @@ static int check_names(struct apply *apply, const struct question *question, str
 	return result;
 }
 
-/* What an uplink must carry: a packet of the array as it is relayed to another member; alone nothing is relayed. */
-static uint32_t uplink_mtu(const struct model *model)
+/* What must be carried between members: a packet of the array as it is relayed. Alone nothing is relayed. */
+static uint32_t relay_mtu(const struct model *model)
 {
 	const struct member *self = model_member_by_number(model, model->number);
 
-	if (model->array.member_count < 2 || !self)
+	if (!model_has_members(model) || !self)
 		return 0;
 	return model->array.mtu + bpf_relay_overhead(address_family(&self->address));
+}
+
+static int check_room(
+	const char *what, const struct link *link, const struct model *model, struct error *error)
+{
+	uint32_t needed = relay_mtu(model);
+
+	if (link->mtu >= needed)
+		return 0;
+	return error_set(error, -EMSGSIZE,
+		"the %s %s has an MTU of %u; packets of the array (array.mtu: %u) need %u there when they "
+		"are "
+		"relayed; try: ip link set %s mtu %u, or array.mtu: %u",
+		what, link->name, link->mtu, model->array.mtu, needed, link->name, needed,
+		link->mtu - (needed - model->array.mtu));
+}
+
+/* 1: it is lost just now, and was in use: nothing to be said of it. */
+static int find_uplink(struct apply *apply, const struct question *question, const char *what,
+	const char *name, struct link *link, struct error *error)
+{
+	int result = link_find(apply->netlink, name, link, error);
+
+	if (result == -ENODEV && question->in_force && model_has_uplink(question->in_force, name))
+		return 1;
+	if (result == -ENODEV)
+		return error_set(error, result, "the %s %s: there is no such interface", what, name);
+	return result;
 }
 
 static int check_uplinks(struct apply *apply, const struct question *question, struct error *error)
 {
 	const struct model *model = question->model;
-	uint32_t needed = uplink_mtu(model);
 	struct link link = {0};
+	int result = 0;
 
-	for (size_t i = 0; i < model->uplink_count; i++) {
-		const char *name = model->uplinks[i];
-		int result = link_find(apply->netlink, name, &link, error);
-
-		if (result == -ENODEV && question->in_force && model_has_uplink(question->in_force, name))
-			continue;
-		if (result == -ENODEV)
-			return error_set(error, result, "the uplink %s: there is no such interface", name);
-		if (result < 0)
-			return result;
-		if (link.mtu < needed)
-			return error_set(error, -EMSGSIZE,
-				"the uplink %s has an MTU of %u; packets of the array (array.mtu: %u) need "
-				"%u there when "
-				"they are relayed; try: ip link set %s mtu %u, or array.mtu: %u",
-				name, link.mtu, model->array.mtu, needed, name, needed,
-				link.mtu - (needed - model->array.mtu));
+	for (size_t i = 0; i < model->uplink_count && result >= 0; i++) {
+		result = find_uplink(apply, question, "uplink", model->uplinks[i], &link, error);
+		if (result == 0 && !model->array.underlay)
+			result = check_room("uplink", &link, model, error);
 	}
+	return result < 0 ? result : 0;
+}
+
+struct underlay_search {
+	const struct address *address;
+	uint32_t index;
+	bool found;
+};
+
+static int find_own_address(uint32_t index, const struct prefix *prefix, bool ours, void *context)
+{
+	struct underlay_search *search = context;
+
+	(void)ours;
+	search->found |= index == search->index && address_equal(&prefix->address, search->address);
 	return 0;
+}
+
+static int check_underlay_address(
+	struct apply *apply, const struct model *model, const struct link *link, struct error *error)
+{
+	const struct member *self = model_member_by_number(model, model->number);
+	struct underlay_search search = {&self->address, link->index, false};
+	char text[ADDRESS_TEXT_SIZE];
+	int result = address_each(apply->netlink, find_own_address, &search, error);
+
+	if (result < 0 || search.found)
+		return result;
+	address_format(&self->address, text);
+	return error_set(error, -EADDRNOTAVAIL,
+		"the underlay %s does not have this gateway's address in array.gateways, %s; try: ip address "
+		"add "
+		"%s dev %s, with the prefix length of all members' addresses",
+		link->name, text, text, link->name);
+}
+
+static int check_underlay(struct apply *apply, const struct question *question, struct error *error)
+{
+	const struct model *model = question->model;
+	struct link link = {0};
+	int result;
+
+	if (!model->array.underlay)
+		return 0;
+	result = find_uplink(apply, question, "underlay", model->array.underlay, &link, error);
+	if (result != 0)
+		return result < 0 ? result : 0;
+	if (link.has_headers)
+		return error_set(error, -EINVAL,
+			"the underlay %s is no WireGuard interface; try: uplinks: [%s], without "
+			"array.underlay",
+			link.name, link.name);
+	result = check_room("underlay", &link, model, error);
+	return result < 0 ? result : check_underlay_address(apply, model, &link, error);
 }
 
 /* ---- Addresses and keys ------------------------------------------------------------------------------------------ */
@@ -210,7 +278,7 @@ int apply_preflight(
 {
 	const struct question question = {model, in_force};
 	static check *const checks[] = {check_bpffs, check_kernel, check_wireguard, check_names,
-		check_uplinks, check_loopbacks, check_keys};
+		check_uplinks, check_underlay, check_loopbacks, check_keys};
 	int result = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(checks) && result == 0; i++)

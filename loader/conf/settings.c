@@ -121,7 +121,8 @@ DEFINE_SECTION(array,
 		OPTIONAL = "the ports from which gateways open connections to devices: a slice each, so that an answer tells "
 			   "whose it is"),
 	ONE(struct array, "underlay", underlay, interface,
-		OPTIONAL = "a WireGuard interface that carries relays and replication; without it the uplinks do"));
+		OPTIONAL = "a WireGuard interface, which Homeward does not make, with the gateways' addresses on it: relays go and "
+			   "come by it alone, and replication by its routes; without it the uplinks carry both"));
 
 DEFINE_SECTION(loopback,
 	ONE(struct loopback, "name", name, name, REQUIRED = "a name for it", LIMITS(1, NAME_MAX_LENGTH),

@@ -32,7 +32,7 @@
 	X(BGP_DOWN, "bgp", "down", INFO, "the tunnel's session is not established")                       \
 	X(LOOPBACK_ANNOUNCED, "loopback", "announced", INFO, "BIRD tells the neighbours of it")           \
 	X(LOOPBACK_WITHDRAWN, "loopback", "withdrawn", WARNING, "no neighbour hears of it any more")      \
-	X(UPLINK_LOST, "uplink", "lost", ERROR, "what the inside answers there reaches no device")        \
+	X(UPLINK_LOST, "uplink", "lost", ERROR, "what the inside or a member sends there reaches nobody") \
 	X(UPLINK_BACK, "uplink", "back", INFO, "it is there and up again")                                \
 	X(MEMBER_ALIVE, "member", "alive", INFO, "another gateway of the array is heard")                 \
 	X(MEMBER_SUSPECT, "member", "suspect", WARNING, "it is not heard; its flows are left alone")      \

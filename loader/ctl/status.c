@@ -93,7 +93,7 @@ static json_t *judge(const struct status *status)
 		wants_bird |= status->tunnels[i].tunnel->bgp.enabled;
 		judge_tunnel(list, &status->tunnels[i]);
 	}
-	for (size_t i = 0; i < status->model->uplink_count; i++)
+	for (size_t i = 0; i < model_uplink_count(status->model); i++)
 		if (!status->uplinks[i].up)
 			degraded(list, json_sprintf("uplink %s is %s", status->uplinks[i].name,
 					       status->uplinks[i].ifindex ? "down" : "gone"));

@@ -38,6 +38,8 @@ struct uplink_facts {
 	int queues;        /* combined, or receiving ones; UNKNOWN: the driver does not say */
 	int queues_max;    /* that it could have */
 	char xdp_mode[16]; /* of what is attached: "native", "generic", "none"; empty: unknown */
+	bool has_headers;  /* of Ethernet: it is no WireGuard interface */
+	bool has_address;  /* the one of this gateway in array.gateways */
 };
 
 struct tunnel_facts {
@@ -65,7 +67,7 @@ struct facts {
 	int64_t late_us; /* how much later than asked the latest of a few short sleeps ended */
 	int rp_all, rp_default;
 	int neighbours[2], neighbours_max[2]; /* v4, v6: entries, gc_thresh3 */
-	struct uplink_facts *uplinks;         /* model->uplink_count, in the model's order */
+	struct uplink_facts *uplinks;         /* model_uplink_count(), in the model's order */
 	struct tunnel_facts *tunnels;         /* model->tunnel_count, in the model's order */
 	struct listener *listeners;           /* on wildcard addresses */
 	size_t listener_count;

@@ -68,26 +68,49 @@ static void judge_uplink(
 			uplink->queues, uplink->queues_max, facts->processors);
 }
 
+static void judge_underlay(const struct uplink_facts *underlay, struct diagnosis *diagnosis)
+{
+	if (!underlay->exists)
+		found(diagnosis, FINDING_PROBLEM, "make the WireGuard interface, Homeward does not",
+			"underlay %s: there is no such interface", underlay->name);
+	else if (underlay->has_headers)
+		found(diagnosis, FINDING_PROBLEM, "name it in uplinks, and leave array.underlay out",
+			"underlay %s is no WireGuard interface", underlay->name);
+	else if (!underlay->has_address)
+		found(diagnosis, FINDING_PROBLEM,
+			"ip address add, with the prefix length of all members' addresses",
+			"underlay %s does not have this gateway's address in array.gateways", underlay->name);
+	else
+		found(diagnosis, FINDING_OK, "", "underlay %s: driver %s", underlay->name,
+			underlay->driver[0] ? underlay->driver : "unknown");
+}
+
 void judge_uplinks(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
 {
 	for (size_t i = 0; i < model->uplink_count; i++)
 		judge_uplink(&facts->uplinks[i], facts, diagnosis);
+	if (model->array.underlay)
+		judge_underlay(&facts->uplinks[model->uplink_count], diagnosis);
 	if (model->uplink_count == 0)
 		found(diagnosis, FINDING_OK, "", "no uplink is configured");
 }
 
 /* ---- MTU --------------------------------------------------------------------------------------------------------- */
 
-/* Alone nothing is relayed. */
-static void judge_uplink_mtu(const struct model *model, const struct uplink_facts *uplink, int relay_overhead,
-	struct diagnosis *diagnosis)
+/* Alone nothing is relayed; and where there is an underlay, not by the uplinks. */
+static void judge_uplink_mtu(
+	const struct model *model, size_t which, const struct facts *facts, struct diagnosis *diagnosis)
 {
-	int needed = model->array.mtu + (model->array.member_count > 1 ? relay_overhead : 0);
+	const struct uplink_facts *uplink = &facts->uplinks[which];
+	bool is_underlay = which == model->uplink_count;
+	bool relays = model_has_members(model) && (is_underlay || !model->array.underlay);
+	int needed = model->array.mtu + (relays ? facts->relay_overhead : 0);
 
 	if (uplink->exists && uplink->mtu < needed)
-		found(diagnosis, FINDING_PROBLEM, "make the uplink's MTU larger, or array.mtu smaller",
-			"uplink %s has an MTU of %d, and relayed packets of the array have %d", uplink->name,
-			uplink->mtu, needed);
+		found(diagnosis, FINDING_PROBLEM, "make its MTU larger, or array.mtu smaller",
+			"%s %s has an MTU of %d, and %s of the array have %d",
+			is_underlay ? "underlay" : "uplink", uplink->name, uplink->mtu,
+			relays ? "relayed packets" : "packets", needed);
 }
 
 static void judge_path_mtu(
@@ -108,8 +131,8 @@ void judge_mtus(const struct model *model, const struct facts *facts, struct dia
 {
 	size_t before = diagnosis->finding_count;
 
-	for (size_t i = 0; i < model->uplink_count; i++)
-		judge_uplink_mtu(model, &facts->uplinks[i], facts->relay_overhead, diagnosis);
+	for (size_t i = 0; i < model_uplink_count(model); i++)
+		judge_uplink_mtu(model, i, facts, diagnosis);
 	for (size_t i = 0; i < model->tunnel_count; i++)
 		judge_path_mtu(model, &model->tunnels[i], facts->tunnels[i].path_mtu, diagnosis);
 	if (diagnosis->finding_count == before)

@@ -184,7 +184,7 @@ static void probe_sysctls(struct facts *facts)
 int doctor_probe(const struct model *model, const char *pin_dir, struct facts *facts)
 {
 	*facts = (struct facts){0};
-	facts->uplinks = calloc(model->uplink_count + 1, sizeof(*facts->uplinks));
+	facts->uplinks = calloc(model_uplink_count(model) + 1, sizeof(*facts->uplinks));
 	facts->tunnels = calloc(model->tunnel_count + 1, sizeof(*facts->tunnels));
 	if (!facts->uplinks || !facts->tunnels)
 		return -ENOMEM;

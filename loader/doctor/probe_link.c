@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Uplinks, tunnels, and the paths to the tunnels' far ends. */
 #include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
+#include <net/if_arp.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -33,7 +35,33 @@ static void probe_driver(int fd, struct uplink_facts *uplink)
 	uplink->queues_max = (int)(channels.max_combined ? channels.max_combined : channels.max_rx);
 }
 
-static void probe_uplink(int fd, const char *name, struct uplink_facts *uplink)
+static bool is_address(const struct sockaddr *there, const struct address *wanted)
+{
+	size_t size;
+	const uint8_t *wire = address_wire(wanted, &size);
+
+	if (!there || there->sa_family != address_family(wanted))
+		return false;
+	return memcmp(there->sa_family == AF_INET
+			       ? (const void *)&((const struct sockaddr_in *)there)->sin_addr
+			       : &((const struct sockaddr_in6 *)there)->sin6_addr,
+		       wire, size) == 0;
+}
+
+static bool probe_address(const char *name, const struct address *wanted)
+{
+	struct ifaddrs *all = NULL;
+	bool found = false;
+
+	if (getifaddrs(&all) < 0)
+		return false;
+	for (const struct ifaddrs *one = all; one; one = one->ifa_next)
+		found |= strcmp(one->ifa_name, name) == 0 && is_address(one->ifa_addr, wanted);
+	freeifaddrs(all);
+	return found;
+}
+
+static void probe_uplink(int fd, const char *name, const struct member *self, struct uplink_facts *uplink)
 {
 	struct ifreq request = {0};
 
@@ -43,6 +71,9 @@ static void probe_uplink(int fd, const char *name, struct uplink_facts *uplink)
 	if (!uplink->exists)
 		return;
 	uplink->mtu = request.ifr_mtu;
+	uplink->has_headers =
+		ioctl(fd, SIOCGIFHWADDR, &request) == 0 && request.ifr_hwaddr.sa_family != ARPHRD_NONE;
+	uplink->has_address = self && probe_address(uplink->name, &self->address);
 	uplink->rp_filter = probe_number("/proc/sys/net/ipv4/conf/%s/rp_filter", name);
 	probe_driver(fd, uplink);
 }
@@ -90,8 +121,9 @@ void probe_links(const struct model *model, struct facts *facts)
 {
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	for (size_t i = 0; i < model->uplink_count; i++)
-		probe_uplink(fd, model->uplinks[i], &facts->uplinks[i]);
+	for (size_t i = 0; i < model_uplink_count(model); i++)
+		probe_uplink(fd, model_uplink(model, i), model_member_by_number(model, model->number),
+			&facts->uplinks[i]);
 	for (size_t i = 0; i < model->tunnel_count; i++)
 		probe_tunnel(&model->tunnels[i], &facts->tunnels[i]);
 }

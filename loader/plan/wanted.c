@@ -163,6 +163,9 @@ static void want_programs(struct builder *builder, const struct model *model)
 		want_attachment(builder, model->uplinks[i], PROGRAM_UPLINK_INGRESS, model->attach);
 		want_attachment(builder, model->uplinks[i], PROGRAM_UPLINK_XDP, ATTACH_AUTO);
 	}
+	/* XDP wants Ethernet headers, and could not spare what it drops the decryption. */
+	if (model->array.underlay)
+		want_attachment(builder, model->array.underlay, PROGRAM_UPLINK_INGRESS, model->attach);
 }
 
 static void want_way_out(struct builder *builder)

@@ -7,6 +7,8 @@
  *
  * The tunnel is two TUNs and a process that carries packets between them, offloads and all, so that what comes in are
  * packets without a MAC header, GSO ones among them. Each machine is a process in a network namespace of its own.
+ *
+ * Then the same once more with such a pair in the place of the veth: up0 is what a WireGuard interface is to the programs.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -70,43 +72,7 @@ static void give_port(void)
 	scene.settings.ports_slice = 1;
 }
 
-/* ---- Gateway 1: the scene, with a return device that works -------------------------------------------------------- */
-
-static const char gateway_1[] =
-	"ip link set home0 down && ip link set home0 address 02:68:6f:6d:65:30 mtu 1400 arp off &&"
-	"ip link set home0 up && ip link set home0-peer up && ip address add 192.0.2.1/32 dev lo &&"
-	"ip address add 2001:db8::1/128 dev lo && ip rule add from 192.0.2.1 lookup 77 &&"
-	"ip -6 rule add from 2001:db8::1 lookup 77 &&"
-	"ip route add default via 169.254.255.1 dev home0 onlink table 77 &&"
-	"ip neighbour add 169.254.255.1 lladdr 02:68:6f:6d:65:31 dev home0 nud permanent &&"
-	"ip -6 route add default via fe80::1 dev home0 table 77 &&"
-	"ip neighbour add fe80::1 lladdr 02:68:6f:6d:65:31 dev home0 nud permanent &&"
-	"ethtool -K up0 tx-udp_tnl-segmentation off tx-udp_tnl-csum-segmentation off 2>/dev/null;"
-	"ip link set up0 mtu 1500";
-
-static void open_gateway_1(pid_t member, enum family underlay)
-{
-	char command[100];
-
-	snprintf(command, sizeof(command), "ip link set up0-peer netns %d name up0", member);
-	shell(command);
-	shell(gateway_1);
-	give_port();
-	scene_relay(RELAY_AUTHENTICATED, underlay);
-	scene_usable(SCENE_MEMBER, TUNNEL, true);
-	scene_usable(SCENE_GATEWAY, 101, false);
-	scene_usable(SCENE_GATEWAY, 102, false);
-	attach("home0", BPF_TC_EGRESS, scene.gateway->progs.return_egress);
-	attach("up0", BPF_TC_INGRESS, scene.gateway->progs.uplink_ingress);
-}
-
-/* ---- Gateway 2: the member, with the tunnel ------------------------------------------------------------------------ */
-
-static const char gateway_2[] =
-	"ip link set up0 up && ip address add 10.0.0.12/24 dev up0 && ip address add fd00:10::12/64 dev up0 "
-	"nodad &&"
-	"ethtool -K up0 tx-udp_tnl-segmentation off tx-udp_tnl-csum-segmentation off 2>/dev/null;"
-	"ip link set tun103 mtu 1400 up";
+/* ---- Links --------------------------------------------------------------------------------------------------------- */
 
 static int open_tun(const char *name)
 {
@@ -118,31 +84,6 @@ static int open_tun(const char *name)
 	need(!ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6), "offloads of a TUN");
 	return fd;
 }
-
-static void swap_roles(enum family underlay)
-{
-	struct tunnel_entry tunnel = {
-		.ifindex = if_nametoindex("tun103"), .provider = 1, .gateway = SCENE_MEMBER};
-	struct member_entry ours = {.state = MEMBER_NONE}, theirs = {.state = MEMBER_ALIVE, .serving = 1};
-	struct local_entry local = {LOCAL_UNDERLAY, 0};
-	uint32_t number = TUNNEL, ifindex = tunnel.ifindex, us = SCENE_MEMBER, them = SCENE_GATEWAY;
-
-	give_port();
-	scene.settings.relay = RELAY_AUTHENTICATED;
-	scene.settings.gateway = SCENE_MEMBER;
-	scene_settings();
-	address_of(MEMBER, underlay, ours.address);
-	address_of(UNDERLAY, underlay, theirs.address);
-	put(scene.gateway->maps.members, &us, &ours);
-	put(scene.gateway->maps.members, &them, &theirs);
-	put(scene.gateway->maps.locals, ours.address, &local);
-	bpf_map_delete_elem(bpf_map__fd(scene.gateway->maps.locals), theirs.address);
-	put(scene.gateway->maps.tunnels, &number, &tunnel);
-	put(scene.gateway->maps.interfaces, &ifindex, &number);
-	scene_usable(SCENE_MEMBER, TUNNEL, true);
-}
-
-/* ---- The tunnel and the device ---------------------------------------------------------------------------------------- */
 
 static void pump(int a, int b)
 {
@@ -160,6 +101,108 @@ static void pump(int a, int b)
 			}
 	exit(0);
 }
+
+static void connect_by_veth(pid_t member)
+{
+	char command[100];
+
+	snprintf(command, sizeof(command), "ip link set up0-peer netns %d name up0", member);
+	shell(command);
+}
+
+static int open_namespace(pid_t process)
+{
+	char path[40];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", process);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	need(fd >= 0, path);
+	return fd;
+}
+
+static void connect_by_tuns(pid_t member)
+{
+	int here = open_namespace(getpid()), there = open_namespace(member), near, far;
+
+	shell("ip link delete up0");
+	near = open_tun("up0");
+	need(!setns(there, CLONE_NEWNET), "the member's namespace");
+	far = open_tun("up0");
+	need(!setns(here, CLONE_NEWNET), "our own namespace");
+	if (fork() == 0)
+		pump(near, far);
+	shell("ip address add 10.0.0.11/24 dev up0 && ip address add fd00:10::11/64 dev up0 nodad");
+}
+
+/* What is between the gateways. */
+static const struct medium {
+	const char *name;
+	void (*connect)(pid_t member);
+	bool is_underlay;
+} media[] = {{"uplink", connect_by_veth, false}, {"underlay", connect_by_tuns, true}}, *medium;
+
+/* ---- Gateway 1: the scene, with a return device that works -------------------------------------------------------- */
+
+static const char gateway_1[] =
+	"ip link set home0 down && ip link set home0 address 02:68:6f:6d:65:30 mtu 1400 arp off &&"
+	"ip link set home0 up && ip link set home0-peer up && ip address add 192.0.2.1/32 dev lo &&"
+	"ip address add 2001:db8::1/128 dev lo && ip rule add from 192.0.2.1 lookup 77 &&"
+	"ip -6 rule add from 2001:db8::1 lookup 77 &&"
+	"ip route add default via 169.254.255.1 dev home0 onlink table 77 &&"
+	"ip neighbour add 169.254.255.1 lladdr 02:68:6f:6d:65:31 dev home0 nud permanent &&"
+	"ip -6 route add default via fe80::1 dev home0 table 77 &&"
+	"ip neighbour add fe80::1 lladdr 02:68:6f:6d:65:31 dev home0 nud permanent &&"
+	"ethtool -K up0 tx-udp_tnl-segmentation off tx-udp_tnl-csum-segmentation off 2>/dev/null;"
+	"ip link set up0 mtu 1500 up";
+
+static void open_gateway_1(enum family underlay)
+{
+	shell(gateway_1);
+	give_port();
+	scene.settings.underlay_ifindex = medium->is_underlay ? if_nametoindex("up0") : 0;
+	scene_relay(RELAY_AUTHENTICATED, underlay);
+	scene_usable(SCENE_MEMBER, TUNNEL, true);
+	scene_usable(SCENE_GATEWAY, 101, false);
+	scene_usable(SCENE_GATEWAY, 102, false);
+	attach("home0", BPF_TC_EGRESS, scene.gateway->progs.return_egress);
+	attach("up0", BPF_TC_INGRESS, scene.gateway->progs.uplink_ingress);
+}
+
+/* ---- Gateway 2: the member, with the tunnel ------------------------------------------------------------------------ */
+
+static const char gateway_2[] =
+	"ip link set up0 mtu 1500 up && ip address add 10.0.0.12/24 dev up0 && ip address add fd00:10::12/64 "
+	"dev up0 "
+	"nodad &&"
+	"ethtool -K up0 tx-udp_tnl-segmentation off tx-udp_tnl-csum-segmentation off 2>/dev/null;"
+	"ip link set tun103 mtu 1400 up";
+
+static void swap_roles(enum family underlay)
+{
+	struct tunnel_entry tunnel = {
+		.ifindex = if_nametoindex("tun103"), .provider = 1, .gateway = SCENE_MEMBER};
+	struct member_entry ours = {.state = MEMBER_NONE}, theirs = {.state = MEMBER_ALIVE, .serving = 1};
+	struct local_entry local = {LOCAL_UNDERLAY, 0};
+	uint32_t number = TUNNEL, ifindex = tunnel.ifindex, us = SCENE_MEMBER, them = SCENE_GATEWAY;
+
+	give_port();
+	scene.settings.underlay_ifindex = medium->is_underlay ? if_nametoindex("up0") : 0;
+	scene.settings.relay = RELAY_AUTHENTICATED;
+	scene.settings.gateway = SCENE_MEMBER;
+	scene_settings();
+	address_of(MEMBER, underlay, ours.address);
+	address_of(UNDERLAY, underlay, theirs.address);
+	put(scene.gateway->maps.members, &us, &ours);
+	put(scene.gateway->maps.members, &them, &theirs);
+	put(scene.gateway->maps.locals, ours.address, &local);
+	bpf_map_delete_elem(bpf_map__fd(scene.gateway->maps.locals), theirs.address);
+	put(scene.gateway->maps.tunnels, &number, &tunnel);
+	put(scene.gateway->maps.interfaces, &ifindex, &number);
+	scene_usable(SCENE_MEMBER, TUNNEL, true);
+}
+
+/* ---- The device --------------------------------------------------------------------------------------------------------- */
 
 static const char device[] =
 	"ip link set lo up && ip link set tun0 mtu 1400 up &&"
@@ -336,7 +379,8 @@ static int failures;
 
 static void report(bool ok, enum family underlay, enum family family, const char *what)
 {
-	printf("%s bpf live: v%d over v%d: %s\n", ok ? "PASS" : "FAIL", family, underlay, what);
+	printf("%s bpf live: v%d over v%d, by %s: %s\n", ok ? "PASS" : "FAIL", family, underlay, medium->name,
+		what);
 	failures += !ok;
 }
 
@@ -406,7 +450,8 @@ static int play(enum family underlay)
 		exit(member(underlay, ready[1], go[0]));
 	scene_open();
 	wait_for(ready[0]);
-	open_gateway_1(child, underlay);
+	medium->connect(child);
+	open_gateway_1(underlay);
 	signal_ready(go[1]);
 	wait_for(ready[0]);
 	applications(V4);
@@ -417,19 +462,24 @@ static int play(enum family underlay)
 	return status;
 }
 
+static int play_apart(enum family underlay)
+{
+	pid_t gateway = fork();
+	int status = 1;
+
+	if (gateway == 0)
+		exit(play(underlay) != 0);
+	waitpid(gateway, &status, 0);
+	return status;
+}
+
 int main(void)
 {
 	int failed = 0;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	for (enum family underlay = V4; underlay <= V6; underlay += 2) {
-		pid_t gateway = fork();
-		int status = 1;
-
-		if (gateway == 0)
-			exit(play(underlay) != 0);
-		waitpid(gateway, &status, 0);
-		failed |= status;
-	}
+	for (medium = media; medium < media + sizeof(media) / sizeof(media[0]); medium++)
+		for (enum family underlay = V4; underlay <= V6; underlay += 2)
+			failed |= play_apart(underlay);
 	return failed != 0;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Relays: what leaves for a member, byte for byte, and what comes of those that members send. */
+#include <net/if.h>
 #include <string.h>
 
 #include "tests/bpf/envelope.h"
@@ -177,6 +178,25 @@ static void what_cannot_be_relayed_is_dropped_and_counted(void)
 	scene.settings.mtu = 87;
 	scene_settings();
 	expect_refusal(REASON_too_big);
+}
+
+/* Which the kernel would route by the uplink just now, in the clear. */
+static void nothing_leaves_but_by_the_underlay(void)
+{
+	EACH_FAMILY(outer)
+	{
+		struct outcome outcome;
+
+		begin(outer);
+		only_gateway_2_leads_home();
+		scene.settings.underlay_ifindex = if_nametoindex("up0");
+		scene_settings();
+		outcome = run_shape(scene.gateway->progs.return_egress, &response, V4);
+		CU_ASSERT_EQUAL(outcome.reason, REASON_relayed_response);
+		scene.settings.underlay_ifindex = UINT32_MAX;
+		scene_settings();
+		expect_refusal(REASON_relay_unreachable);
+	}
 }
 
 static void a_suspect_member_is_relayed_to(void)
@@ -406,6 +426,10 @@ static void a_claim_must_be_true(void)
 		expect_judgement(&other, REASON_relay_malformed);
 		scene_relay(RELAY_OFF, outer);
 		expect_judgement(&true_one, REASON_relay_not_member);
+		begin(outer);
+		scene.settings.underlay_ifindex = UINT32_MAX; /* which it did not come by */
+		scene_settings();
+		expect_judgement(&true_one, REASON_relay_not_member);
 	}
 }
 
@@ -527,6 +551,7 @@ SCENE_TESTS("bpf relay",
 	{"every kind of packet is vouched for", every_kind_of_packet_is_vouched_for},
 	{"a plain relay has no code", a_plain_relay_has_no_code},
 	{"what cannot be relayed is dropped and counted", what_cannot_be_relayed_is_dropped_and_counted},
+	{"nothing leaves but by the underlay", nothing_leaves_but_by_the_underlay},
 	{"a suspect member is relayed to", a_suspect_member_is_relayed_to},
 	{"a request enters the stack by home0 and teaches its way",
 		a_request_enters_the_stack_by_home0_and_teaches_its_way},

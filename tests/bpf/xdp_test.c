@@ -120,6 +120,9 @@ static void one_that_is_not_true_is_dropped(void)
 		other = true_one;
 		other.receiver = 3;
 		expect_drop(&other, REASON_relay_forged);
+		scene.settings.underlay_ifindex = UINT32_MAX; /* which has no XDP */
+		scene_settings();
+		expect_drop(&true_one, REASON_relay_not_member);
 	}
 }
 

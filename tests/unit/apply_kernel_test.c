@@ -159,6 +159,13 @@ static void write_file(const char *path, const char *text)
 	close(descriptor);
 }
 
+/* The operator's: of WireGuard, or what is one to the programs. */
+#define MAKE_UNDERLAY                                            \
+	"{ ip link add underlay0 type wireguard 2>/dev/null || " \
+	"ip tuntap add dev underlay0 mode tun; } && "            \
+	"ip address add 10.9.0.11/24 dev underlay0 && "          \
+	"ip link set underlay0 mtu 1452 up"
+
 static bool enter_machine(void)
 {
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 ||
@@ -170,7 +177,7 @@ static bool enter_machine(void)
 	write_file(KEY_FILE, FIRST_KEY "\n");
 	return system("ip link add uplink0 type veth peer name far && ip link set uplink0 up && ip link set "
 		      "far up && ip link add uplink1 type veth peer name far1 && "
-		      "ip address add 10.0.0.11/24 dev uplink0 && ip link set lo up") == 0;
+		      "ip address add 10.0.0.11/24 dev uplink0 && ip link set lo up && " MAKE_UNDERLAY) == 0;
 }
 
 /* ---- Observe, plan, apply ---------------------------------------------------------------------------------------- */
@@ -349,6 +356,71 @@ static void an_underlay_needs_members(void)
 	CU_ASSERT(says(lookup, "Not found"));
 }
 
+static void begin_underlay(void)
+{
+	model.array.member_count = 2;
+	model.array.underlay = "underlay0";
+	address_parse("10.9.0.11", &members[0].address);
+	address_parse("10.9.0.12", &members[1].address);
+}
+
+static void end_underlay(void)
+{
+	model.array.member_count = 1;
+	model.array.underlay = NULL;
+	address_parse("10.0.0.11", &members[0].address);
+	address_parse("10.0.0.12", &members[1].address);
+}
+
+static bool is_relayed_by(uint32_t index)
+{
+	struct settings settings = {0};
+	struct error error;
+
+	return bpf_settings_read(PINS, &settings, &error) == 0 && settings.underlay_ifindex == index;
+}
+
+static bool has_program(const char *interface, bool has)
+{
+	char command[200];
+
+	snprintf(command, sizeof(command),
+		"{ ls " PINS "/links | grep -x uplink_ingress-%u || tc filter show dev %s ingress | "
+		"grep -o uplink_ingress; } 2>/dev/null | wc -l",
+		if_nametoindex(interface), interface);
+	return says(command, has ? "1\n" : "0\n");
+}
+
+/* While it is away the plan leaves it out, but the programs must know: nobody goes by another way then. */
+static void an_underlay_comes_and_goes(void)
+{
+	_cleanup_(plan_free) struct plan plan = {0};
+	struct error error = {0};
+
+	begin_underlay();
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(has_program("underlay0", true));
+	CU_ASSERT(says("ip -d link show underlay0", "mtu 1452"));
+	CU_ASSERT(says("ip -d link show underlay0 | grep -c prog/xdp", "0\n"));
+	CU_ASSERT(is_relayed_by(if_nametoindex("underlay0")));
+	CU_ASSERT(nothing_to_do());
+	CU_ASSERT_EQUAL(system("ip link del underlay0"), 0);
+	make_plan(&model, &plan);
+	plan_leave_out(&plan, "underlay0");
+	CU_ASSERT_EQUAL(apply_run(apply, &plan, NULL, NULL, &error), 0);
+	CU_ASSERT(is_relayed_by(UINT32_MAX));
+	CU_ASSERT_EQUAL(system(MAKE_UNDERLAY), 0);
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(has_program("underlay0", true));
+	CU_ASSERT(is_relayed_by(if_nametoindex("underlay0")));
+	end_underlay();
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(has_program("underlay0", false));
+	CU_ASSERT(says("ip address show underlay0", "10.9.0.11/24"));
+	CU_ASSERT(is_relayed_by(0));
+	CU_ASSERT(nothing_to_do());
+}
+
 /* Of a member the configuration says that it is there; how it is, is heard, and stays through another filling. */
 static void members_are_suspect_until_heard(void)
 {
@@ -455,6 +527,7 @@ static void fill_changed(void)
 {
 	changed = model;
 	changed.array.mtu = 1380;
+	changed.array.underlay = "underlay0";
 	address_parse("192.0.2.1", &changed_loopbacks[0]);
 	address_parse("192.0.2.2", &changed_loopbacks[1]);
 	changed_prefixes[0] = prefix("100.64.0.0/11");
@@ -787,6 +860,37 @@ static void preflight_names_the_thing(void)
 	CU_ASSERT_EQUAL(system("ip link set uplink0 mtu 1500"), 0);
 }
 
+static void expect_refusal(int result, const char *words)
+{
+	struct error error = {0};
+
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), result);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, words));
+	if (!strstr(error.text, words))
+		printf("# %s\n", error.text);
+}
+
+static void preflight_wants_an_underlay(void)
+{
+	struct error error = {0};
+
+	begin_underlay();
+	CU_ASSERT_EQUAL(system("ip link set uplink0 mtu 1400"), 0); /* which relays do not go by */
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), 0);
+	CU_ASSERT_EQUAL(system("ip link set uplink0 mtu 1500; ip link set underlay0 mtu 1451"), 0);
+	expect_refusal(-EMSGSIZE, "the underlay underlay0 has an MTU of 1451");
+	CU_ASSERT_EQUAL(system("ip link set underlay0 mtu 1452"), 0);
+	address_parse("10.9.0.13", &members[0].address);
+	expect_refusal(-EADDRNOTAVAIL, "the underlay underlay0 does not have");
+	address_parse("10.9.0.11", &members[0].address);
+	model.array.underlay = "uplink1";
+	expect_refusal(-EINVAL, "the underlay uplink1 is no WireGuard interface");
+	model.array.underlay = "nosuch";
+	expect_refusal(-ENODEV, "the underlay nosuch: there is no such interface");
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, &model, &error), 0); /* in force, and lost just now */
+	end_underlay();
+}
+
 /* Programs that are missing are missed before anything is made, and only when they are needed. */
 static void preflight_wants_programs(void)
 {
@@ -945,6 +1049,7 @@ static const struct unit_test tests[] = {
 	{"monitor hears links that come, and their addresses", monitor_hears_links_that_come},
 	{"monitor ends with the truth after an overflow", monitor_survives_an_overflow},
 	{"preflight names what is in the way", preflight_names_the_thing},
+	{"preflight wants an underlay that can be one", preflight_wants_an_underlay},
 	{"preflight wants the programs it needs", preflight_wants_programs},
 	{"preflight wants a bpffs", preflight_wants_a_bpffs},
 	{"a failing step leaves the machine as it was, at each kind of step", failure_is_undone_everywhere},
@@ -956,6 +1061,7 @@ static const struct unit_test tests[] = {
 	{"a tunnel that waits is healed later", tunnel_that_waits_is_healed_later},
 	{"the maps say what the model says", maps_say_what_the_model_says},
 	{"an underlay needs members", an_underlay_needs_members},
+	{"an underlay comes and goes", an_underlay_comes_and_goes},
 	{"members are suspect until they are heard", members_are_suspect_until_heard},
 	{"a tunnel less: it leaves the machine and the maps", a_tunnel_less},
 	{"every step of a change is made to fail: the state is the one before",

@@ -14,7 +14,7 @@
 static struct member members[2];
 static struct tunnel tunnels[1];
 static struct model model;
-static struct uplink_facts uplinks[1];
+static struct uplink_facts uplinks[2];
 static struct tunnel_facts tunnel_facts[1];
 static struct listener listeners[1];
 static struct facts facts;
@@ -155,6 +155,33 @@ static void small_uplink(void)
 {
 	uplinks[0].mtu = 1451;
 }
+static void with_underlay(void)
+{
+	model.array.underlay = "wg-array";
+	uplinks[0].mtu = 1400; /* relays do not go there */
+	uplinks[1] = (struct uplink_facts){
+		.name = "wg-array", .exists = true, .mtu = 1452, .driver = "tun", .has_address = true};
+}
+static void no_underlay(void)
+{
+	with_underlay();
+	uplinks[1].exists = false;
+}
+static void ethernet_underlay(void)
+{
+	with_underlay();
+	uplinks[1].has_headers = true;
+}
+static void strange_underlay(void)
+{
+	with_underlay();
+	uplinks[1].has_address = false;
+}
+static void small_underlay(void)
+{
+	with_underlay();
+	uplinks[1].mtu = 1451;
+}
 static void small_path(void)
 {
 	tunnel_facts[0].path_mtu = 1459;
@@ -227,6 +254,14 @@ static const struct fault {
 	{ena_queues, FINDING_WARNING, "uplinks", "8 of 8 queues", "half"},
 	{virtio_queues, FINDING_WARNING, "uplinks", "4 queues for 4 processors", "twice as many"},
 	{small_uplink, FINDING_PROBLEM, "mtu", "1451, and relayed packets of the array have 1452",
+		"array.mtu"},
+	{no_underlay, FINDING_PROBLEM, "uplinks", "underlay wg-array: there is no such interface",
+		"Homeward does not"},
+	{ethernet_underlay, FINDING_PROBLEM, "uplinks", "wg-array is no WireGuard interface", "in uplinks"},
+	{strange_underlay, FINDING_PROBLEM, "uplinks", "wg-array does not have this gateway's address",
+		"ip address add"},
+	{small_underlay, FINDING_PROBLEM, "mtu",
+		"underlay wg-array has an MTU of 1451, and relayed packets of the array have 1452",
 		"array.mtu"},
 	{small_path, FINDING_WARNING, "mtu", "carries 1459 bytes, a full packet of the array needs 1460",
 		"array.mtu"},
@@ -312,6 +347,17 @@ static void alone_nothing_is_relayed(void)
 	CU_ASSERT_EQUAL(doctor_judge(&model, &facts, &diagnosis), 0);
 	CU_ASSERT_EQUAL(diagnosis_worst(&diagnosis), FINDING_OK);
 	CU_ASSERT_EQUAL(diagnosis.passage_count, 3);
+}
+
+static void an_underlay_that_can_be_one_is_no_fault(void)
+{
+	_cleanup_(diagnosis_free) struct diagnosis diagnosis;
+
+	make_world();
+	with_underlay();
+	CU_ASSERT_EQUAL(doctor_judge(&model, &facts, &diagnosis), 0);
+	CU_ASSERT_EQUAL(diagnosis_worst(&diagnosis), FINDING_OK);
+	CU_ASSERT_STRING_EQUAL(diagnosis.passages[diagnosis.passage_count - 1].interface, "wg-array");
 }
 
 static void the_firewall_s_list_is_complete(void)
@@ -421,12 +467,15 @@ static void this_machine_is_seen(void)
 	address_parse("127.0.0.1", &tunnels[0].wireguard.endpoint_address);
 	model.uplinks = names;
 	model.uplink_count = 2;
+	model.array.underlay = names[0];
+	address_parse("127.0.0.1", &members[0].address);
 	CU_ASSERT_EQUAL(doctor_probe(&model, "/proc", &seen), 0);
 	CU_ASSERT(seen.kernel_version >= 500);
 	CU_ASSERT(seen.processors > 0);
 	CU_ASSERT_FALSE(seen.bpffs);
 	CU_ASSERT(seen.uplinks[0].exists && seen.uplinks[0].mtu > 1000);
 	CU_ASSERT_FALSE(seen.uplinks[1].exists);
+	CU_ASSERT(seen.uplinks[2].exists && seen.uplinks[2].has_address && seen.uplinks[2].has_headers);
 	CU_ASSERT(seen.tunnels[0].path_mtu > 1000);
 	CU_ASSERT_EQUAL(seen.tunnels[0].rp_filter, UNKNOWN);
 	CU_ASSERT(seen.late_us > 0);
@@ -440,6 +489,7 @@ UNIT_TESTS("doctor", {"a machine without fault is told to be", a_machine_without
 	{"every check has a fault", every_check_has_a_fault},
 	{"what is unknown is no fault", what_is_unknown_is_no_fault},
 	{"alone nothing is relayed", alone_nothing_is_relayed},
+	{"an underlay that can be one is no fault", an_underlay_that_can_be_one_is_no_fault},
 	{"the firewall's list is complete", the_firewall_s_list_is_complete},
 	{"findings are told as JSON", findings_are_told_as_json},
 	{"who listens on every address is named", who_listens_on_every_address_is_named},

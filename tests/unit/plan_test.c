@@ -439,6 +439,20 @@ static void unknown_programs_are_replaced(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(steps, "change program uplink_xdp on eth0\n"));
 }
 
+/* It has no Ethernet for XDP, and is not ours to make or to remove. */
+static void an_underlay_gets_a_program_and_no_more(void)
+{
+	_cleanup_(items_free) struct items observed = applied(&model);
+	_cleanup_(items_free) struct items with_underlay = {0};
+
+	model.array.underlay = "wg-array";
+	expect(&observed, &model, "add program uplink_ingress on wg-array\n");
+	with_underlay = applied(&model);
+	expect(&with_underlay, &model, "");
+	model.array.underlay = NULL;
+	expect(&with_underlay, &model, "remove program uplink_ingress on wg-array by tcx\n");
+}
+
 /* A child that must wait before it is started again: its tunnel is left out, the others are not. */
 static void what_must_wait_is_left_out(void)
 {
@@ -456,6 +470,7 @@ static void what_must_wait_is_left_out(void)
 }
 
 static const struct unit_test tests[] = {
+	{"an underlay gets a program, and no more", an_underlay_gets_a_program_and_no_more},
 	{"what must wait is left out", what_must_wait_is_left_out},
 	{"a start goes from links to open tunnels", a_start_goes_from_links_to_open_tunnels},
 	{"a stop goes back", a_stop_goes_back},
