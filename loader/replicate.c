@@ -167,9 +167,11 @@ static void hear_all(struct replication *replication)
 
 	while (channel_next_refusal(replication->channel, &refused))
 		members_refused(replication, &refused);
-	for (int i = 0; i < READ_ROUNDS; i++)
+	for (int i = 0; i < READ_ROUNDS; i++) {
 		if (channel_read(replication->channel, hear_datagram, replication) == 0)
 			break;
+		channel_flush(replication->channel); /* a heartbeat may be among it */
+	}
 	settle(replication);
 }
 

@@ -145,6 +145,18 @@ void array_free(struct array_core *core)
 	free(core);
 }
 
+/* ---- Heartbeats ---------------------------------------------------------------------------------------------------- */
+
+/* Before all else that is to be done: whatever that takes, we are heard. */
+static void heartbeats(struct array_core *core, struct array_time now)
+{
+	if (now.ms < core->heartbeat_ms)
+		return;
+	core->heartbeat_ms = now.ms + ARRAY_HEARTBEAT_MS;
+	FOR_EACH_PEER(core, peer)
+	heartbeat_send(core, peer, now);
+}
+
 /* ---- Datagrams ---------------------------------------------------------------------------------------------------------- */
 
 typedef bool take(struct array_core *core, struct peer *peer, struct reader *reader, struct array_time now);
@@ -186,6 +198,7 @@ void array_receive(struct array_core *core, const void *datagram, size_t size, s
 	struct peer *peer;
 
 	members_awake(core, now);
+	heartbeats(core, now);
 	if (header_read(core, datagram, size, &header) < 0)
 		return;
 	peer = core->by_number[header.sender];
@@ -198,22 +211,13 @@ void array_receive(struct array_core *core, const void *datagram, size_t size, s
 
 /* ---- Time ------------------------------------------------------------------------------------------------------------------ */
 
-static void heartbeats(struct array_core *core, struct array_time now)
-{
-	if (now.ms < core->heartbeat_ms)
-		return;
-	core->heartbeat_ms = now.ms + ARRAY_HEARTBEAT_MS;
-	FOR_EACH_PEER(core, peer)
-	heartbeat_send(core, peer, now);
-}
-
 void array_tick(struct array_core *core, struct array_time now)
 {
 	members_awake(core, now);
+	heartbeats(core, now);
 	refresh_tick(core, now);
 	if (now.ms >= core->outgoing.flush_ms)
 		stream_flush(core, now);
-	heartbeats(core, now);
 	silence_judge(core, now);
 	FOR_EACH_PEER(core, peer)
 	{
@@ -222,6 +226,7 @@ void array_tick(struct array_core *core, struct array_time now)
 		stream_tick(core, peer, now);
 		reading_tick(core, peer, now);
 	}
+	giving_tick(core);
 	ready_judge(core, now);
 }
 
@@ -234,6 +239,8 @@ static uint64_t peer_deadline(const struct peer *peer)
 {
 	uint64_t deadline = peer->session.stands ? NEVER : peer->session.hello_ms;
 
+	if (peer->asked.range_count > 0)
+		return 0;
 	if (peer->state != MEMBER_ALIVE)
 		return deadline;
 	deadline = sooner(deadline, peer->heard_ms + ARRAY_SUSPECT_MS);

@@ -83,18 +83,31 @@ enum scope { SCOPE_NONE, SCOPE_OWN, SCOPE_ALL };
 /* Our reading of their table: what was not read lies in the holes and from the frontier on. */
 #define HOLES_MAX 32
 #define TABLE_END UINT64_MAX
+struct hole {
+	uint64_t from, to;
+};
 struct reading {
 	enum scope scope, done, again; /* under way; read to its end; to be begun when this one is */
 	bool from_ready;               /* the member was ready when the reading began */
 	bool done_ready;               /* … and all of it was read */
 	uint32_t number;
 	uint64_t frontier; /* TABLE_END: the rest of the table has been read, but for the holes */
-	struct hole {
-		uint64_t from, to;
-	} holes[HOLES_MAX];
+	struct hole holes[HOLES_MAX];
 	size_t hole_count;
 	uint64_t ask_ms;
 	unsigned tries;
+};
+
+/* What a member asked of our table last and has not been given yet. */
+#define RANGE_SIZE       16
+#define ASK_HEADER       8
+#define ASKED_RANGES_MAX ((TEXT_MAX - ASK_HEADER) / RANGE_SIZE)
+struct asked {
+	uint32_t number;
+	enum scope scope;
+	unsigned parts;
+	struct hole ranges[ASKED_RANGES_MAX];
+	size_t range_count; /* 0: nothing is asked */
 };
 
 struct inventory {
@@ -114,6 +127,7 @@ struct peer {
 	struct session session;
 	struct incoming incoming;
 	struct reading reading;
+	struct asked asked;
 	struct inventory inventory;
 	enum member_state state;
 	bool serving, ready, stops; /* as it says */
@@ -164,6 +178,7 @@ struct array_core {
 	struct array_effects effects;
 	struct peer **peers;
 	size_t peer_count;
+	size_t given_last; /* among the peers: who was given a piece of our table */
 	struct peer *by_number[GATEWAY_NUMBERS];
 	struct outgoing outgoing;
 	struct refresh refresh;
@@ -249,6 +264,8 @@ bool take_snapshot_ask(
 	struct array_core *core, struct peer *peer, struct reader *reader, struct array_time now);
 bool take_snapshot_part(
 	struct array_core *core, struct peer *peer, struct reader *reader, struct array_time now);
+/* Of those who asked, one is given what it asked for. */
+void giving_tick(struct array_core *core);
 
 /* ---- ready.c ------------------------------------------------------------------------------------------------------------------- */
 

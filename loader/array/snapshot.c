@@ -5,6 +5,9 @@
  * knows what it has not seen (`holes`, and what lies behind its `frontier`) and asks for that. The sender of a burst
  * marks its last part, upon which the reader asks on at once; when that one is lost, a moment later.
  *
+ * Walking takes its time, and many may ask at once. So an asking is only noted when it comes, the newest of each member,
+ * and with each tick one member is given what it asked for: in between heartbeats go out and come in.
+ *
  * A table changes while it is walked. That does no harm: what changes is told by the stream as well, and records merge by
  * their stamps.
  */
@@ -15,8 +18,6 @@
 #define LINES_AT_ONCE   (16 * 16384) /* looked at for one asking: a few milliseconds */
 #define PATIENCE_MS     30           /* since the last part, before we ask again; more each time in vain */
 #define PATIENCE_MOST   300
-#define ASK_HEADER      8
-#define RANGE_SIZE      16
 #define ASK_TEXT_MAX    (ASK_HEADER + (HOLES_MAX + 1) * RANGE_SIZE)
 #define FLAG_BURST_ENDS 1
 
@@ -237,30 +238,60 @@ static void give_range(struct array_core *core, struct peer *peer, struct burst 
 	} while (line < end && burst->parts > 0 && burst->lines > 0);
 }
 
+static void give(struct array_core *core, struct peer *peer)
+{
+	struct asked *asked = &peer->asked;
+	struct burst burst = {asked->number, asked->scope, asked->parts, LINES_AT_ONCE};
+
+	for (size_t i = 0; i < asked->range_count && burst.parts > 0 && burst.lines > 0; i++) {
+		const struct hole *range = &asked->ranges[i];
+
+		peer->counts.snapshots_given += range->from == 0;
+		give_range(core, peer, &burst, range->from, range->to, i + 1 == asked->range_count);
+	}
+	asked->range_count = 0;
+}
+
+void giving_tick(struct array_core *core)
+{
+	for (size_t i = 1; i <= core->peer_count; i++) {
+		size_t next = (core->given_last + i) % core->peer_count;
+
+		if (core->peers[next]->asked.range_count == 0)
+			continue;
+		core->given_last = next;
+		give(core, core->peers[next]);
+		return;
+	}
+}
+
+static bool get_ranges(struct reader *reader, struct asked *asked)
+{
+	for (size_t i = 0; i < asked->range_count; i++) {
+		asked->ranges[i].from = get_u64(reader);
+		asked->ranges[i].to = get_u64(reader);
+		if (asked->ranges[i].from >= asked->ranges[i].to)
+			return false;
+	}
+	return read_whole(reader);
+}
+
 bool take_snapshot_ask(
 	struct array_core *core, struct peer *peer, struct reader *reader, struct array_time now)
 {
-	struct burst burst = {.lines = LINES_AT_ONCE};
-	uint8_t scope, ranges;
+	struct asked asked;
+	uint16_t parts;
 
+	(void)core;
 	(void)now;
-	burst.number = get_u32(reader);
-	scope = get_u8(reader);
-	burst.parts = get_u16(reader);
-	ranges = get_u8(reader);
-	if ((scope != SCOPE_OWN && scope != SCOPE_ALL) ||
-		reader->end - reader->at != (ptrdiff_t)ranges * RANGE_SIZE)
+	asked.number = get_u32(reader);
+	asked.scope = get_u8(reader);
+	parts = get_u16(reader);
+	asked.parts = parts < PARTS_MOST ? parts : PARTS_MOST;
+	asked.range_count = get_u8(reader);
+	if ((asked.scope != SCOPE_OWN && asked.scope != SCOPE_ALL) || asked.range_count > ASKED_RANGES_MAX ||
+		!get_ranges(reader, &asked))
 		return false;
-	burst.scope = scope;
-	if (burst.parts > PARTS_MOST)
-		burst.parts = PARTS_MOST;
-	for (; ranges > 0 && burst.parts > 0 && burst.lines > 0; ranges--) {
-		uint64_t from = get_u64(reader), to = get_u64(reader);
-
-		if (from >= to)
-			return false;
-		peer->counts.snapshots_given += from == 0;
-		give_range(core, peer, &burst, from, to, ranges == 1);
-	}
+	peer->asked = asked;
 	return true;
 }

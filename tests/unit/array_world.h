@@ -262,7 +262,7 @@ static void node_start(struct node *node)
 	node->on = true;
 }
 
-static void node_stop(struct node *node)
+static inline void node_stop(struct node *node)
 {
 	array_free(node->core);
 	node->core = NULL;
@@ -415,7 +415,7 @@ static size_t differences(const struct world *world)
 	return count;
 }
 
-static struct array_status status_of(const struct node *node, uint8_t member)
+static inline struct array_status status_of(const struct node *node, uint8_t member)
 {
 	struct array_status status = {0};
 
