@@ -26,7 +26,7 @@ static void add_facts(const struct model *model, struct facts *facts)
 			bpf_xdp_mode(model_uplink(model, i)));
 }
 
-int examine(const struct model *model, const char *pin_dir, bool json)
+int examine(const struct model *model, const char *run_dir, const char *pin_dir, bool json)
 {
 	_cleanup_(facts_free) struct facts facts = {0};
 	_cleanup_(diagnosis_free) struct diagnosis diagnosis = {0};
@@ -34,6 +34,7 @@ int examine(const struct model *model, const char *pin_dir, bool json)
 
 	if (r == 0) {
 		add_facts(model, &facts);
+		examine_running(model, run_dir, &facts);
 		r = doctor_judge(model, &facts, &diagnosis);
 	}
 	if (r < 0) {

@@ -75,7 +75,7 @@ int main(int argc, char **argv)
 	if (!model)
 		return REPLY_INVALID;
 	if (options.doctor)
-		return examine(model, options.pin_dir, options.json);
+		return examine(model, options.run_dir, options.pin_dir, options.json);
 	if (options.check)
 		return options.print && conf_print(model, stdout) < 0 ? REPLY_DEGRADED : REPLY_FINE;
 	log_set_level(model->log);

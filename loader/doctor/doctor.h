@@ -9,6 +9,7 @@
  *
  *	probe.c         the machine: kernel, programs, clock, timers, sysctls
  *	probe_link.c    uplinks and paths        probe_socket.c  who listens
+ *	probe_feature.c offloads of a device
  *	judge.c         the table of checks, and those of the machine
  *	judge_network.c those of the network     print.c         findings as text or JSON
  *
@@ -34,7 +35,8 @@ struct uplink_facts {
 	char name[IF_NAMESIZE];
 	bool exists;
 	int mtu, rp_filter;
-	char driver[32];   /* empty: the kernel did not say */
+	char driver[32]; /* empty: the kernel did not say */
+	int hands_on; /* 1: it leaves the cutting of large packets in a relay to whoever is behind; 0, UNKNOWN */
 	int queues;        /* combined, or receiving ones; UNKNOWN: the driver does not say */
 	int queues_max;    /* that it could have */
 	char xdp_mode[16]; /* of what is attached: "native", "generic", "none"; empty: unknown */
@@ -45,6 +47,11 @@ struct uplink_facts {
 struct tunnel_facts {
 	int rp_filter; /* of its interface; UNKNOWN: it is not there yet */
 	int path_mtu;  /* towards its endpoint; UNKNOWN: none is configured, or no route */
+};
+
+struct member_facts {
+	bool skew_known;
+	int64_t skew_ms; /* its clock less ours, as the gwd that runs here measures it */
 };
 
 struct listener {
@@ -69,6 +76,7 @@ struct facts {
 	int neighbours[2], neighbours_max[2]; /* v4, v6: entries, gc_thresh3 */
 	struct uplink_facts *uplinks;         /* model_uplink_count(), in the model's order */
 	struct tunnel_facts *tunnels;         /* model->tunnel_count, in the model's order */
+	struct member_facts *members;         /* model->array.member_count, in the model's order */
 	struct listener *listeners;           /* on wildcard addresses */
 	size_t listener_count;
 };
@@ -80,6 +88,9 @@ void facts_free(struct facts *facts);
 /* Parts of it. */
 void probe_links(const struct model *model, struct facts *facts);
 int probe_listeners(struct facts *facts);
+/* Whether a feature of the interface is on: 1, 0, or UNKNOWN. `fd` is any socket. */
+int probe_feature(int fd, const char *interface, const char *name);
+int probe_ethtool(int fd, const char *interface, void *question);
 /* The number in a file such as /proc/sys/…, or UNKNOWN. */
 int probe_number(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

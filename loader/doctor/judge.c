@@ -10,6 +10,8 @@
 #define KERNEL_MINIMUM 510 /* what the dispatcher of XDP programs needs */
 #define KERNEL_TCX     606
 #define CLOCK_ERROR_US 100000
+#define SKEW_MS        1000 /* as long as that the older of two changes may win */
+#define SKEW_MOST_MS   8000 /* relays of another time are refused */
 
 void found(struct diagnosis *diagnosis, enum finding_level level, const char *advice, const char *format, ...)
 {
@@ -130,6 +132,24 @@ static void judge_versions(const struct model *model, const struct facts *facts,
 
 /* ---- Time -------------------------------------------------------------------------------------------------------- */
 
+/* Whoever keeps it: the members' clocks are what ours must agree with. */
+static void judge_skews(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
+{
+	for (size_t i = 0; i < model->array.member_count; i++) {
+		const struct member_facts *member = &facts->members[i];
+		long long ms = member->skew_ms < 0 ? -member->skew_ms : member->skew_ms;
+
+		if (!member->skew_known || ms < SKEW_MS)
+			continue;
+		found(diagnosis, ms < SKEW_MOST_MS ? FINDING_WARNING : FINDING_PROBLEM,
+			"let chrony or systemd-timesyncd keep the clock, here and there",
+			"the clock of gateway %s is %lld ms %s ours: %s", model->array.members[i].name, ms,
+			member->skew_ms > 0 ? "ahead of" : "behind",
+			ms < SKEW_MOST_MS ? "of two changes of a flow the older may win"
+					  : "its relays are refused, and ours there");
+	}
+}
+
 static void judge_clock(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
 {
 	static const char advice[] = "let chrony or systemd-timesyncd keep the clock";
@@ -147,6 +167,7 @@ static void judge_clock(const struct model *model, const struct facts *facts, st
 			(long long)facts->clock_error_us / 1000);
 	else
 		found(diagnosis, FINDING_OK, "", "the clock is kept");
+	judge_skews(model, facts, diagnosis);
 }
 
 /* The tunnel whose BFD gives up first. */

@@ -48,8 +48,25 @@ static void judge_xdp(const struct uplink_facts *uplink, struct diagnosis *diagn
 			uplink->xdp_mode[0] ? uplink->xdp_mode : "unknown");
 }
 
-static void judge_uplink(
-	const struct uplink_facts *uplink, const struct facts *facts, struct diagnosis *diagnosis)
+/* A NIC cuts a large packet in a relay when it leaves; a device that only hands it on leaves it whole to the receiver. */
+static void judge_offload(const struct uplink_facts *uplink, struct diagnosis *diagnosis)
+{
+	char advice[FINDING_TEXT_SIZE];
+
+	if (uplink->hands_on != 1 ||
+		(strcmp(uplink->driver, "veth") != 0 && strcmp(uplink->driver, "virtio_net") != 0))
+		return;
+	snprintf(advice, sizeof(advice),
+		"ethtool -K %s tx-udp_tnl-segmentation off tx-udp_tnl-csum-segmentation off, on all gateways",
+		uplink->name);
+	found(diagnosis, FINDING_WARNING, advice,
+		"uplink %s: driver %s hands on what it should cut (tx-udp_tnl-segmentation): what an "
+		"application sends at once by UDP_SEGMENT is lost where it is relayed",
+		uplink->name, uplink->driver);
+}
+
+static void judge_uplink(const struct model *model, const struct uplink_facts *uplink,
+	const struct facts *facts, struct diagnosis *diagnosis)
 {
 	bool virtual = strcmp(uplink->driver, "veth") == 0; /* whose queues are the other end's processor's */
 
@@ -59,6 +76,8 @@ static void judge_uplink(
 		return;
 	}
 	judge_xdp(uplink, diagnosis);
+	if (model_has_members(model) && !model->array.underlay)
+		judge_offload(uplink, diagnosis);
 	if (virtual || uplink->queues <= 0)
 		return;
 	judge_queues(uplink, facts, diagnosis);
@@ -88,7 +107,7 @@ static void judge_underlay(const struct uplink_facts *underlay, struct diagnosis
 void judge_uplinks(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
 {
 	for (size_t i = 0; i < model->uplink_count; i++)
-		judge_uplink(&facts->uplinks[i], facts, diagnosis);
+		judge_uplink(model, &facts->uplinks[i], facts, diagnosis);
 	if (model->array.underlay)
 		judge_underlay(&facts->uplinks[model->uplink_count], diagnosis);
 	if (model->uplink_count == 0)

@@ -186,7 +186,8 @@ int doctor_probe(const struct model *model, const char *pin_dir, struct facts *f
 	*facts = (struct facts){0};
 	facts->uplinks = calloc(model_uplink_count(model) + 1, sizeof(*facts->uplinks));
 	facts->tunnels = calloc(model->tunnel_count + 1, sizeof(*facts->tunnels));
-	if (!facts->uplinks || !facts->tunnels)
+	facts->members = calloc(model->array.member_count + 1, sizeof(*facts->members));
+	if (!facts->uplinks || !facts->tunnels || !facts->members)
 		return -ENOMEM;
 	probe_kernel(facts);
 	facts->bpffs = on_bpffs(pin_dir);
@@ -205,6 +206,7 @@ void facts_free(struct facts *facts)
 {
 	free(facts->uplinks);
 	free(facts->tunnels);
+	free(facts->members);
 	free(facts->listeners);
 	*facts = (struct facts){0};
 }

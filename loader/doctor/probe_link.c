@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <linux/ethtool.h>
-#include <linux/sockios.h>
 #include <net/if_arp.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -13,23 +12,15 @@
 #include "base/cleanup.h"
 #include "doctor/doctor.h"
 
-static int ask_ethtool(int fd, const char *name, void *question)
-{
-	struct ifreq request = {.ifr_data = question};
-
-	memcpy(request.ifr_name, name, strnlen(name, IF_NAMESIZE - 1));
-	return ioctl(fd, SIOCETHTOOL, &request);
-}
-
 static void probe_driver(int fd, struct uplink_facts *uplink)
 {
 	struct ethtool_drvinfo driver = {.cmd = ETHTOOL_GDRVINFO};
 	struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
 
-	if (ask_ethtool(fd, uplink->name, &driver) == 0)
+	if (probe_ethtool(fd, uplink->name, &driver) == 0)
 		snprintf(uplink->driver, sizeof(uplink->driver), "%.31s", driver.driver);
 	uplink->queues = uplink->queues_max = UNKNOWN;
-	if (ask_ethtool(fd, uplink->name, &channels) < 0)
+	if (probe_ethtool(fd, uplink->name, &channels) < 0)
 		return;
 	uplink->queues = (int)(channels.combined_count + channels.rx_count);
 	uplink->queues_max = (int)(channels.max_combined ? channels.max_combined : channels.max_rx);
@@ -76,6 +67,7 @@ static void probe_uplink(int fd, const char *name, const struct member *self, st
 	uplink->has_address = self && probe_address(uplink->name, &self->address);
 	uplink->rp_filter = probe_number("/proc/sys/net/ipv4/conf/%s/rp_filter", name);
 	probe_driver(fd, uplink);
+	uplink->hands_on = probe_feature(fd, uplink->name, "tx-udp_tnl-segmentation");
 }
 
 static socklen_t socket_address(const struct address *address, uint16_t port, struct sockaddr_storage *to)

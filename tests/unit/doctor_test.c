@@ -16,6 +16,7 @@ static struct tunnel tunnels[1];
 static struct model model;
 static struct uplink_facts uplinks[2];
 static struct tunnel_facts tunnel_facts[1];
+static struct member_facts member_facts[2];
 static struct listener listeners[1];
 static struct facts facts;
 
@@ -25,6 +26,8 @@ static void make_world(void)
 
 	address_parse("10.0.0.11", &members[0].address);
 	address_parse("10.0.0.12", &members[1].address);
+	members[0].name = "edge-gw-01";
+	members[1].name = "edge-gw-02";
 	members[0].number = 1;
 	members[1].number = 2;
 	tunnels[0] = (struct tunnel){.name = "acme-lgw-01",
@@ -46,6 +49,7 @@ static void make_world(void)
 		.queues_max = 64,
 		.xdp_mode = "native"};
 	tunnel_facts[0] = (struct tunnel_facts){.rp_filter = 0, .path_mtu = 1500};
+	member_facts[1] = (struct member_facts){.skew_known = true, .skew_ms = 12};
 	listeners[0] = (struct listener){.udp = true, .port = 3784, .pid = 7, .program = "bird"};
 	facts = (struct facts){.kernel = "6.1.0",
 		.kernel_version = 601,
@@ -63,6 +67,7 @@ static void make_world(void)
 		.neighbours_max = {1024, 1024},
 		.uplinks = uplinks,
 		.tunnels = tunnel_facts,
+		.members = member_facts,
 		.listeners = listeners,
 		.listener_count = 1};
 }
@@ -151,6 +156,11 @@ static void virtio_queues(void)
 	strcpy(uplinks[0].driver, "virtio_net");
 	uplinks[0].queues = uplinks[0].queues_max = 4;
 }
+static void uncut_relays(void)
+{
+	strcpy(uplinks[0].driver, "veth");
+	uplinks[0].hands_on = 1;
+}
 static void small_uplink(void)
 {
 	uplinks[0].mtu = 1451;
@@ -223,6 +233,14 @@ static void wrong_clock(void)
 {
 	facts.clock_error_us = 2000000;
 }
+static void other_clock(void)
+{
+	member_facts[1].skew_ms = 1500;
+}
+static void quite_other_clock(void)
+{
+	member_facts[1].skew_ms = -9000;
+}
 static void late_timers(void)
 {
 	facts.late_us = 40000;
@@ -253,6 +271,8 @@ static const struct fault {
 	{few_queues, FINDING_WARNING, "uplinks", "1 queues in use", "ethtool -L"},
 	{ena_queues, FINDING_WARNING, "uplinks", "8 of 8 queues", "half"},
 	{virtio_queues, FINDING_WARNING, "uplinks", "4 queues for 4 processors", "twice as many"},
+	{uncut_relays, FINDING_WARNING, "uplinks", "eth0: driver veth hands on what it should cut",
+		"ethtool -K eth0 tx-udp_tnl-segmentation off"},
 	{small_uplink, FINDING_PROBLEM, "mtu", "1451, and relayed packets of the array have 1452",
 		"array.mtu"},
 	{no_underlay, FINDING_PROBLEM, "uplinks", "underlay wg-array: there is no such interface",
@@ -275,6 +295,9 @@ static const struct fault {
 	{nobodys_listener, FINDING_WARNING, "listeners", "somebody listens on udp/111", "bind it"},
 	{free_clock, FINDING_WARNING, "clock", "nobody keeps the clock", "chrony"},
 	{wrong_clock, FINDING_WARNING, "clock", "wrong by 2000 ms", "chrony"},
+	{other_clock, FINDING_WARNING, "clock", "edge-gw-02 is 1500 ms ahead of ours", "chrony"},
+	{quite_other_clock, FINDING_PROBLEM, "clock",
+		"edge-gw-02 is 9000 ms behind ours: its relays are refused", "chrony"},
 	{late_timers, FINDING_WARNING, "timers", "late by up to 40 ms", "bfd.interval"},
 	{very_late_timers, FINDING_PROBLEM, "timers", "acme-lgw-01 gives up after 150 ms", "bfd.interval"},
 };
@@ -329,6 +352,8 @@ static void what_is_unknown_is_no_fault(void)
 	make_world();
 	uplinks[0].queues = uplinks[0].queues_max = UNKNOWN;
 	uplinks[0].xdp_mode[0] = uplinks[0].driver[0] = '\0';
+	uplinks[0].hands_on = UNKNOWN;
+	member_facts[1] = (struct member_facts){.skew_ms = 99999};
 	tunnel_facts[0] = (struct tunnel_facts){UNKNOWN, UNKNOWN};
 	facts.rp_all = facts.rp_default = UNKNOWN;
 	facts.neighbours[0] = facts.neighbours_max[1] = UNKNOWN;
@@ -343,6 +368,7 @@ static void alone_nothing_is_relayed(void)
 
 	make_world();
 	model.array.member_count = 1;
+	uncut_relays();
 	uplinks[0].mtu = 1400;
 	CU_ASSERT_EQUAL(doctor_judge(&model, &facts, &diagnosis), 0);
 	CU_ASSERT_EQUAL(diagnosis_worst(&diagnosis), FINDING_OK);
@@ -456,6 +482,16 @@ static void who_listens_on_every_address_is_named(void)
 	}
 }
 
+static void a_device_s_features_are_known_by_name(void)
+{
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	CU_ASSERT_EQUAL(probe_feature(fd, "lo", "loopback"), 1);
+	CU_ASSERT_EQUAL(probe_feature(fd, "lo", "tx-vlan-hw-insert"), 0);
+	CU_ASSERT_EQUAL(probe_feature(fd, "lo", "no-such-feature"), UNKNOWN);
+	CU_ASSERT_EQUAL(probe_feature(fd, "no-such-0", "loopback"), UNKNOWN);
+}
+
 /* lo is everywhere; nothing of the machine is asserted that another may not have. */
 static void this_machine_is_seen(void)
 {
@@ -493,4 +529,5 @@ UNIT_TESTS("doctor", {"a machine without fault is told to be", a_machine_without
 	{"the firewall's list is complete", the_firewall_s_list_is_complete},
 	{"findings are told as JSON", findings_are_told_as_json},
 	{"who listens on every address is named", who_listens_on_every_address_is_named},
+	{"a device's features are known by name", a_device_s_features_are_known_by_name},
 	{"this machine is seen", this_machine_is_seen})
