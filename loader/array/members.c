@@ -110,7 +110,7 @@ void member_judge(struct array_core *core, struct peer *peer, struct array_time 
 void member_heard(struct array_core *core, struct peer *peer, struct array_time now)
 {
 	peer->heard_ms = now.ms;
-	core->isolated = false;
+	silence_broken(core);
 	member_judge(core, peer, now);
 }
 

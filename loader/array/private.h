@@ -309,5 +309,7 @@ bool silence_is_ours(const struct silence *silence, bool carrier);
 /* How long a member may be silent until it is dead. */
 uint64_t silence_most_ms(bool was_heard, bool is_ours);
 void silence_judge(struct array_core *core, struct array_time now);
+/* A member is heard. */
+void silence_broken(struct array_core *core);
 
 #endif

@@ -76,6 +76,12 @@ void silence_judge(struct array_core *core, struct array_time now)
 	core->isolated = silence_is_ours(&silence, carrier);
 }
 
+void silence_broken(struct array_core *core)
+{
+	core->isolated = false;
+	core->trust_carrier_ms = 0; /* it has proved itself */
+}
+
 void array_set_carrier(struct array_core *core, bool carrier, struct array_time now)
 {
 	if (core->carrier == carrier)

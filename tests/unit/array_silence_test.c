@@ -113,6 +113,23 @@ static void a_carrier_that_has_just_come_is_no_proof(void)
 	world_free(world);
 }
 
+/* Once a member was heard by it, it is one, and the next silence is the member's. */
+static void a_carrier_that_was_heard_by_is_trusted(void)
+{
+	struct world *world = array_of(2, 112);
+	struct node *one = &world->nodes[0];
+
+	array_set_carrier(one->core, false, time_of(one));
+	run(world, 10);
+	array_set_carrier(one->core, true, time_of(one));
+	run(world, 1000);
+	node_stop(&world->nodes[1]);
+	run(world, ARRAY_DEAD_MS + 200);
+	CU_ASSERT(!array_isolated(one->core));
+	CU_ASSERT_EQUAL(one->states[2], MEMBER_DEAD);
+	world_free(world);
+}
+
 static void does_not_doubt_for_ever(void)
 {
 	struct world *world = array_of(2, 104);
@@ -245,6 +262,7 @@ UNIT_TESTS("array silence", {"tells whose silence it is", tells_whose_silence_it
 	{"of two the one without carrier is isolated", of_two_the_one_without_carrier_is_isolated},
 	{"of two the one with a carrier knows a death", of_two_the_one_with_a_carrier_knows_a_death},
 	{"a carrier that has just come is no proof", a_carrier_that_has_just_come_is_no_proof},
+	{"a carrier that was heard by is trusted", a_carrier_that_was_heard_by_is_trusted},
 	{"does not doubt for ever", does_not_doubt_for_ever},
 	{"of many the one that hears nobody is isolated", of_many_the_one_that_hears_nobody_is_isolated},
 	{"who die one after the other are dead", who_die_one_after_the_other_are_dead},
