@@ -17,15 +17,20 @@ gwctl() { # EDGE_MACHINE ARGUMENT…
 
 # ---- The configuration ------------------------------------------------------------------------------------------------
 
+# MEMBERS: what the members' addresses begin with, their uplinks' unless something else is said; UNDERLAY: what carries relays.
 gateway_config() { # EDGE ATTACH
-	local lgw
+	local edge lgw
 	cat <<-END
 		gateway: edge-gw-0$1
 		array:
 		  mtu: $ARRAY_MTU
 		  gateways:
-		    - {name: edge-gw-01, number: 1, address: 10.0.0.11}
-		    - {name: edge-gw-02, number: 2, address: 10.0.0.12}
+	END
+	for edge in "${EDGES[@]}"; do
+		echo "    - {name: edge-gw-0$edge, number: $edge, address: \"${MEMBERS:-10.0.0.1}$edge\"}"
+	done
+	[ -z "${UNDERLAY:-}" ] || echo "  underlay: $UNDERLAY"
+	cat <<-END
 		  replication: {mode: ${REPLICATION:-broadcast}, key_file: /run/lab/array.key}
 		loopbacks:
 		  - {name: control, addresses: [${LOOPBACK[4]}, "${LOOPBACK[6]}"]}

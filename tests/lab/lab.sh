@@ -33,14 +33,14 @@ lab_claim() {
 
 lab_up() { # [ATTACH]: the claimed lab, until requests go through
 	local edge machine
-	say "eight machines and their links"
+	say "${#MACHINES[@]} machines and their links"
 	topology_up
-	for machine in edge-gw-01 edge-gw-02 local-gw-01 local-gw-02; do
-		wireguard_keys $machine
+	for machine in "${MACHINES[@]}"; do
+		case $machine in *-gw-*) wireguard_keys "$machine" ;; esac
 	done
 	say "the provider: WireGuard, zebra, bfdd, bgpd"
 	provider_up
-	say "gwd on both edge gateways"
+	say "gwd on the edge gateways"
 	for edge in "${EDGES[@]}"; do
 		gateway_start "$edge" "${1:-auto}"
 	done
@@ -48,7 +48,7 @@ lab_up() { # [ATTACH]: the claimed lab, until requests go through
 	lab_wait
 }
 
-lab_wait() { # for all four tunnels, at both ends
+lab_wait() { # for all tunnels, at both ends
 	within 40 lab_ready || {
 		lab_state >&2
 		die "the lab does not converge"
@@ -80,10 +80,12 @@ edge_ready() { # EDGE: both tunnels to the provider usable
 	gwctl "edge-gw-0$1" -j tunnel list | jq -en 'input | [.tunnels[] | select(.provider == "acme" and .usable)] | length == 2'
 }
 
-local_ready() { # LOCAL: it hears both edges, in both families, and BFD watches them
+local_ready() { # LOCAL: it hears all edges, in both families, and BFD watches them
 	frr "local-gw-0$1" "show bgp ipv4 unicast ${LOOPBACK[4]}/32 json" "show bgp ipv6 unicast ${LOOPBACK[6]}/128 json" |
-		jq -es '[.[] | [.paths[] | select(.valid and .aspath.string == "64500")] | length] == [2, 2]' &&
-		frr "local-gw-0$1" "show bfd peers json" | jq -en 'input | [.[] | select(.status == "up")] | length == 3'
+		jq -es --argjson edges ${#EDGES[@]} \
+			'[.[] | [.paths[] | select(.valid and .aspath.string == "64500")] | length] == [$edges, $edges]' &&
+		frr "local-gw-0$1" "show bfd peers json" |
+		jq -en --argjson edges ${#EDGES[@]} 'input | [.[] | select(.status == "up")] | length == $edges + 1'
 }
 
 routes_ready() { # the kernels agree with BGP

@@ -106,13 +106,23 @@ wireguard_keys() { # MACHINE: a key pair that it keeps when it is powered off an
 	install -m 600 "$keys/$1.key" "$LAB/$1/lab/wg.key"
 }
 
+wireguard_start() { # MACHINE NAME: an interface, with no settings yet
+	rm -f "$LAB/$1/wireguard/$2.sock" # of one that was killed: wg(8) would remove it too, maybe the new one
+	# shellcheck disable=SC2016
+	on "$1" sh -c 'WG_PROCESS_FOREGROUND=1 setsid wireguard-go -f "$1" >/run/lab/wg-$1.log 2>&1 & echo $! >/run/lab/wg-$1.pid' \
+		sh "$2" </dev/null
+	within 10 on "$1" wg show "$2" || die "no WireGuard on $1: $(cat "$LAB/$1/lab/wg-$2.log")"
+}
+
+# Killed, not closed: the interface is gone at once, and nobody says good-bye.
+wireguard_kill() { # MACHINE NAME
+	# shellcheck disable=SC2016
+	on "$1" sh -c 'kill -KILL $(cat /run/lab/wg-$1.pid)' sh "$2"
+}
+
 provider_tunnel_up() { # EDGE LOCAL: the local gateway's end
 	local machine=local-gw-0$2 name=edge-gw-0$1 port=${INTERNET_PORT[$1$2]}
-	rm -f "$LAB/$machine/wireguard/$name.sock" # of one that was killed: wg(8) would remove it too, maybe the new one
-	# shellcheck disable=SC2016
-	on "$machine" sh -c 'WG_PROCESS_FOREGROUND=1 setsid wireguard-go -f "$1" >/run/lab/wg-$1.log 2>&1 & echo $! >/run/lab/wg-$1.pid' \
-		sh "$name" </dev/null
-	within 10 on "$machine" wg show "$name" || die "no WireGuard on $machine: $(cat "$LAB/$machine/lab/wg-$name.log")"
+	wireguard_start "$machine" "$name"
 	on "$machine" wg set "$name" private-key /run/lab/wg.key listen-port "$port" \
 		peer "$(cat "$LAB/keys/$name.pub")" allowed-ips 0.0.0.0/0,::/0 \
 		endpoint "${INTERNET_ADDRESS_OF_EDGE[$1]}:$port"
@@ -130,11 +140,9 @@ tunnel_has_room() { # MACHINE NAME
 	on "$1" /usr/bin/python3 "$ROOT/tests/lab/tools/room.py" "$(cat "$LAB/$1/lab/wg-$2.pid")"
 }
 
-# Killed, not closed: the interface is gone at once, and nobody says good-bye.
 provider_tunnel_kill() { # EDGE LOCAL
 	disturb
-	# shellcheck disable=SC2016
-	on "local-gw-0$2" sh -c 'kill -KILL $(cat /run/lab/wg-$1.pid)' sh "edge-gw-0$1"
+	wireguard_kill "local-gw-0$2" "edge-gw-0$1"
 }
 
 # ---- All of it -------------------------------------------------------------------------------------------------------

@@ -27,33 +27,51 @@
 # "internet" is a router that carries the tunnels' outer packets; a blackhole rule in it is a path that goes silent while
 # every link stays up. "inside" is a switch and a host (br0) on the uplinks. Links into a machine that is powered off
 # vanish with it; whoever powers it on plugs them again.
+#
+# LAB_EDGES says how many edge gateways there are: two, as drawn, or any up to nine ("1 2 3 4"). The others are like
+# edge-gw-02, and the provider prefers none of them.
 
 # shellcheck disable=SC2034 # read by those who source this file
 {
 	LOOPBACK=([4]=192.0.2.1 [6]=2001:db8::1)
 	DEVICES=([4]=100.64.0.0/10 [6]=2001:db8:100::/40) # the provider's prefixes
 	ARRAY_MTU=1400
-	EDGES=(1 2)
 	LOCALS=(1 2)
 }
 
-MACHINES=(device ixp-router local-gw-01 local-gw-02 internet edge-gw-01 edge-gw-02 inside)
-
 # machine    interface    IPv4              IPv6                 machine     interface   IPv4              IPv6
-LINKS=(
+COMMON_LINKS=(
 	"ixp-router  devices     100.64.1.1/24    2001:db8:100:1::1/64 device      eth0       100.64.1.11/24   2001:db8:100:1::11/64"
 	"ixp-router  local-gw-01 172.31.1.1/30    fd31:1::1/64         local-gw-01 ixp-router 172.31.1.2/30    fd31:1::2/64"
 	"ixp-router  local-gw-02 172.31.2.1/30    fd31:2::1/64         local-gw-02 ixp-router 172.31.2.2/30    fd31:2::2/64"
 	"internet    local-gw-01 198.51.100.2/30  -                    local-gw-01 internet   198.51.100.1/30  -"
 	"internet    local-gw-02 198.51.100.6/30  -                    local-gw-02 internet   198.51.100.5/30  -"
-	"internet    edge-gw-01  203.0.113.2/30   -                    edge-gw-01  eth1       203.0.113.1/30   -"
-	"internet    edge-gw-02  203.0.113.6/30   -                    edge-gw-02  eth1       203.0.113.5/30   -"
-	"inside      edge-gw-01  br0              -                    edge-gw-01  eth0       10.0.0.11/16     fd00:10::11/64"
-	"inside      edge-gw-02  br0              -                    edge-gw-02  eth0       10.0.0.12/16     fd00:10::12/64"
 )
 INTERNET_ADDRESS_OF_LOCAL=([1]=198.51.100.1 [2]=198.51.100.5)
-INTERNET_ADDRESS_OF_EDGE=([1]=203.0.113.1 [2]=203.0.113.5)
-INTERNET_PORT=([11]=51811 [12]=51812 [21]=51821 [22]=51822) # of both ends of tunnel EL
+
+# shellcheck disable=SC2034
+topology_of() { # EDGE…: EDGES, MACHINES, LINKS, and what is numbered by edges
+	local edge lgw
+	EDGES=("$@")
+	MACHINES=(device ixp-router local-gw-01 local-gw-02 internet inside)
+	LINKS=("${COMMON_LINKS[@]}")
+	INTERNET_ADDRESS_OF_EDGE=()
+	INTERNET_PORT=() # of both ends of tunnel EL
+	for edge in "$@"; do
+		MACHINES+=("edge-gw-0$edge")
+		LINKS+=(
+			"internet edge-gw-0$edge 203.0.113.$((4 * edge - 2))/30 - edge-gw-0$edge eth1 203.0.113.$((4 * edge - 3))/30 -"
+			"inside   edge-gw-0$edge br0 - edge-gw-0$edge eth0 10.0.0.1$edge/16 fd00:10::1$edge/64"
+		)
+		INTERNET_ADDRESS_OF_EDGE[edge]=203.0.113.$((4 * edge - 3))
+		for lgw in "${LOCALS[@]}"; do
+			INTERNET_PORT[$edge$lgw]=518$edge$lgw
+		done
+	done
+}
+
+# shellcheck disable=SC2086 # numbers
+topology_of ${LAB_EDGES:-1 2}
 
 device_address() { # FAMILY NUMBER: an address of the device; 11 and up are configured
 	case $1 in 4) echo "100.64.1.$2" ;; 6) echo "2001:db8:100:1::$2" ;; esac
@@ -100,8 +118,8 @@ topology_routes() { # MACHINE: what its administrator would have set, apart from
 	local-gw-02) router "$1" && on "$1" ip route add default via 198.51.100.6 ;;
 	internet) router "$1" ;;
 	# Debian leaves rp_filter to whoever cares; strict on new devices is the harder case for the gateway.
-	edge-gw-01) on "$1" sh -ec 'ip route add default via 203.0.113.2; echo 1 >/proc/sys/net/ipv4/conf/default/rp_filter' ;;
-	edge-gw-02) on "$1" sh -ec 'ip route add default via 203.0.113.6; echo 1 >/proc/sys/net/ipv4/conf/default/rp_filter' ;;
+	edge-gw-0*) on "$1" sh -ec 'ip route add default via 203.0.113.$((4 * $1 - 2)); echo 1 >/proc/sys/net/ipv4/conf/default/rp_filter' \
+		sh "${1#edge-gw-0}" ;;
 	esac
 }
 

@@ -11,26 +11,42 @@ array_dump() { # EDGE
 	gwctl "edge-gw-0$1" map dump | grep -v state=half_open >"$LAB/dump-$1"
 }
 
-tables_equal() { # LINES: at least so many, the same in both
-	array_dump 1 && array_dump 2
-	[ "$(wc -l <"$LAB/dump-1")" -gt "$1" ] && "$GWCTL" map diff "$LAB/dump-1" "$LAB/dump-2"
+tables_equal() { # LINES: more than so many, the same in all
+	local edge
+	for edge in "${EDGES[@]}"; do
+		array_dump "$edge"
+		"$GWCTL" map diff "$LAB/dump-1" "$LAB/dump-$edge" || return
+	done
+	[ "$(wc -l <"$LAB/dump-1")" -gt "$1" ]
 }
 
 expect_equal_tables() { # LINES
-	within 10 tables_equal "$1" || fail "the tables differ, or have fewer than $1 lines: $(diff "$LAB/dump-1" "$LAB/dump-2" | head -4)"
+	within 10 tables_equal "$1" ||
+		fail "the tables differ, or have not more than $1 lines: $(wc -l "$LAB"/dump-? | paste -sd,) $(diff "$LAB"/dump-[12] | head -4)"
 }
 
-member() { # EDGE FIELD: of the other one, as this one sees it
+other_than() { # EDGE: of two
+	echo $((3 - $1))
+}
+
+member() { # EDGE FIELD [OTHER]: of the other one, as this one sees it
 	gwctl "edge-gw-0$1" -j gateway list |
-		jq -r --arg self "edge-gw-0$1" --arg field "$2" '.gateways[] | select(.gateway != $self) | .[$field]'
+		jq -r --arg other "edge-gw-0${3:-$(other_than "$1")}" --arg field "$2" '.gateways[] | select(.gateway == $other) | .[$field]'
 }
 
-member_is() { # EDGE STATE
-	[ "$(member "$1" state)" = "$2" ]
+member_is() { # EDGE STATE [OTHER]
+	[ "$(member "$1" state "${@:3}")" = "$2" ]
 }
 
-expect_member() { # EDGE STATE
-	within 20 member_is "$1" "$2" || fail "edge-gw-0$1 takes the other for $(member "$1" state), not for $2"
+expect_member() { # EDGE STATE [OTHER]
+	within 20 member_is "$@" || fail "edge-gw-0$1 takes ${3:-the other} for $(member "$1" state "${@:3}"), not for $2"
+}
+
+expect_members() { # STATE OTHER: all others see it so
+	local edge
+	for edge in "${EDGES[@]}"; do
+		[ "$edge" = "$2" ] || expect_member "$edge" "$1" "$2"
+	done
 }
 
 array_mark() { # EDGE: what it says from now on is new
@@ -42,13 +58,22 @@ states_since_mark() { # EDGE: which the other one was in, in order
 		sed -n 's/^<[0-9]>member [^ ]* \(alive\|suspect\|dead\):.*/\1/p' | paste -sd' '
 }
 
-# Flows of every kind by both gateways, from a few addresses.
+said_since_mark() { # EDGE: of readiness and announcing
+	tail -n "+$(($(<"$LAB/array.mark-$1") + 1))" "$LAB/edge-gw-0$1/lab/gwd.log" |
+		sed -n 's/^<[0-9]>\(array ready\|loopback control announced\):.*/\1/p' | paste -sd,
+}
+
+announced_since_mark() { # EDGE
+	[[ $(said_since_mark "$1") == *announced ]]
+}
+
+# Flows of every kind by all gateways, from a few addresses.
 array_traffic() { # FAMILY
 	local family=$1 edge address
 	unsteer
-	for edge in 1 2; do
+	for edge in "${EDGES[@]}"; do
 		address=$(device_address "$family" $((20 + edge)))
-		steer "$edge" "$edge" "$family" from "$address"
+		steer "$edge" $(((edge - 1) % 2 + 1)) "$family" from "$address"
 		fetch "$address" "$family" / >/dev/null
 		device ping -c 1 -W 2 -q -I "$address" "${LOOPBACK[$family]}" >/dev/null
 		ask "$address" "$family" name 4000 >/dev/null
@@ -68,7 +93,6 @@ scenario_array_tables_equal() { # FAMILY
 
 # One that starts empty is told what the other knows, and announces nothing before.
 scenario_array_newcomer() { # FAMILY
-	local log=$LAB/edge-gw-02/lab/gwd.log words
 	array_traffic "$1"
 	expect_equal_tables 4
 	gateway_stop 2
@@ -76,10 +100,8 @@ scenario_array_newcomer() { # FAMILY
 	array_mark 2
 	gateway_start 2 "$ATTACH"
 	expect_equal_tables 3
-	within 10 grep -q "loopback control announced" <(tail -n "+$(($(<"$LAB/array.mark-2") + 1))" "$log")
-	words=$(tail -n "+$(($(<"$LAB/array.mark-2") + 1))" "$log" |
-		sed -n 's/^<[0-9]>\(array ready\|loopback control announced\):.*/\1/p' | paste -sd,)
-	expect "what came first" "array ready,loopback control announced" "$words"
+	within 20 announced_since_mark 2 || fail "it does not announce"
+	expect "what came first" "array ready,loopback control announced" "$(said_since_mark 2)"
 	expect_member 1 alive
 }
 
@@ -238,15 +260,6 @@ scenario_array_maps_filled_anew() {
 hold_snapshot() { # EDGE
 	printf 'table inet lab_array { chain in { type filter hook input priority 0; udp dport 6082 @th,88,8 7 drop\n}\n}\n' |
 		on "edge-gw-0$1" nft -f -
-}
-
-said_since_mark() { # EDGE: of readiness and announcing
-	tail -n "+$(($(<"$LAB/array.mark-$1") + 1))" "$LAB/edge-gw-0$1/lab/gwd.log" |
-		sed -n 's/^<[0-9]>\(array ready\|loopback control announced\):.*/\1/p' | paste -sd,
-}
-
-announced_since_mark() { # EDGE
-	[[ $(said_since_mark "$1") == *announced ]]
 }
 
 # One that is killed while it waits for the other's tables leaves everything, but knows nothing: the next one waits too.

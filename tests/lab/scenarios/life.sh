@@ -180,7 +180,7 @@ scenario_demo_interrupted() {
 	local demo=$LAB-demo said=$LAB/demo.log pid
 	LAB=$demo setsid env --default-signal=INT "$ROOT/tests/lab/demo" >"$said" 2>&1 &
 	pid=$!
-	within 60 grep -q "gwd on both edge gateways" "$said" || fail "the demo does not get that far: $(cat "$said")"
+	within 60 grep -q "gwd on the edge gateways" "$said" || fail "the demo does not get that far: $(cat "$said")"
 	pgrep -f "$demo" >/dev/null || fail "the demo has no processes: the test cannot fail"
 	kill -INT -- -"$pid"
 	within 60 process_dead "$pid" || fail "the demo does not end"
