@@ -4,6 +4,7 @@
 
     ask.py SOURCE LOOPBACK echo SIZE…            UDP port 7: every size comes back, byte for byte (a lost one is asked again)
     ask.py SOURCE LOOPBACK name [SOURCE_PORT]    UDP port 17: prints who answered
+    ask.py SOURCE LOOPBACK crowd COUNT           UDP port 17 from as many ports: each is answered
     ask.py SOURCE LOOPBACK refused               UDP to a closed port: the port-unreachable reaches this socket
     ask.py SOURCE LOOPBACK short-lived           UDP port 33: asks, and expects nothing (the answer dies on the way)
     ask.py SOURCE LOOPBACK web SIZE…             TCP: each size as the length of a request, then of a piece of /run/lab/big
@@ -56,6 +57,12 @@ def echo(sizes):
 
 def name(source_port="0"):
     print(answer_to(udp(17, int(source_port)), os.urandom(16))[:-17].decode())
+
+
+def crowd(count):
+    for s in [udp(17) for _ in range(int(count))]:
+        answer_to(s, os.urandom(16))
+        s.close()
 
 
 def refused():
@@ -137,6 +144,8 @@ match what:
         echo(arguments)
     case "name":
         name(*arguments)
+    case "crowd":
+        crowd(*arguments)
     case "refused":
         refused()
     case "short-lived":
