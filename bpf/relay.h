@@ -240,17 +240,22 @@ static __always_inline int relay(struct __sk_buff *skb, const struct settings *c
 
 /* ---- Asking all whose it is -------------------------------------------------------------------------------------- */
 
+#define COPY_TOO_BIG 1
+
 /*
  * A copy leaves as it stands, so its Ethernet header must be there: heartbeats keep the neighbours' addresses known, and
- * where one is not, the copy is lost like any packet may be. An uplink without Ethernet takes the header off.
+ * where one is not, the copy is lost like any packet may be. An uplink without Ethernet takes the header off. Nobody but
+ * us sees to it that `length`, the longest IP packet's, is not more than the uplink carries.
  */
-SUBPROGRAM int send_copy(struct __sk_buff *skb, const struct settings *config, __u32 gateway)
+SUBPROGRAM int send_copy(struct __sk_buff *skb, const struct settings *config, __u32 gateway, __u32 length)
 {
 	struct bpf_fib_lookup fib = {};
 	struct ethhdr ethernet = {};
 
 	if (!config || !find_route(skb, config, gateway, &fib))
 		return -1;
+	if (fib.mtu_result && length > fib.mtu_result)
+		return COPY_TOO_BIG;
 	__builtin_memcpy(ethernet.h_dest, fib.dmac, ETH_ALEN);
 	__builtin_memcpy(ethernet.h_source, fib.smac, ETH_ALEN);
 	ethernet.h_proto = bpf_htons(is_underlay_v4(config) ? ETH_P_IP : ETH_P_IPV6);
@@ -259,31 +264,39 @@ SUBPROGRAM int send_copy(struct __sk_buff *skb, const struct settings *config, _
 	return bpf_clone_redirect(skb, fib.ifindex, 0);
 }
 
-/* The packet that lies in a relay's room already goes to one more member. */
+/* The packet that lies in a relay's room already goes to one more member. `length`: of its longest segment. */
 SUBPROGRAM int ask_member(
-	struct __sk_buff *skb, const struct settings *config, __u32 to, __u32 outer, bool v4)
+	struct __sk_buff *skb, const struct settings *config, __u32 to, __u32 outer, __u32 length)
 {
-	if (!config || write_headers(skb, config, to, outer, v4))
+	bool v4;
+
+	if (!config)
 		return -1;
-	return send_copy(skb, config, RELAY_TO_GATEWAY(to));
+	v4 = is_underlay_v4(config);
+	if (write_headers(skb, config, to, outer, v4))
+		return -1;
+	return send_copy(
+		skb, config, RELAY_TO_GATEWAY(to), length + (v4 ? RELAY_OVERHEAD_V4 : RELAY_OVERHEAD_V6));
 }
 
+/* True: to some member it was too big. */
 SUBPROGRAM int ask_members(
 	struct __sk_buff *skb, const struct settings *config, const struct packet *packet, __u32 tunnel)
 {
-	__u32 outer;
-	bool v4;
+	__u32 outer, length;
+	bool too_big = false;
 
 	if (!config || !packet)
-		return -1;
-	v4 = is_underlay_v4(config);
+		return false;
 	outer = outer_of(skb, packet);
-	if (make_room(skb, v4, packet->network))
-		return -1;
+	length = segment_length(skb, packet);
+	if (make_room(skb, is_underlay_v4(config), packet->network))
+		return false;
 	for (__u32 gateway = 1; gateway < GATEWAY_NUMBERS; gateway++)
-		if (is_living(gateway))
-			ask_member(skb, config, RELAY_TO(gateway, tunnel, RELAY_ASK), outer, v4);
-	return 0;
+		if (is_living(gateway) && ask_member(skb, config, RELAY_TO(gateway, tunnel, RELAY_ASK), outer,
+						  length) == COPY_TOO_BIG)
+			too_big = true;
+	return too_big;
 }
 
 /*
@@ -293,12 +306,13 @@ SUBPROGRAM int ask_members(
 static __always_inline int relay_ask(
 	struct __sk_buff *skb, const struct settings *config, const struct packet *packet, __u16 tunnel)
 {
+	__u32 packets = skb->gso_segs ?: 1, bytes = skb->len;
+	bool too_big;
+
 	if (config->relay == RELAY_OFF)
 		return drop(skb, REASON_way_elsewhere);
-	if (segment_length(skb, packet) > config->mtu)
-		return drop(skb, REASON_too_big);
-	decide(skb, REASON_asked_members, 0);
-	ask_members(skb, config, packet, tunnel);
+	too_big = ask_members(skb, config, packet, tunnel);
+	decide_counted(skb, too_big ? REASON_too_big : REASON_asked_members, 0, packets, bytes);
 	return TC_ACT_SHOT;
 }
 

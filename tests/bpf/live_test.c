@@ -358,20 +358,29 @@ static bool streams(enum family family)
 	return whole;
 }
 
-/* Gateway 2 forgets all, the port's slice too, in the midst of a connection: it asks whose it is, and gateway 1 takes it. */
-static bool is_asked_for(enum family family)
+static void set_limits(uint16_t ports_slice, uint16_t mtu)
+{
+	scene.settings.ports_slice = ports_slice;
+	scene.settings.mtu = mtu;
+	scene_settings();
+}
+
+/*
+ * Gateway 2 forgets all, the port's slice too, in the midst of a connection: it asks whose it is, and gateway 1 takes it.
+ * A tunnel may carry more than the array has as its MTU: what the device sends then is asked for all the same.
+ */
+static bool is_asked_for(enum family family, uint16_t mtu)
 {
 	uint64_t before = scene_count(REASON_asked_members);
 	int fd = open_socket(family, SOCK_STREAM, false);
 	bool whole;
 
-	scene.settings.ports_slice = 0;
-	scene_settings();
+	set_limits(0, mtu);
 	memset(scene.flows, 0, SCENE_LINES * sizeof(*scene.flows));
-	whole = fd >= 0 && send_stream(fd) && receive_stream(fd);
+	whole = fd >= 0 && send_stream(fd);
+	set_limits(1, SCENE_MTU);
+	whole = whole && receive_stream(fd);
 	close(fd);
-	scene.settings.ports_slice = 1;
-	scene_settings();
 	return whole && scene_count(REASON_asked_members) > before;
 }
 
@@ -391,8 +400,10 @@ static void play_device(enum family underlay)
 		report(echoes(family, 5000), underlay, family, "fragments too");
 		report(echoes(family, DATAGRAM), underlay, family, "many of them");
 		report(streams(family), underlay, family, "a TCP connection carries all its bytes both ways");
-		report(is_asked_for(family), underlay, family,
+		report(is_asked_for(family, SCENE_MTU), underlay, family,
 			"one that its gateway forgot is asked for, and goes on");
+		report(is_asked_for(family, SCENE_MTU - 100), underlay, family,
+			"also when its segments are larger than the array's MTU");
 	}
 }
 
