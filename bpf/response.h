@@ -98,6 +98,15 @@ static __always_inline int send(struct __sk_buff *skb, const struct settings *co
 	return bpf_redirect(tunnel->ifindex, 0);
 }
 
+/* What our stack says in another gateway's flow is no response of the owner's, and must not make us that. */
+static __always_inline enum relay_kind kind_of(
+	const struct settings *config, const struct response *response, enum relay_kind kind)
+{
+	__u8 owner = HOME_OWNER(response->home);
+
+	return owner && owner != config->gateway ? RELAY_SURFACED : kind;
+}
+
 /* The verdict on a packet whose source is a loopback of `zone`; as `kind` it is relayed, if it is. */
 static __always_inline int respond(struct __sk_buff *skb, const struct settings *config,
 	const struct packet *packet, __u16 zone, enum relay_kind kind)
@@ -111,12 +120,12 @@ static __always_inline int respond(struct __sk_buff *skb, const struct settings 
 	if (!way.tunnel)
 		return drop(skb, way.reason);
 	if (packet->fragment == FRAGMENT_FIRST)
-		remember_fragment(
-			packet, zone, HOME_WAY(HOME(0, way.tunnel, way.gateway, way.gateway)), response.line);
+		remember_fragment(packet, zone,
+			HOME_WAY(HOME(0, way.tunnel, way.gateway, HOME_OWNER(response.home))), response.line);
 	if (response.line)
 		count_line(config, response.line - 1, DIRECTION_RESPONSE, skb->gso_segs ?: 1, packet->length);
 	clamp_mss(skb, config, packet);
-	return send(skb, config, packet, &way, kind);
+	return send(skb, config, packet, &way, kind_of(config, &response, kind));
 }
 
 #endif

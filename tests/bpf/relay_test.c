@@ -68,6 +68,15 @@ static struct outcome run_shape(
 	return scene_run(program, packet, packet_build(shape, family, true, packet), 0);
 }
 
+static struct outcome run_relay(const struct envelope *envelope, const struct shape *shape, enum family inner)
+{
+	uint8_t packet[PACKET_MAX], relay[PACKET_MAX];
+	size_t length = packet_build(shape, inner, false, packet);
+
+	return scene_run(scene.gateway->progs.uplink_ingress, relay,
+		envelope_build(envelope, packet, length, relay), 0);
+}
+
 static void a_response_of_our_stack_leaves_for_the_member_that_has_the_tunnel(void)
 {
 	EACH_COMBINATION
@@ -98,6 +107,36 @@ static void one_that_surfaced_says_so_and_has_one_hop_less(void)
 		envelope = envelope_to_member(outer, RELAY_SURFACED, 103);
 		expected.hops = 63;
 		expect_relay(&outcome, &envelope, &expected, inner);
+	}
+}
+
+/* What a process here says in a member's flow, and the flow's fragments after it. */
+static void what_is_said_in_anothers_flow_does_not_make_it_ours(void)
+{
+	struct shape fragment = response;
+
+	fragment.more_fragments = true;
+	EACH_FAMILY(inner)
+	{
+		struct envelope ours = envelope_from_member(V4, RELAY_REQUEST, 103),
+				theirs = envelope_to_member(V4, RELAY_SURFACED, 103);
+		struct shape later = {.kind = UDP, .from = LOOPBACK, .to = DEVICE, .fragment_offset = 68};
+		struct outcome outcome;
+		struct line *line;
+		unsigned count;
+
+		begin(V4);
+		only_gateway_2_leads_home();
+		run_relay(&ours, &request, inner);
+		line = scene_line(scene.flows, &count);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(line);
+		line->home = HOME(scene_now_ms(), 103, SCENE_MEMBER, SCENE_MEMBER);
+		outcome = run_shape(scene.gateway->progs.return_egress, &fragment, inner);
+		expect_relay(&outcome, &theirs, &fragment, inner);
+		CU_ASSERT_EQUAL(HOME_OWNER(line->home), SCENE_MEMBER);
+		later.payload = 40;
+		outcome = run_shape(scene.gateway->progs.return_egress, &later, inner);
+		expect_relay(&outcome, &theirs, &later, inner);
 	}
 }
 
@@ -212,15 +251,6 @@ static void a_suspect_member_is_relayed_to(void)
 }
 
 /* ---- In ------------------------------------------------------------------------------------------------------------ */
-
-static struct outcome run_relay(const struct envelope *envelope, const struct shape *shape, enum family inner)
-{
-	uint8_t packet[PACKET_MAX], relay[PACKET_MAX];
-	size_t length = packet_build(shape, inner, false, packet);
-
-	return scene_run(scene.gateway->progs.uplink_ingress, relay,
-		envelope_build(envelope, packet, length, relay), 0);
-}
 
 static void expect_inner(const struct outcome *outcome, const struct shape *shape, enum family inner,
 	const uint8_t *destination)
@@ -548,6 +578,8 @@ SCENE_TESTS("bpf relay",
 	{"a response of our stack leaves for the member that has the tunnel",
 		a_response_of_our_stack_leaves_for_the_member_that_has_the_tunnel},
 	{"one that surfaced says so and has one hop less", one_that_surfaced_says_so_and_has_one_hop_less},
+	{"what is said in another's flow does not make it ours",
+		what_is_said_in_anothers_flow_does_not_make_it_ours},
 	{"every kind of packet is vouched for", every_kind_of_packet_is_vouched_for},
 	{"a plain relay has no code", a_plain_relay_has_no_code},
 	{"what cannot be relayed is dropped and counted", what_cannot_be_relayed_is_dropped_and_counted},
