@@ -54,7 +54,7 @@ struct line {
 	__u64 tag; /* 56 bits of the hash, 8 bits of enum line_state */
 	struct line_key key;
 	__u64 home;  /* HOME_*: the way home, the owner, when last seen */
-	__u64 stamp; /* ns of CLOCK_REALTIME of the last change; while TCP is half-open: 0 or STAMP_* */
+	__u64 stamp; /* ns of CLOCK_REALTIME of the last change; while TCP is half-open: that, or STAMP_* */
 };
 
 #define TAG_STATE(tag)     ((__u8)(tag))
@@ -73,13 +73,19 @@ struct line {
 #define HOME_OWNER(home)   ((__u8)(home))
 
 /*
- * The stamp while TCP is half-open: once our SYN or SYN-ACK was seen, what the device must acknowledge; of a flow that
- * nobody owns yet, when the members were asked first. Neither is a time of the last fifty years, which is STAMP_TIMES
- * at least.
+ * The stamp of what is no more than half-open. Wanted: what the device must acknowledge, once our SYN or SYN-ACK was
+ * seen, and before it the lowest 31 bits of the time that stood there, in units and rounded up (table.h reads it). Asked:
+ * nobody owns the flow yet, and when the members were asked, first or again. A time is STAMP_TIMES at least.
  */
-#define STAMP_WANTED(acknowledgement) (1ULL << 32 | (__u32)(acknowledgement))
-#define STAMP_ASKED(ms)               (2ULL << 32 | (__u32)(ms))
-#define STAMP_TIMES                   (1ULL << 34)
+#define STAMP_UNIT_SHIFT 24 /* 17 ms; 31 bits of them are more than a year */
+#define STAMP_WANTED(time, acknowledgement) \
+	(1ULL << 63 | ((((time) >> STAMP_UNIT_SHIFT) + 1) << 32) | (__u32)(acknowledgement))
+#define STAMP_IS_WANTED(stamp) ((stamp) >> 63)
+#define STAMP_ASKED(ms)        (2ULL << 32 | (__u32)(ms))
+#define STAMP_ASKED_AGAIN(ms)  (3ULL << 32 | (__u32)(ms))
+#define STAMP_IS_ASKED(stamp)  ((stamp) >> 33 == 1)
+#define STAMP_TIMES            (1ULL << 34)
+#define STAMP_IS_TIME(stamp)   ((stamp) >= STAMP_TIMES && !STAMP_IS_WANTED(stamp))
 
 /* Cold counters, beside the line of the same index. */
 struct line_counters {

@@ -126,8 +126,8 @@ static __always_inline bool acknowledges(
 {
 	if (!(packet->tcp_flags & TCP_ACK))
 		return false;
-	if (stamp)
-		return stamp == STAMP_WANTED(packet->acknowledgement);
+	if (STAMP_IS_WANTED(stamp))
+		return (__u32)stamp == packet->acknowledgement;
 	return ours && is_connection(socket_state(skb, packet));
 }
 
@@ -137,8 +137,8 @@ static __always_inline bool advance(struct finding *found, enum line_state state
 	return TAG_STATE(found->tag) != state && line_become(found, state);
 }
 
-static __always_inline bool advance_by_request(
-	struct __sk_buff *skb, struct finding *found, const struct packet *packet, bool ours)
+static __always_inline bool advance_by_request(struct __sk_buff *skb, const struct table *table,
+	struct finding *found, const struct packet *packet, bool ours)
 {
 	__u8 state = TAG_STATE(found->tag);
 
@@ -148,7 +148,7 @@ static __always_inline bool advance_by_request(
 		return advance(found, LINE_CLOSING);
 	if (opens(packet)) {
 		if (state == LINE_CLOSING)
-			line_reopen(found);
+			line_reopen(found, realtime_of(table->now_ns));
 		return false;
 	}
 	return state == LINE_HALF_OPEN && acknowledges(skb, packet, peek(&found->line->stamp), ours) &&
@@ -157,7 +157,7 @@ static __always_inline bool advance_by_request(
 
 /* `vouched`: another gateway says that it has the flow, so what is no handshake shows that there is a connection. */
 static __always_inline bool advance_by_response(
-	struct finding *found, const struct packet *packet, bool vouched)
+	const struct table *table, struct finding *found, const struct packet *packet, bool vouched)
 {
 	__u8 state = TAG_STATE(found->tag);
 
@@ -166,10 +166,12 @@ static __always_inline bool advance_by_response(
 	if (closes(packet))
 		return advance(found, LINE_CLOSING);
 	if (packet->tcp_flags & TCP_SYN) {
+		__u64 now = realtime_of(table->now_ns);
+
 		if (state == LINE_CLOSING && opens(packet))
-			line_reopen(found);
+			line_reopen(found, now);
 		if (TAG_STATE(found->tag) == LINE_HALF_OPEN)
-			line_want(found, packet->sequence + 1);
+			line_want(found, now, packet->sequence + 1);
 		return false;
 	}
 	return vouched && state == LINE_HALF_OPEN && advance(found, LINE_ESTABLISHED);
@@ -220,11 +222,9 @@ SUBPROGRAM int insert_line(
 /* What a line's home word says with another owner. */
 #define WAY_OF_OWNER(way, owner) (((way) & ~0xffU) | (owner))
 
-static __always_inline __u64 first_stamp(__u64 now_ns, __u8 state, __u8 protocol, __u8 owner)
+static __always_inline __u64 first_stamp(__u64 now_ns, __u8 owner)
 {
-	if (!owner)
-		return STAMP_ASKED(now_ns / 1000000);
-	return is_unproved(state, protocol) ? 0 : realtime_of(now_ns);
+	return owner ? realtime_of(now_ns) : STAMP_ASKED(now_ns / 1000000);
 }
 
 /* The owner of a flow with a line, as of this packet. */
@@ -246,12 +246,12 @@ static __always_inline __u8 owner_of_known(struct __sk_buff *skb, const struct t
 }
 
 /* Somebody owns the flow at last: its members are not asked any more, and its stamp is that of any half-open line. */
-static __always_inline void end_asking(const struct finding *found)
+static __always_inline void end_asking(const struct table *table, const struct finding *found)
 {
 	__u64 stamp = peek(&found->line->stamp);
 
 	if (stamp >> 32 == STAMP_ASKED(0) >> 32)
-		swap_word(&found->line->stamp, stamp, 0);
+		swap_word(&found->line->stamp, stamp, realtime_of(table->now_ns));
 }
 
 /* The device was last seen by `way`, and its newest flow is the way's owner's; 0: it has none that is news. */
@@ -300,9 +300,9 @@ static __always_inline int note_request(struct __sk_buff *skb, const struct sett
 	owner = HOME_OWNER(way) ?: owner_of_known(skb, &table, packet, &found);
 	changed = line_touch(&table, &found, WAY_OF_OWNER(way, owner));
 	if (!before && owner)
-		end_asking(&found);
+		end_asking(&table, &found);
 	if (owner)
-		changed |= advance_by_request(skb, &found, packet, owner == config->gateway);
+		changed |= advance_by_request(skb, &table, &found, packet, owner == config->gateway);
 	if (changed && owner)
 		note_change(&table, &found, packet->protocol, HOME_GATEWAY(way) == config->gateway);
 	count_line(config, found.index, DIRECTION_REQUEST, skb->gso_segs ?: 1, packet->length);
@@ -353,7 +353,7 @@ SUBPROGRAM int learn_new_flow(struct __sk_buff *skb, const struct settings *conf
 	state = is_connection(socket) ? LINE_ESTABLISHED : LINE_HALF_OPEN;
 	key_of_request(&key, packet, zone);
 	line = insert_line(config, &key, HOME(now_ns / 1000000, 0, 0, 0) | WAY_OF_OWNER(way, owner),
-		first_stamp(now_ns, state, packet->protocol, owner), NEW_FLOW(state));
+		first_stamp(now_ns, owner), NEW_FLOW(state));
 	if (line <= 0)
 		return line == LINE_REFUSED ? owner | FLOW_REFUSED : owner;
 	reset_line_counters(config, line - 1);
@@ -431,6 +431,16 @@ static __always_inline void learn_relayed(struct __sk_buff *skb, const struct se
 
 /* ---- Questions of members ------------------------------------------------------------------------------ */
 
+/*
+ * A line that says that a flow is ours is right, unless it is of a half-open connection that our stack has not answered:
+ * that may be one that we took since nobody said that it had it, and one answer may have been lost.
+ */
+static __always_inline bool is_ours_for_sure(const struct finding *found, const struct packet *packet)
+{
+	return !is_unproved(TAG_STATE(found->tag), packet->protocol) ||
+	       STAMP_IS_WANTED(peek(&found->line->stamp));
+}
+
 SUBPROGRAM int is_our_flow(
 	struct __sk_buff *skb, const struct settings *config, const struct packet *packet, __u16 zone)
 {
@@ -441,7 +451,7 @@ SUBPROGRAM int is_our_flow(
 		return false;
 	key_of_request(&key, packet, zone);
 	if (find_flow(config, &key, bpf_ktime_get_coarse_ns(), &found) &&
-		HOME_OWNER(found.home) == config->gateway)
+		HOME_OWNER(found.home) == config->gateway && is_ours_for_sure(&found, packet))
 		return true;
 	return packet->protocol == IPPROTO_TCP && is_at_home(socket_state(skb, packet));
 }
@@ -508,7 +518,9 @@ SUBPROGRAM int learn_opened(
 
 	if (!config || !packet || !key || config->relay == RELAY_OFF || !opens_to_device(packet))
 		return 0;
-	stamp = packet->protocol == IPPROTO_TCP ? STAMP_WANTED(packet->sequence + 1) : realtime_of(now_ns);
+	stamp = realtime_of(now_ns);
+	if (packet->protocol == IPPROTO_TCP)
+		stamp = STAMP_WANTED(stamp, packet->sequence + 1);
 	line = insert_line(config, key, HOME(now_ns / 1000000, 0, config->gateway, config->gateway), stamp,
 		NEW_FLOW(LINE_HALF_OPEN));
 	if (line <= 0)
@@ -538,9 +550,9 @@ static __always_inline bool learn_response(const struct settings *config, const 
 	owner = writer ?: before;
 	changed = line_touch(&table, found, WAY_OF_OWNER(HOME_WAY(found->home), owner));
 	if (!before && owner)
-		end_asking(found);
+		end_asking(&table, found);
 	if (owner)
-		changed |= advance_by_response(found, packet, writer && writer != config->gateway);
+		changed |= advance_by_response(&table, found, packet, writer && writer != config->gateway);
 	if (changed)
 		note_change(&table, found, packet->protocol, true);
 	return true;

@@ -37,13 +37,15 @@
  *    line, in the same state, just when another is claiming that line, loses it; its next packet gets one.
  *
  * A record of another gateway is merged by gwd, by the rule that every gateway of the array follows: the newest
- * stamp wins, of two the same the higher gateway of the way home. A half-open TCP line's stamp is no time, and it
- * yields to any record: nobody here has proved anything of the flow yet. If a time stands there still, since the
- * line was just reopened or somebody stamped it late, it is of the connection before, and so is a record that is no
- * newer. Home, state and stamp are changed in this order, each by one compare-and-swap from what was judged, so a
+ * stamp wins, of two the same the higher gateway of the way home. A TCP line that is half-open has the stamp of its SYN,
+ * also behind what the device must acknowledge (abi.h); nobody here has proved anything of the flow yet, so it yields to
+ * any record that is newer, but what is not is of the connection before. Only a line that nobody owns yields to all.
+ * Home, state and stamp are changed in this order, each by one compare-and-swap from what was judged, so a
  * packet that comes in between finds a line that serves its flow by the old way or the new one; when a swap is lost
  * to a packet, all is judged again. One that changes the way between judgement and stamp may lose to the record:
  * the flow's next packet repeats it.
+ * Whoever writes a stamp swaps it for a later one, so however late a writer is, no line's time goes back. One that comes
+ * too late to say what the device must acknowledge, since the line is half-open no more, stamps it once again.
  * gwd inserts as programs do, but it can die with a claim in its hand, as a program cannot: a claim that stands for
  * seconds is nobody's, and gwd's sweep buries it.
  *
@@ -356,16 +358,35 @@ static __always_inline bool line_touch(const struct table *table, struct finding
 	return other;
 }
 
+/* The time in a stamp, and that is the stamp, but for one that is wanted: that one's is within half a year of `about`. */
+static __always_inline __u64 stamp_time(__u64 stamp, __u64 about)
+{
+	__u64 units = about >> STAMP_UNIT_SHIFT;
+
+	if (!STAMP_IS_WANTED(stamp))
+		return stamp;
+	units += (__s32)(((__u32)(stamp >> 32) - (__u32)units) << 1) >> 1;
+	return units << STAMP_UNIT_SHIFT;
+}
+
+/* The stamp of a change made now: later than the one that stands there. */
+static __always_inline __u64 stamp_after(__u64 stamp, __u64 now)
+{
+	__u64 old = stamp_time(stamp, now);
+
+	return old < now ? now : old + 1;
+}
+
 /*
- * The stamp of a change made now: the newest that the line has had. A swap lost to another change is none: that one's
- * stamp is as new. One lost to a late line_want() is tried again, and there is one such at most.
+ * A swap lost to another change is none: that one's stamp is as new. One lost to a late line_want() is tried again, and
+ * whoever wants even later sees to it himself.
  */
 static __always_inline void line_stamp(struct line *line, __u64 now)
 {
 	for (int i = 0; i < 2; i++) {
 		__u64 old = peek(&line->stamp);
 
-		if (swap_word(&line->stamp, old, old < now ? now : old + 1))
+		if (swap_word(&line->stamp, old, stamp_after(old, now)))
 			return;
 	}
 }
@@ -381,22 +402,31 @@ static __always_inline bool line_become(struct finding *found, enum line_state s
 	return true;
 }
 
-/* A closing line of TCP serves another connection: what stands in it then is no time. */
-static __always_inline void line_reopen(struct finding *found)
+/* A closing line of TCP serves another connection, as of now. What its SYN-ACK wants is not written over. */
+static __always_inline void line_reopen(struct finding *found, __u64 now)
 {
 	__u64 stamp = peek(&found->line->stamp);
 
 	if (line_become(found, LINE_HALF_OPEN))
-		swap_word(&found->line->stamp, stamp, 0);
+		swap_word(&found->line->stamp, stamp, stamp_after(stamp, now));
 }
 
-/* What the device must acknowledge. Behind a tag that is half-open still stands no time, and one that comes stays. */
-static __always_inline void line_want(struct finding *found, __u32 acknowledgement)
+/* The stamp with what the device must acknowledge: the time in it stays. */
+static __always_inline __u64 wanted_of(__u64 stamp, __u64 now, __u32 acknowledgement)
+{
+	if (STAMP_IS_WANTED(stamp))
+		return (stamp & ~(__u64)~0U) | acknowledgement;
+	return STAMP_WANTED(stamp < STAMP_TIMES ? now : stamp, acknowledgement);
+}
+
+static __always_inline void line_want(struct finding *found, __u64 now, __u32 acknowledgement)
 {
 	__u64 stamp = peek(&found->line->stamp);
 
-	if (peek(&found->line->tag) == found->tag)
-		swap_word(&found->line->stamp, stamp, STAMP_WANTED(acknowledgement));
+	if (peek(&found->line->tag) == found->tag &&
+		swap_word(&found->line->stamp, stamp, wanted_of(stamp, now, acknowledgement)) &&
+		peek(&found->line->tag) != found->tag)
+		line_stamp(found->line, now);
 }
 
 /* ---- Merging what another gateway says ----------------------------------------------------------------------- */
@@ -410,7 +440,7 @@ enum merged {
 	MERGE_REFUSED,  /* the flow has no line, and none was to be had */
 };
 
-/* In this state the stamp is no time. */
+/* In this state the stamp is of no change that was told. */
 static __always_inline bool is_unproved(__u8 state, __u8 protocol)
 {
 	enum { NUMBER_TCP = 6 }; /* as in abi.h */
@@ -433,39 +463,35 @@ static __always_inline bool swap_if_other(__u64 *word, __u64 old, __u64 new)
 static __always_inline enum merged line_merge(
 	const struct table *table, struct finding *found, __u8 protocol, __u8 state, __u64 home, __u64 stamp)
 {
-	__u64 *stamped = &found->line->stamp, old = peek(stamped);
+	__u64 *stamped = &found->line->stamp, old = peek(stamped), since = stamp_time(old, stamp);
 	bool unproved = is_unproved(TAG_STATE(found->tag), protocol);
 	__u64 seen = later_home(found->home, home, table_now(table)) & ~(__u64)~0U;
 
 	if (!unproved && stamp == old && HOME_WAY(home) == HOME_WAY(found->home))
 		return swap_if_other(&found->line->home, found->home, seen | HOME_WAY(home)) ? MERGE_KNOWN
 											     : MERGE_RIVALLED;
-	if (unproved && old >= STAMP_TIMES && stamp <= old && !is_unproved(state, protocol))
-		return MERGE_KNOWN; /* of the connection before */
-	if (!unproved && (stamp == old ? HOME_GATEWAY(home) <= HOME_GATEWAY(found->home) : stamp < old))
+	if (stamp < since)
+		return MERGE_KNOWN;
+	if (stamp == since && (unproved || HOME_GATEWAY(home) <= HOME_GATEWAY(found->home)))
 		return MERGE_KNOWN;
 	if (!swap_if_other(&found->line->home, found->home, seen | HOME_WAY(home)))
 		return MERGE_RIVALLED;
 	if (state != TAG_STATE(found->tag) && !line_become(found, state))
 		return MERGE_RIVALLED;
-	if (!is_unproved(state, protocol) && !swap_if_other(stamped, old, stamp))
-		return MERGE_RIVALLED;
-	return MERGED;
+	return swap_if_other(stamped, old, stamp) ? MERGED : MERGE_RIVALLED;
 }
 
 /*
- * What another gateway says of a flow or device: its state, which must be one of a line in service; its way home, owner
- * and when it was last seen, in a home word by our clock; and its stamp.
+ * What another gateway says of a flow or device: its state, established or closing, since what is half-open nobody tells;
+ * its way home, owner and when it was last seen, in a home word by our clock; and its stamp.
  */
 static __always_inline enum merged table_merge(const struct table *table, const struct line_key *key,
 	__u64 hash, __u8 state, __u64 home, __u64 stamp)
 {
 	enum merged merged = MERGE_RIVALLED;
 
-	if (expired(table, TAG(hash, state), home, key->protocol))
+	if (state == LINE_HALF_OPEN || expired(table, TAG(hash, state), home, key->protocol))
 		return MERGE_KNOWN;
-	if (is_unproved(state, key->protocol))
-		stamp = 0;
 	for (int i = 0; i < MERGE_ATTEMPTS && merged == MERGE_RIVALLED; i++) {
 		struct finding found = {};
 

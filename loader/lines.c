@@ -6,11 +6,13 @@ uint64_t lines_count(const struct lines *lines)
 	return (uint64_t)lines->flows->count + lines->devices->count;
 }
 
+/* Not one that was proved this moment and is not stamped yet: whoever does that says so afterwards. */
 static bool is_told(const struct line *line, const struct settings *settings, uint32_t idle_ms)
 {
 	uint8_t state = TAG_STATE(line->tag);
 
 	return (state == LINE_ESTABLISHED || state == LINE_CLOSING) && HOME_GATEWAY(line->home) != 0 &&
+	       !STAMP_IS_WANTED(line->stamp) &&
 	       idle_ms <= line_lifetime_ms(settings, state, line->key.protocol);
 }
 

@@ -11,7 +11,7 @@
  *    and no line became free again;
  *  - who changed a state changed it in a line of its own flow;
  *
- *  - of a flow that is proved the stamp never goes back;
+ *  - a line's time never goes back while it is in service, whoever stamps it;
  *
  * and when all are done no claim is left, every stamp that should be a time is one, the next packet of any flow is not
  * refused because of a rival, and a newer record of another gateway is what stands there in the end.
@@ -48,7 +48,6 @@ static const struct settings settings = {.flow_mask = LINES - 1,
 static struct line lines[LINES], before[LINES];
 static struct flow_table flows = {lines, NULL, LINES};
 static unsigned turns, published[LINES]; /* in which turn a line's flow got it */
-static bool merging;                     /* gwd has merged a record in this run */
 static uint64_t now_ns;
 
 struct cpu {
@@ -104,8 +103,7 @@ static enum inserted request(unsigned number, uint16_t tunnel, enum line_state f
 	}
 	found.tag = first;
 	found.home = HOME(table_now(&in), tunnel, 1, 1);
-	return table_insert(
-		&in, &key, hash_by(number), is_unproved(first, key.protocol) ? 0 : now_ns, &found);
+	return table_insert(&in, &key, hash_by(number), now_ns, &found);
 }
 
 static void advance(unsigned number, enum line_state state)
@@ -117,7 +115,7 @@ static void advance(unsigned number, enum line_state state)
 	if (!table_find(&in, &key, hash_by(number), &found))
 		return;
 	if (is_unproved(state, key.protocol))
-		line_reopen(&found);
+		line_reopen(&found, now_ns);
 	else if (line_become(&found, state))
 		line_stamp(found.line, now_ns);
 }
@@ -129,7 +127,6 @@ static enum merged merge(unsigned number, enum line_state state, uint8_t how)
 	struct table in = table();
 	uint64_t home = HOME(table_now(&in), 201 + how % 3, 2, 2);
 
-	merging = true;
 	return table_merge(&in, &key, hash_by(number), state, home, now_ns + how % 5 - 2);
 }
 
@@ -141,7 +138,7 @@ static void want(unsigned number, uint32_t acknowledgement)
 
 	if (is_unproved(LINE_HALF_OPEN, key.protocol) && table_find(&in, &key, hash_by(number), &found) &&
 		TAG_STATE(found.tag) == LINE_HALF_OPEN)
-		line_want(&found, acknowledgement);
+		line_want(&found, now_ns, acknowledgement);
 }
 
 /* As the sweep and a flush do: what has expired is not flushed, and not buried before its grace is over. */
@@ -242,16 +239,12 @@ static bool is_proved(const struct line *line)
 	return IN_SERVICE(line->tag) && !is_unproved(TAG_STATE(line->tag), line->key.protocol);
 }
 
-/*
- * A proved flow's stamp is never less than it was; it is a time once whoever proved it is done. Not yet held where records
- * are merged at the same time: a writer that is late may put back an older time.
- */
 static void check_stamp(int index)
 {
 	const struct line *is = &lines[index], *was = &before[index];
 
-	if (!merging && is_proved(is) && is_proved(was) && TAG_HASH(is->tag) == TAG_HASH(was->tag))
-		MUST(is->stamp >= was->stamp || was->stamp < STAMP_TIMES);
+	if (IN_SERVICE(is->tag) && IN_SERVICE(was->tag) && TAG_HASH(is->tag) == TAG_HASH(was->tag))
+		MUST(stamp_time(is->stamp, now_ns) >= stamp_time(was->stamp, now_ns));
 }
 
 /* After a turn of `cpu`. */
@@ -289,7 +282,7 @@ static void finish_all(void)
 			turn(&cpus[i]);
 	for (int i = 0; i < LINES; i++) {
 		MUST(TAG_STATE(lines[i].tag) != LINE_CLAIMED);
-		MUST(merging || !is_proved(&lines[i]) || lines[i].stamp >= STAMP_TIMES);
+		MUST(!is_proved(&lines[i]) || STAMP_IS_TIME(lines[i].stamp));
 	}
 }
 
@@ -332,7 +325,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		make_cpus();
 	memset(lines, 0, sizeof(lines));
 	memset(published, 0, sizeof(published));
-	merging = false;
 	turns = 0;
 	now_ns = 1ULL << 40;
 	while (input.size > 0)

@@ -42,6 +42,7 @@ static struct known {
 	uint32_t index;
 	enum line_state state;
 	uint64_t home;
+	uint64_t since; /* the time in its stamp, when that says what is wanted too */
 } known[KEYS];
 
 static struct line_key key_of(unsigned number)
@@ -276,6 +277,11 @@ static void request(unsigned number, uint16_t tunnel, enum line_state first)
 	changed_line();
 }
 
+static bool is_no_time(unsigned number, enum line_state state)
+{
+	return state == LINE_HALF_OPEN && key_of(number).protocol == 6;
+}
+
 /*
  * Another CPU found the line a while ago and changes its state now; a line that serves another flow it must not
  * change.
@@ -306,6 +312,20 @@ static void advance(unsigned number, enum line_state state)
 		become(number, found, state);
 }
 
+/* Our SYN-ACK was seen: the time of the SYN stays, behind what that wants. */
+static void want(unsigned number, uint32_t acknowledgement)
+{
+	struct finding found = {0};
+
+	if (!find(number, &found) || !is_no_time(number, TAG_STATE(found.tag)))
+		return;
+	if (STAMP_IS_TIME(found.line->stamp))
+		known[number].since = found.line->stamp;
+	line_want(&found, now_ns, acknowledgement);
+	MUST(STAMP_IS_WANTED(found.line->stamp) && (uint32_t)found.line->stamp == acknowledgement);
+	changed_line();
+}
+
 static void hold(unsigned number)
 {
 	if (number != KEYS - 1 && number != LINES - 1 &&
@@ -324,19 +344,14 @@ static void advance_held(enum line_state state)
 
 /* ---- Records of another gateway ---------------------------------------------------------------------------------- */
 
-static bool is_no_time(unsigned number, enum line_state state)
-{
-	return state == LINE_HALF_OPEN && key_of(number).protocol == 6;
-}
-
 /* The rule, said once more: table.h, in the words of its essay. */
-static bool record_wins(unsigned number, enum line_state state, uint64_t home, uint64_t stamp)
+static bool record_wins(unsigned number, uint64_t home, uint64_t stamp)
 {
 	const struct line *line = &before[known[number].index];
 
-	if (is_no_time(number, known[number].state))
-		return is_no_time(number, state) || line->stamp < STAMP_TIMES || stamp > line->stamp;
-	if (stamp != line->stamp)
+	if (STAMP_IS_WANTED(line->stamp))
+		return stamp > ((known[number].since >> STAMP_UNIT_SHIFT) + 1) << STAMP_UNIT_SHIFT;
+	if (is_no_time(number, known[number].state) || stamp != line->stamp)
 		return stamp > line->stamp;
 	return HOME_GATEWAY(home) > HOME_GATEWAY(line->home);
 }
@@ -347,7 +362,7 @@ static void note_merge(
 	struct known *is = &known[number];
 	uint64_t old_stamp = before[is->index].stamp;
 	uint32_t seen = idle_of(home) < idle_of(is->home) ? HOME_SEEN(home) : HOME_SEEN(is->home);
-	bool wins = record_wins(number, state, home, stamp);
+	bool wins = record_wins(number, home, stamp);
 	bool same = !wins && !is_no_time(number, is->state) && stamp == old_stamp &&
 		    (uint32_t)home == (uint32_t)is->home;
 
@@ -357,7 +372,7 @@ static void note_merge(
 		is->home = (uint64_t)seen << 32 | (uint32_t)home;
 	if (wins)
 		is->state = state;
-	MUST(lines[is->index].stamp == (wins && !is_no_time(number, state) ? stamp : old_stamp));
+	MUST(lines[is->index].stamp == (wins ? stamp : old_stamp));
 }
 
 /* A record as old as `ago` says; its stamp is as old, or next to that of the line that it meets. */
@@ -370,16 +385,14 @@ static void merge(unsigned number, enum line_state state, uint8_t ago, uint8_t s
 	bool too_old = ago * 100U > line_lifetime_ms(&settings, state, key.protocol);
 	enum merged merged;
 
-	if (is_no_time(number, state))
-		stamp = stamped; /* whatever it says, it is no time */
-	else if (known[number].has_line && stamped % 4)
+	if (known[number].has_line && stamped % 4)
 		stamp = lines[known[number].index].stamp + stamped % 4 - 2;
 	merged = table_merge(&in, &key, hash_by(number), state, home, stamp);
 	MUST(merged != MERGE_RIVALLED); /* nobody else is here */
-	if (too_old) {
+	if (too_old || state == LINE_HALF_OPEN) {
 		MUST(merged == MERGE_KNOWN && changed_line() == CHANGE_NONE);
 	} else if (is_alive(number)) {
-		note_merge(number, merged, state, home, is_no_time(number, state) ? 0 : stamp);
+		note_merge(number, merged, state, home, stamp);
 	} else {
 		known[number].has_line = false;
 		MUST(merged == MERGED || merged == MERGE_REFUSED);
@@ -451,7 +464,7 @@ static void step(struct input *input)
 	unsigned number = argument % KEYS;
 	uint16_t tunnel = 101 + argument / KEYS;
 
-	switch (what % 9) {
+	switch (what % 10) {
 	case 0:
 		return wait_for(argument);
 	case 1:
@@ -460,14 +473,16 @@ static void step(struct input *input)
 		return request(number, tunnel, LINE_ESTABLISHED);
 	case 3:
 	case 4:
-		return advance(number, states[what / 9 % 4]);
+		return advance(number, states[what / 10 % 4]);
 	case 5:
 		return hold(number);
 	case 6:
 		return advance_held(states[argument % 4]);
 	case 7:
-		return merge(number, states[what / 9 % 4], take_byte(input), take_byte(input),
+		return merge(number, states[what / 10 % 4], take_byte(input), take_byte(input),
 			1 + argument / KEYS);
+	case 8:
+		return want(number, take_byte(input));
 	default:
 		return argument % 4 ? sweep() : flush(tunnel);
 	}

@@ -152,21 +152,59 @@ static void takes_nothing_that_is_dead_by_now(void)
 	CU_ASSERT_EQUAL(find(2, &line), 0);
 }
 
-/* Its stamp may be anything: a sequence number. */
-static void a_half_open_line_yields(void)
+#define SYN_TIME (1700000000ULL * 1000000000 + 123456789)
+#define UNIT     (1ULL << STAMP_UNIT_SHIFT)
+
+/* The line of a connection whose SYN came in here, and whatever its stamp says of it. */
+static void half_open(uint64_t stamp)
 {
 	struct line line;
 
 	clear();
-	merge(record(1, LINE_HALF_OPEN, HOME(NOW, 101, OURS, OURS), 0));
+	merge(record(1, LINE_ESTABLISHED, HOME(NOW, 101, OURS, OURS), 1));
 	find(1, &line);
 	for (uint32_t i = 0; i < table.count; i++)
-		if (lines[i].tag == line.tag)
-			lines[i].stamp = STAMP_WANTED(~0U);
-	CU_ASSERT_EQUAL(merge(record(1, LINE_ESTABLISHED, HOME(NOW, 102, THEIRS, THEIRS), 5)), FLOW_MERGED);
+		if (lines[i].tag == line.tag) {
+			lines[i].tag = TAG(TAG_HASH(line.tag), LINE_HALF_OPEN);
+			lines[i].stamp = stamp;
+		}
+}
+
+static void expect_half_open_after(uint64_t stamp, uint64_t told, enum flow_merged merged)
+{
+	struct line line;
+
+	half_open(stamp);
+	CU_ASSERT_EQUAL(merge(record(1, LINE_CLOSING, HOME(NOW, 102, THEIRS, THEIRS), told)), merged);
 	CU_ASSERT_EQUAL_FATAL(find(1, &line), 1);
-	CU_ASSERT_EQUAL(TAG_STATE(line.tag), LINE_ESTABLISHED);
-	CU_ASSERT_EQUAL(line.stamp, 5);
+	CU_ASSERT_EQUAL(TAG_STATE(line.tag), merged == FLOW_MERGED ? LINE_CLOSING : LINE_HALF_OPEN);
+	CU_ASSERT_EQUAL(HOME_OWNER(line.home), merged == FLOW_MERGED ? THEIRS : OURS);
+	CU_ASSERT_EQUAL(line.stamp, merged == FLOW_MERGED ? told : stamp);
+}
+
+/* What is no newer than the SYN is of the connection before, also once our SYN-ACK was seen. */
+static void a_half_open_line_yields_to_what_is_newer(void)
+{
+	const uint64_t wanted = STAMP_WANTED(SYN_TIME, ~0U), hour = 3600ULL * 1000000000;
+
+	expect_half_open_after(SYN_TIME, SYN_TIME - hour, FLOW_KNOWN);
+	expect_half_open_after(SYN_TIME, SYN_TIME, FLOW_KNOWN);
+	expect_half_open_after(SYN_TIME, SYN_TIME + 1, FLOW_MERGED);
+	expect_half_open_after(wanted, SYN_TIME - hour, FLOW_KNOWN);
+	expect_half_open_after(wanted, SYN_TIME, FLOW_KNOWN);
+	expect_half_open_after(wanted, SYN_TIME + UNIT, FLOW_MERGED);
+	expect_half_open_after(wanted, SYN_TIME + hour, FLOW_MERGED);
+	expect_half_open_after(STAMP_ASKED(NOW), SYN_TIME - hour, FLOW_MERGED);
+	expect_half_open_after(STAMP_ASKED_AGAIN(NOW), SYN_TIME - hour, FLOW_MERGED);
+}
+
+static void nobody_tells_what_is_half_open(void)
+{
+	struct line line;
+
+	clear();
+	CU_ASSERT_EQUAL(merge(record(1, LINE_HALF_OPEN, HOME(NOW, 102, THEIRS, THEIRS), 77)), FLOW_KNOWN);
+	CU_ASSERT_EQUAL(find(1, &line), 0);
 }
 
 static void is_refused_by_a_full_table(void)
@@ -253,7 +291,8 @@ UNIT_TESTS("flow merge", {"makes a line", makes_a_line}, {"the newest stamp wins
 	{"a refresh keeps a line alive, and changes nothing", a_refresh_keeps_it_alive},
 	{"a line that expired is retired by its successor", a_line_that_expired_is_retired_by_its_successor},
 	{"takes nothing that is dead by now", takes_nothing_that_is_dead_by_now},
-	{"a half-open line yields, whatever its stamp", a_half_open_line_yields},
+	{"a half-open line yields to what is newer", a_half_open_line_yields_to_what_is_newer},
+	{"nobody tells what is half-open", nobody_tells_what_is_half_open},
 	{"is refused by a full table", is_refused_by_a_full_table},
 	{"is refused without a table", is_refused_without_a_table},
 	{"goes on when the clock wraps", goes_on_when_the_clock_wraps},
