@@ -475,23 +475,22 @@ SUBPROGRAM int tell_taken(const struct settings *config, const struct packet *pa
 }
 
 /*
- * Who has an ICMP error about `quoted`, a response: whoever owns its flow, or opened it, if it has no line here. An owner
- * that is gone needs no error.
+ * Who has an ICMP error about a response of the flow `key`: whoever owns it, or opened it, if it has no line here; about
+ * a later fragment, whose key has no ports, whoever has the device's newest flow. An owner that is gone needs no error.
  */
-static __always_inline __u8 owner_of_quoted(
-	const struct settings *config, const struct packet *quoted, __u16 zone)
+static __always_inline __u8 owner_of_error(
+	const struct settings *config, const struct line_key *key, bool later_fragment)
 {
+	__u64 now_ns = bpf_ktime_get_coarse_ns();
 	struct finding found = {};
-	struct line_key key;
+	bool known;
 	__u8 owner;
 
 	if (config->relay == RELAY_OFF)
 		return config->gateway;
-	key_of_response(&key, quoted, zone);
-	if (find_flow(config, &key, bpf_ktime_get_coarse_ns(), &found))
-		owner = HOME_OWNER(found.home);
-	else
-		owner = owner_of_port(config, key.destination_port);
+	known = later_fragment ? find_device(config, key->source, key->zone, now_ns, &found)
+			       : find_flow(config, key, now_ns, &found);
+	owner = known ? HOME_OWNER(found.home) : owner_of_port(config, key->destination_port);
 	return is_living(owner) ? owner : config->gateway;
 }
 

@@ -49,6 +49,7 @@ SUBPROGRAM int judge_error(
 {
 	const struct tunnel_entry *tunnel = tunnel_by_number(number);
 	struct packet quoted = {};
+	struct line_key key;
 	enum parsed parsed;
 	enum reason reason;
 
@@ -60,7 +61,8 @@ SUBPROGRAM int judge_error(
 	reason = admit(tunnel, number, packet, &quoted);
 	if (reason != REASON_passed_icmp_error)
 		return reason;
-	return reason | owner_of_quoted(config, &quoted, tunnel->zone) << 16;
+	key_of_response(&key, &quoted, tunnel->zone);
+	return reason | owner_of_error(config, &key, quoted.fragment == FRAGMENT_LATER) << 16;
 }
 
 /* What was admitted and is more than the link's own business. */

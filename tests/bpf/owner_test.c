@@ -545,6 +545,30 @@ static void an_error_goes_to_the_owner_of_what_it_quotes(void)
 	}
 }
 
+/* Of the response's ports nothing is quoted: whoever has the device's newest flow gets it. */
+static void an_error_about_a_later_fragment_goes_by_its_device(void)
+{
+	static const struct shape quoted = {.kind = UDP,
+		.from = LOOPBACK,
+		.to = DEVICE,
+		.from_port = 5060,
+		.to_port = 40000,
+		.payload = 30,
+		.fragment_offset = 800,
+		.fragment_id = 7};
+	static const struct shape error = {
+		.kind = TOO_BIG, .from = STRANGER, .to = LOOPBACK, .quotes = &quoted};
+
+	for (enum family family = V4; family <= V6; family += 2) {
+		begin(&established_ours, &datagram, family);
+		CU_ASSERT_EQUAL(run_tunnel(&error, family).reason, REASON_passed_icmp_error);
+		only_device()->home = HOME(scene_now_ms(), 101, 1, SCENE_MEMBER);
+		CU_ASSERT_EQUAL(run_tunnel(&error, family).reason, RELAYED);
+		scene_member_state(SCENE_MEMBER, MEMBER_DEAD);
+		CU_ASSERT_EQUAL(run_tunnel(&error, family).reason, REASON_passed_icmp_error);
+	}
+}
+
 /* It may not even have a line yet where the error comes in. */
 static void an_error_about_what_a_member_opened_goes_to_the_member(void)
 {
@@ -776,6 +800,8 @@ SCENE_TESTS("bpf owner", {"a request goes to its flow's owner", a_request_goes_t
 	{"a change that the ring does not hold is counted", a_change_that_the_ring_does_not_hold_is_counted},
 	{"fragments follow the first", fragments_follow_the_first},
 	{"an error goes to the owner of what it quotes", an_error_goes_to_the_owner_of_what_it_quotes},
+	{"an error about a later fragment goes by its device",
+		an_error_about_a_later_fragment_goes_by_its_device},
 	{"an error about what a member opened goes to the member",
 		an_error_about_what_a_member_opened_goes_to_the_member},
 	{"what we open is ours and told", what_we_open_is_ours_and_told},
