@@ -505,27 +505,32 @@ static __always_inline bool opens_to_device(const struct packet *packet)
 }
 
 /*
- * A packet of our stack's for a flow that has no line: if it opens one, that is ours, and the members are told at once,
- * since the answer may come in by any of them. It has no way home yet: until the device answers it goes by the
- * device's. Answers the line's index + 1, 0: it has none.
+ * A packet of our stack's for a flow that has no line: if it opens one, that is ours. It has no way home yet: until the
+ * device answers it goes by the device's. Of UDP and ICMP this was the response that proves them, so the members are told
+ * at once: the answer may come in by any of them. Of a connection they know by its port whose it is, until the device
+ * has acknowledged it. Answers the line's index + 1, 0: it has none.
  */
 SUBPROGRAM int learn_opened(
 	const struct settings *config, const struct packet *packet, const struct line_key *key)
 {
 	__u64 now_ns = bpf_ktime_get_coarse_ns(), stamp;
+	enum line_state state = LINE_ESTABLISHED;
 	int line;
 
 	if (!config || !packet || !key || config->relay == RELAY_OFF || !opens_to_device(packet))
 		return 0;
 	stamp = realtime_of(now_ns);
-	if (packet->protocol == IPPROTO_TCP)
+	if (packet->protocol == IPPROTO_TCP) {
 		stamp = STAMP_WANTED(stamp, packet->sequence + 1);
+		state = LINE_HALF_OPEN;
+	}
 	line = insert_line(config, key, HOME(now_ns / 1000000, 0, config->gateway, config->gateway), stamp,
-		NEW_FLOW(LINE_HALF_OPEN));
+		NEW_FLOW(state));
 	if (line <= 0)
 		return 0;
 	reset_line_counters(config, line - 1);
-	tell(config, CHANGE_FLOW, line - 1);
+	if (state == LINE_ESTABLISHED)
+		tell(config, CHANGE_FLOW, line - 1);
 	return line;
 }
 
