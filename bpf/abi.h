@@ -184,13 +184,22 @@ enum member_state { MEMBER_NONE, MEMBER_ALIVE, MEMBER_SUSPECT, MEMBER_DEAD, MEMB
 struct member_entry {
 	__u8 address[16]; /* relays go there and come from there */
 	__u8 state;       /* enum member_state */
-	__u8 serving;     /* 0: it drains or does not announce, and its flows of UDP and ICMP lapse */
-	__u8 reserved[6];
+	__u8 serving; /* 0: it drains or does not announce, and its flows of UDP and ICMP lapse; ours too */
+	__u8 heard;   /* 1: it was alive since it is in the configuration */
+	__u8 reserved[5];
 };
 
 /* By gateway number: when a member's last relay came, in the tables' milliseconds. 0: never. */
 struct heard_entry {
 	__u32 relay_ms;
+};
+
+/* By tunnel number: how often members were asked whose a request is that came in by it; so often at most in a period. */
+#define ASKS_MOST 2000
+#define ASKS_MS   1024
+struct asks_entry {
+	__u32 period; /* which one: the tables' milliseconds / ASKS_MS */
+	__u32 count;  /* in it, and what was not asked any more */
 };
 
 /* By key id. */
@@ -277,6 +286,7 @@ struct fragment_entry {
 	X(relay_stale, 1, "a relay of another time: a recording, or the members' clocks differ")            \
 	X(relay_no_tunnel, 1, "a relay for a tunnel that is not there any more")                            \
 	X(relay_not_ours, 1, "a member asked whether a flow is ours, and it is not")                        \
+	X(asks_exceeded, 1, "a request of an unknown flow that no member was asked for: too many were")     \
 	X(relay_unreachable, 1, "no uplink leads to the member that a packet is to be relayed to")          \
 	X(internal, 1, "a map that must exist does not: a defect of ours")
 
@@ -339,6 +349,7 @@ struct explanation {
 #define MAP_REASONS       "reasons"    /* PERCPU_ARRAY of struct reason_count by enum reason */
 #define MAP_CLOCK         "clock"      /* ARRAY of one struct clock_entry */
 #define MAP_MEMBERS       "members"    /* ARRAY of struct member_entry by gateway number */
+#define MAP_ASKS          "asks"       /* LRU_HASH: tunnel number (u32) -> struct asks_entry */
 #define MAP_HEARD         "heard"      /* ARRAY of struct heard_entry by gateway number */
 #define MAP_RELAY_KEYS    "relay_keys" /* ARRAY of struct relay_key by key id */
 #define MAP_CHANGES       "changes"    /* RINGBUF of struct change */

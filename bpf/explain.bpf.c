@@ -79,8 +79,8 @@ static __always_inline void explain_way(const struct settings *config, struct ex
 }
 
 /*
- * Whose a request is: that of its flow's line; of a flow without one, as if this were its first packet. 0: the members
- * would be asked.
+ * Whose a request is: that of its flow's line; of a flow without one, as if this were its first packet; of an ICMP error
+ * as judge_error() says. 0: the members would be asked.
  */
 static __always_inline __u8 explain_owner(
 	const struct settings *config, struct explanation *explanation, struct packet *packet)
@@ -92,13 +92,16 @@ static __always_inline __u8 explain_owner(
 	if (explanation->kind == EXPLAIN_FRAGMENT)
 		return owner_of_fragment(config, packet, explanation->key.zone);
 	explain_flow(config, explanation);
-	if (packet->protocol == IPPROTO_TCP)
+	if (explanation->kind == EXPLAIN_ICMP_ERROR)
+		return owner_of_error(config, &explanation->key, false);
+	packet->destination_port = explanation->key.destination_port;
+	if (!explanation->line && packet->protocol == IPPROTO_TCP)
 		packet->tcp_flags = TCP_SYN;
 	if (!explanation->line)
 		return owner_of_first(config, packet, TCP_STATE_NONE);
 	owner = HOME_OWNER(explanation->flow_home);
-	return owner && owner != config->gateway && has_lapsed(config, packet, owner) ? config->gateway
-										      : owner;
+	return owner && owner != config->gateway && has_lapsed(config, packet, owner, false) ? config->gateway
+											     : owner;
 }
 
 /* What becomes of a request that was admitted for `reason`. */

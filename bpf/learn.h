@@ -218,6 +218,7 @@ SUBPROGRAM int insert_line(
 #define DEVICE_REFUSED         0x400
 #define FLOW_UNKNOWN           0x800
 #define DEVICE_UNKNOWN         0x1000
+#define FLOW_UNASKED           0x2000 /* nobody may be asked for it just now */
 
 /* What a line's home word says with another owner. */
 #define WAY_OF_OWNER(way, owner) (((way) & ~0xffU) | (owner))
@@ -227,9 +228,32 @@ static __always_inline __u64 first_stamp(__u64 now_ns, __u8 owner)
 	return owner ? realtime_of(now_ns) : STAMP_ASKED(now_ns / 1000000);
 }
 
-/* The owner of a flow with a line, as of this packet. */
-static __always_inline __u8 owner_of_known(struct __sk_buff *skb, const struct table *table,
-	const struct packet *packet, const struct finding *found)
+/*
+ * The owner, as of this packet, of a flow that nobody owned when the members were asked; it came in by `tunnel`. 0: they
+ * are asked once more. FLOW_UNASKED: they are not, and it counts in no round.
+ */
+static __always_inline int owner_of_asked(struct __sk_buff *skb, const struct table *table,
+	const struct packet *packet, const struct finding *found, __u16 tunnel)
+{
+	const struct settings *config = table->settings;
+	__u64 stamp = peek(&found->line->stamp), asked;
+	__u8 owner = owner_of_first(
+		config, packet, packet->protocol == IPPROTO_TCP ? socket_state(skb, packet) : TCP_STATE_NONE);
+
+	if (owner)
+		return owner;
+	asked = stamp_of_asked(config, packet, stamp, table_now(table));
+	if (!asked)
+		return config->gateway;
+	if (!may_ask(tunnel))
+		return FLOW_UNASKED;
+	swap_word(&found->line->stamp, stamp, asked);
+	return 0;
+}
+
+/* The owner of a flow with a line, as of this packet, as owner_of_asked() says it. */
+static __always_inline int owner_of_known(struct __sk_buff *skb, const struct table *table,
+	const struct packet *packet, const struct finding *found, __u16 tunnel)
 {
 	const struct settings *config = table->settings;
 	__u8 owner = HOME_OWNER(found->home);
@@ -237,12 +261,9 @@ static __always_inline __u8 owner_of_known(struct __sk_buff *skb, const struct t
 	if (owner == config->gateway)
 		return owner;
 	if (!owner)
-		return owner_of_asked(config, packet,
-			packet->protocol == IPPROTO_TCP ? socket_state(skb, packet) : TCP_STATE_NONE,
-			(__u32)peek(&found->line->stamp), table_now(table));
-	if (opens(packet) && TAG_STATE(found->tag) == LINE_CLOSING)
-		return owner_of_first(config, packet, TCP_STATE_NONE);
-	return has_lapsed(config, packet, owner) ? config->gateway : owner;
+		return owner_of_asked(skb, table, packet, found, tunnel);
+	return has_lapsed(config, packet, owner, TAG_STATE(found->tag) == LINE_CLOSING) ? config->gateway
+											: owner;
 }
 
 /* Somebody owns the flow at last: its members are not asked any more, and its stamp is that of any half-open line. */
@@ -250,7 +271,7 @@ static __always_inline void end_asking(const struct table *table, const struct f
 {
 	__u64 stamp = peek(&found->line->stamp);
 
-	if (stamp >> 32 == STAMP_ASKED(0) >> 32)
+	if (STAMP_IS_ASKED(stamp))
 		swap_word(&found->line->stamp, stamp, realtime_of(table->now_ns));
 }
 
@@ -292,12 +313,14 @@ static __always_inline int note_request(struct __sk_buff *skb, const struct sett
 	struct line_key key;
 	__u8 owner, before;
 	bool changed;
+	int learned;
 
 	key_of_request(&key, packet, zone);
 	if (!table_find(&table, &key, hash_of(&key, config->hash_seed), &found))
 		return FLOW_UNKNOWN;
 	before = HOME_OWNER(found.home);
-	owner = HOME_OWNER(way) ?: owner_of_known(skb, &table, packet, &found);
+	learned = HOME_OWNER(way) ?: owner_of_known(skb, &table, packet, &found, HOME_TUNNEL(way));
+	owner = LEARNED_OWNER(learned);
 	changed = line_touch(&table, &found, WAY_OF_OWNER(way, owner));
 	if (!before && owner)
 		end_asking(&table, &found);
@@ -306,7 +329,7 @@ static __always_inline int note_request(struct __sk_buff *skb, const struct sett
 	if (changed && owner)
 		note_change(&table, &found, packet->protocol, HOME_GATEWAY(way) == config->gateway);
 	count_line(config, found.index, DIRECTION_REQUEST, skb->gso_segs ?: 1, packet->length);
-	return owner != before ? owner | FLOW_NEW : owner;
+	return owner != before ? learned | FLOW_NEW : learned;
 }
 
 #define WAY_OF_NEWEST(way, flow) WAY_OF_OWNER(way, (flow)&FLOW_NEW ? LEARNED_OWNER(flow) : 0)
@@ -332,7 +355,10 @@ SUBPROGRAM int learn_known(struct __sk_buff *skb, const struct settings *config,
 	return flow | note_device(config, packet, zone, WAY_OF_NEWEST(way, flow), now_ns);
 }
 
-/* A request of a flow that has no line. FIN and RST leave none. */
+/*
+ * A request of a flow that has no line. A RST leaves none, nor does a FIN, unless members are asked for it: then how
+ * often must be known. What nobody may be asked for is as if it had not come.
+ */
 SUBPROGRAM int learn_new_flow(struct __sk_buff *skb, const struct settings *config,
 	const struct packet *packet, __u16 zone, __u32 way)
 {
@@ -348,7 +374,9 @@ SUBPROGRAM int learn_new_flow(struct __sk_buff *skb, const struct settings *conf
 	if (packet->protocol == IPPROTO_TCP && !opens(packet))
 		socket = socket_state(skb, packet);
 	owner = HOME_OWNER(way) ?: owner_of_first(config, packet, socket);
-	if (closes(packet))
+	if (!owner && !may_ask(HOME_TUNNEL(way)))
+		return FLOW_UNASKED;
+	if (closes(packet) && (owner || packet->tcp_flags & TCP_RST))
 		return owner;
 	state = is_connection(socket) ? LINE_ESTABLISHED : LINE_HALF_OPEN;
 	key_of_request(&key, packet, zone);

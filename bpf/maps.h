@@ -42,6 +42,7 @@ MAP(fragments, LRU_HASH, 16384, 0, struct fragment_key, struct fragment_entry);
 MAP(reasons, PERCPU_ARRAY, REASON_COUNT, 0, __u32, struct reason_count);
 MAP(clock, ARRAY, 1, 0, __u32, struct clock_entry);
 MAP(members, ARRAY, GATEWAY_NUMBERS, 0, __u32, struct member_entry);
+MAP(asks, LRU_HASH, 4096, 0, __u32, struct asks_entry);
 MAP(heard, ARRAY, GATEWAY_NUMBERS, 0, __u32, struct heard_entry);
 MAP(relay_keys, ARRAY, GATEWAY_NUMBERS, 0, __u32, struct relay_key);
 

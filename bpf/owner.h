@@ -4,20 +4,25 @@
  * it. Requests that come in elsewhere are relayed there.
  *
  *  - A first packet (SYN, UDP, an echo request) makes the gateway that got it the owner, unless its port is in the
- *    slice of another one that lives: then that one opened it. A SYN answers nothing, so for it the other one must be
- *    known to live: else a service in the slice of one that never was would be nowhere.
+ *    slice of another one that lives and was ever heard, or a service in the slice of one that never was would be
+ *    nowhere: then that one opened it. A SYN answers nothing, so for it the other one must be heard now.
  *  - Any other TCP segment without a line, and an echo reply, belongs to a flow that began elsewhere, or before a
- *    restart. A socket here claims it; else the members are asked (relay.h), and until one answers nobody owns it. When
- *    ASK_MS have gone by nobody has it, so it is ours, for our stack to reset; but while a member is suspect it may be
- *    there, unheard, and is asked again and again, for a reset cannot be taken back. An echo reply resets nothing and is
- *    nothing to our stack: it is always asked.
+ *    restart. A socket here claims it; else the members are asked (relay.h), and until one answers nobody owns it. They
+ *    are asked in two rounds, each of ASK_MS and with every segment, since of one round the only question may be lost.
+ *    When both are over nobody has it, so it is ours, for our stack to reset; but while a member is suspect it may be
+ *    there, unheard, and the rounds begin anew, for a reset cannot be taken back. An echo reply and a RST call for
+ *    nothing and are nothing to our stack: they are always asked.
  *  - Ownership lapses when the owner is dead. TCP then comes to our stack, which resets it. UDP and ICMP have no
- *    connection to lose and find an application anywhere, so theirs lapses as soon as the owner does not serve, but for
- *    what is an answer to the owner's own question.
+ *    connection to lose and find an application anywhere, so theirs lapses as soon as the owner does not serve and we
+ *    do, but for what is an answer to the owner's own question. So does that of a connection that has ended, for a SYN:
+ *    as long as its owner serves, only the owner knows whether it has, or a FIN or RST was forged or half of the truth.
+ *
+ * Questions are answered by a copy to each member, so a tunnel has ASKS_MOST of them in ASKS_MS: what a device sends out
+ * of the blue must not become a flood between gateways, nor take from the flows of another tunnel.
  *
  * Under SYN cookies the last segment of a handshake meets a listener, and only the gateway that wrote the cookie could
  * tell it from a stray one. It is known by its half-open line, here and where members ask; should a flood have taken
- * that line, the client's next segment after ASK_MS comes to the stack it first went to, which then knows its cookie.
+ * that line, the client's segment behind both rounds comes to the stack it first went to, which then knows its cookie.
  *
  * The numbers of gateways are abi.h's; 0 is nobody.
  */
@@ -28,7 +33,7 @@
 #include "bpf/parse.h"
 #include "bpf/table.h"
 
-#define ASK_MS 500
+#define ASK_MS 500 /* a round of questions about one flow */
 
 /* ---- Members --------------------------------------------------------------------------------------------------- */
 
@@ -119,6 +124,12 @@ static __always_inline bool closes(const struct packet *packet)
 	return packet->tcp_flags & (TCP_FIN | TCP_RST);
 }
 
+/* What no stack answers: it is the owner's, or nobody's. */
+static __always_inline bool calls_for_nothing(const struct packet *packet)
+{
+	return packet->echo_reply || packet->tcp_flags & TCP_RST;
+}
+
 /* A packet that goes on with something: it makes nobody an owner. */
 static __always_inline bool goes_on(const struct packet *packet)
 {
@@ -143,6 +154,22 @@ static __always_inline __u8 member_state(__u8 gateway)
 	return member ? member->state : MEMBER_NONE;
 }
 
+/* It lives, or did when it was heard last, and is not dead. */
+static __always_inline bool was_heard(__u8 gateway)
+{
+	const struct member_entry *member = member_by_number(gateway);
+
+	return member &&
+	       (member->state == MEMBER_ALIVE || (member->state == MEMBER_SUSPECT && member->heard));
+}
+
+static __always_inline bool is_serving(__u8 gateway)
+{
+	const struct member_entry *member = member_by_number(gateway);
+
+	return member && member->serving;
+}
+
 static __always_inline __u8 opener_of(const struct settings *config, const struct packet *packet)
 {
 	if (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP)
@@ -162,34 +189,56 @@ static __always_inline __u8 owner_of_first(
 	if (config->relay == RELAY_OFF || is_at_home(socket))
 		return config->gateway;
 	opener = opener_of(config, packet);
-	if (opener && (opens(packet) ? member_state(opener) == MEMBER_ALIVE : is_living(opener)))
+	if (opener && (opens(packet) ? member_state(opener) == MEMBER_ALIVE : was_heard(opener)))
 		return opener;
 	if (!goes_on(packet))
 		return config->gateway;
 	return others_now(config) == OTHERS_NONE ? config->gateway : 0;
 }
 
-/* Whether another gateway's ownership is over. */
-static __always_inline bool has_lapsed(const struct settings *config, const struct packet *packet, __u8 owner)
+/* Whether another gateway's ownership is over. `ended`: of its flow a FIN or RST was seen. */
+static __always_inline bool has_lapsed(
+	const struct settings *config, const struct packet *packet, __u8 owner, bool ended)
 {
-	const struct member_entry *member = member_by_number(owner);
-
-	if (config->relay == RELAY_OFF || !member || !is_living(owner))
+	if (config->relay == RELAY_OFF || !is_living(owner))
 		return true;
-	if (packet->protocol == IPPROTO_TCP || packet->echo_reply || opener_of(config, packet) == owner)
+	if (packet->protocol == IPPROTO_TCP && !(ended && opens(packet)))
 		return false;
-	return !member->serving;
+	if (packet->echo_reply || opener_of(config, packet) == owner)
+		return false;
+	return !is_serving(owner) && is_serving(config->gateway);
 }
 
-/* The owner of a flow that nobody owned when the members were asked first. 0: they are to be asked once more. */
-static __always_inline __u8 owner_of_asked(
-	const struct settings *config, const struct packet *packet, int socket, __u32 asked_ms, __u32 now_ms)
-{
-	__u8 owner = owner_of_first(config, packet, socket);
+/* ---- Questions --------------------------------------------------------------------------------------------------- */
 
-	if (owner || packet->echo_reply || now_ms - asked_ms < ASK_MS)
-		return owner;
-	return others_now(config) == OTHERS_SUSPECT ? 0 : config->gateway;
+/*
+ * The stamp of a flow that nobody owned when the members were asked, once they are asked with this packet too.
+ * 0: they have been asked in both rounds, and none has it.
+ */
+static __always_inline __u64 stamp_of_asked(
+	const struct settings *config, const struct packet *packet, __u64 stamp, __u32 now_ms)
+{
+	if (!STAMP_IS_ASKED(stamp) || others_now(config) == OTHERS_SUSPECT)
+		return STAMP_ASKED(now_ms);
+	if (calls_for_nothing(packet) || (__s32)(now_ms - (__u32)stamp) < ASK_MS)
+		return stamp;
+	return stamp < STAMP_ASKED_AGAIN(0) ? STAMP_ASKED_AGAIN(now_ms) : 0;
+}
+
+/* Whether another question may be put about what comes in by the tunnel. It counts. */
+SUBPROGRAM int may_ask(__u32 tunnel)
+{
+	__u32 period = (__u32)(bpf_ktime_get_coarse_ns() / 1000000) / ASKS_MS;
+	struct asks_entry first = {.period = period, .count = 1};
+	struct asks_entry *entry = bpf_map_lookup_elem(&asks, &tunnel);
+
+	if (!entry)
+		return !bpf_map_update_elem(&asks, &tunnel, &first, BPF_ANY);
+	if (entry->period != period) {
+		entry->period = period;
+		entry->count = 0;
+	}
+	return __sync_fetch_and_add(&entry->count, 1) < ASKS_MOST;
 }
 
 #endif

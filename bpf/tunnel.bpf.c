@@ -15,27 +15,33 @@
 #include "bpf/relay.h"
 #include "bpf/verdict.h"
 
-/* To our stack, to the flow's owner, or to all who might be. */
+/* To our stack, to the flow's owner, or to all who might be: LEARNED_OWNER(). */
 static __always_inline int hand_over(struct __sk_buff *skb, const struct settings *config,
-	const struct packet *packet, __u16 tunnel, __u8 owner, enum reason reason)
+	const struct packet *packet, __u16 tunnel, int learned, enum reason reason)
 {
+	__u8 owner = LEARNED_OWNER(learned);
+
 	if (owner == config->gateway)
 		return pass(skb, reason);
+	if (learned & FLOW_UNASKED)
+		return drop(skb, REASON_asks_exceeded);
 	if (!owner)
 		return relay_ask(skb, config, packet, tunnel);
 	return relay(skb, config, packet, owner, tunnel, RELAY_REQUEST);
 }
 
-static __always_inline __u8 learn_owner(struct __sk_buff *skb, const struct settings *config,
+/* As learn_request() answers, but for a later fragment, whose owner another one knew. */
+static __always_inline int learn_owner(struct __sk_buff *skb, const struct settings *config,
 	const struct packet *packet, __u16 zone, __u16 tunnel)
 {
-	__u8 owner = LEARNED_OWNER(learn_request(skb, config, packet, zone, tunnel));
+	int learned = learn_request(skb, config, packet, zone, tunnel);
 
 	if (packet->fragment == FRAGMENT_LATER)
 		return owner_of_fragment(config, packet, zone);
 	if (packet->fragment == FRAGMENT_FIRST && config->relay != RELAY_OFF)
-		remember_fragment(packet, zone, HOME_WAY(HOME(0, tunnel, config->gateway, owner)), 0);
-	return owner;
+		remember_fragment(
+			packet, zone, HOME_WAY(HOME(0, tunnel, config->gateway, LEARNED_OWNER(learned))), 0);
+	return learned;
 }
 
 /*
@@ -69,10 +75,10 @@ SUBPROGRAM int judge_error(
 static __always_inline int take_in(struct __sk_buff *skb, const struct settings *config,
 	const struct packet *packet, __u16 zone, __u32 number)
 {
-	__u8 owner = learn_owner(skb, config, packet, zone, number);
+	int learned = learn_owner(skb, config, packet, zone, number);
 
 	clamp_mss(skb, config, packet);
-	return hand_over(skb, config, packet, number, owner, REASON_passed_request);
+	return hand_over(skb, config, packet, number, learned, REASON_passed_request);
 }
 
 static __always_inline int take_error(

@@ -312,12 +312,16 @@ static void tell_carrier(struct replication *replication)
 void replicate_tell(struct daemon *daemon)
 {
 	struct replication *replication = daemon->replication;
+	bool serving = health_is_serving(daemon->health);
+	struct error error;
 
 	if (!replication)
 		return;
 	tell_tunnels(replication);
 	tell_carrier(replication);
-	array_set_serving(replication->core, health_is_serving(daemon->health), replicate_now());
+	array_set_serving(replication->core, serving, replicate_now());
+	if (bpf_serving_set(daemon->pin_dir, daemon->model->number, serving, &error) < 0)
+		log_error("whether we serve: %s", error.text);
 	settle(replication);
 }
 

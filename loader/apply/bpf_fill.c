@@ -255,6 +255,19 @@ static struct member_entry member_entry(int map, const struct member *member)
 	return entry;
 }
 
+/* Our own: whether we serve is such news too. */
+static struct member_entry own_entry(int map, const struct member *member)
+{
+	struct member_entry entry = {.serving = 1}, old;
+	uint32_t number = member->number;
+
+	memcpy(entry.address, member->address.bytes, sizeof(entry.address));
+	if (bpf_map_lookup_elem(map, &number, &old) == 0 &&
+		memcmp(old.address, entry.address, sizeof(old.address)) == 0)
+		entry.serving = old.serving;
+	return entry;
+}
+
 static int add_members(struct filling *filling, struct error *error)
 {
 	const struct model *model = filling->model;
@@ -269,7 +282,7 @@ static int add_members(struct filling *filling, struct error *error)
 		if (member && number != model->number)
 			entry = member_entry(map, member);
 		if (member && number == model->number && model_has_members(model)) {
-			memcpy(entry.address, member->address.bytes, sizeof(entry.address));
+			entry = own_entry(map, member);
 			add_local(filling, &member->address, LOCAL_UNDERLAY, 0);
 		}
 		table_add(&filling->tables[TABLE_MEMBERS], &number, &entry);

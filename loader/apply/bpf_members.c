@@ -37,6 +37,21 @@ int bpf_member_set(const char *pin_dir, uint8_t number, uint8_t state, bool serv
 		return error_set(error, -ENOENT, "the array has no member %u", number);
 	entry.state = state;
 	entry.serving = serving;
+	entry.heard |= state == MEMBER_ALIVE;
+	return write_entry(map, MAP_MEMBERS, &key, &entry, error);
+}
+
+int bpf_serving_set(const char *pin_dir, uint8_t self, bool serving, struct error *error)
+{
+	_cleanup_close_ int map = bpf_map_open(pin_dir, MAP_MEMBERS, NULL, error);
+	struct member_entry entry;
+	uint32_t key = self;
+
+	if (map < 0)
+		return map;
+	if (bpf_map_lookup_elem(map, &key, &entry) < 0)
+		return error_errno(error, -errno, "reading the map %s", MAP_MEMBERS);
+	entry.serving = serving;
 	return write_entry(map, MAP_MEMBERS, &key, &entry, error);
 }
 

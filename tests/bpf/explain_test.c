@@ -125,6 +125,48 @@ static void a_request_goes_to_its_owner(void)
 	}
 }
 
+static void a_member_opens_from_its_slice(void)
+{
+	EACH_FAMILY(family)
+	{
+		scene_reset();
+		scene_relay(RELAY_AUTHENTICATED, V4);
+		scene.settings.ports_first = 52; /* gateway 2's is 53 */
+		scene.settings.ports_slice = 1;
+		scene_settings();
+		CU_ASSERT_EQUAL(
+			ask(EXPLAIN_REQUEST, DEVICE, LOOPBACK, family, 101).reason, REASON_relayed_request);
+		scene_member_state(SCENE_MEMBER, MEMBER_DEAD);
+		CU_ASSERT_EQUAL(
+			ask(EXPLAIN_REQUEST, DEVICE, LOOPBACK, family, 101).reason, REASON_passed_request);
+	}
+}
+
+/* An error asks nobody: where its flow's owner is not known, our stack has it. */
+static void an_error_goes_to_the_owner_of_what_it_quotes(void)
+{
+	EACH_FAMILY(family)
+	{
+		struct explanation question = {.direction = EXPLAIN_REQUEST,
+			.kind = EXPLAIN_ICMP_ERROR,
+			.tunnel = 101,
+			.key = {.protocol = 17, .source_port = big(4000), .destination_port = big(53)}};
+		unsigned count;
+
+		scene_reset();
+		scene_relay(RELAY_AUTHENTICATED, V4);
+		address_of(DEVICE, family, question.key.source);
+		address_of(LOOPBACK, family, question.key.destination);
+		CU_ASSERT_EQUAL(answer_to(&question).reason, REASON_passed_icmp_error);
+		send_request(family, 101, 4000);
+		scene_line(scene.flows, &count)->home = HOME(scene_now_ms(), 101, SCENE_GATEWAY, 0);
+		CU_ASSERT_EQUAL(answer_to(&question).reason, REASON_passed_icmp_error);
+		scene_line(scene.flows, &count)->home =
+			HOME(scene_now_ms(), 101, SCENE_GATEWAY, SCENE_MEMBER);
+		CU_ASSERT_EQUAL(answer_to(&question).reason, REASON_relayed_request);
+	}
+}
+
 /* What uplink_xdp does with these packets: xdp_test.c. */
 static void a_relay_is_refused_before_all_else(void)
 {
@@ -197,6 +239,8 @@ SCENE_TESTS("bpf explain",
 		a_response_goes_by_flow_then_device_then_provider},
 	{"a response that goes nowhere says why", a_response_that_goes_nowhere_says_why},
 	{"a request goes to its owner", a_request_goes_to_its_owner},
+	{"a member opens from its slice", a_member_opens_from_its_slice},
+	{"an error goes to the owner of what it quotes", an_error_goes_to_the_owner_of_what_it_quotes},
 	{"a relay is refused before all else", a_relay_is_refused_before_all_else},
 	{"a request is admitted or not as the tunnel would",
 		a_request_is_admitted_or_not_as_the_tunnel_would},

@@ -20,7 +20,8 @@
 #define OUR_PORT      20007 /* in our slice */
 #define THEIR_PORT    21007 /* in gateway 2's */
 #define NOT_MEMBER    3
-#define WITHOUT_RELAY MEMBER_STATES /* in a member's state's place: relaying is off */
+#define WITHOUT_RELAY MEMBER_STATES       /* in a member's state's place: relaying is off */
+#define NEVER_HEARD   (MEMBER_STATES + 1) /* there too: suspect, and it was never anything else */
 
 enum { PASSED = -1, DROPPED = 2, SENT = 7 };
 
@@ -134,9 +135,10 @@ static bool is_now(uint64_t stamp)
 	return stamp > now - minute && stamp < now + minute;
 }
 
-static void array_with(enum member_state member, bool drains, enum family family)
+/* `drained`: how many gateways do not serve: the member, then we too. */
+static void array_with(int member, unsigned drained, enum family family)
 {
-	uint32_t number = SCENE_MEMBER;
+	uint32_t number = SCENE_MEMBER, ours = SCENE_GATEWAY;
 	struct member_entry entry;
 	int fd = bpf_map__fd(scene.gateway->maps.members);
 
@@ -147,9 +149,15 @@ static void array_with(enum member_state member, bool drains, enum family family
 		scene.settings.relay = RELAY_OFF;
 	scene_settings();
 	CU_ASSERT_EQUAL_FATAL(bpf_map_lookup_elem(fd, &number, &entry), 0);
-	entry.state = member == WITHOUT_RELAY ? MEMBER_ALIVE : member;
-	entry.serving = !drains;
+	entry.state = member == WITHOUT_RELAY ? MEMBER_ALIVE
+		      : member == NEVER_HEARD ? MEMBER_SUSPECT
+					      : member;
+	entry.heard = member != NEVER_HEARD;
+	entry.serving = drained == 0;
 	CU_ASSERT_EQUAL_FATAL(bpf_map_update_elem(fd, &number, &entry, 0), 0);
+	CU_ASSERT_EQUAL_FATAL(bpf_map_lookup_elem(fd, &ours, &entry), 0);
+	entry.serving = drained < 2;
+	CU_ASSERT_EQUAL_FATAL(bpf_map_update_elem(fd, &ours, &entry, 0), 0);
 }
 
 /* ---- Decisions --------------------------------------------------------------------------------------------------- */
@@ -202,9 +210,9 @@ struct flow {
 struct decision {
 	const char *shows;
 	struct flow before;
-	enum member_state member; /* gateway 2 */
-	bool drains;              /* it does not serve */
-	struct shape in;          /* by tunnel 101 */
+	int member;      /* gateway 2's state */
+	unsigned drains; /* how many do not serve: it, then we too */
+	struct shape in; /* by tunnel 101 */
 	int verdict;
 	enum reason reason;
 	struct flow after;
@@ -227,12 +235,18 @@ static const struct decision decisions[] = {
 		HALF_OPEN(2), false},
 	{"unless it is dead", NO_LINE, MEMBER_DEAD, false, DATAGRAM(.to_port = THEIR_PORT), OURS,
 		HALF_OPEN(1), false},
+	{"or was never heard", NO_LINE, NEVER_HEARD, false, DATAGRAM(.to_port = THEIR_PORT), OURS,
+		HALF_OPEN(1), false},
 	{"a SYN to a member's slice is the member's", NO_LINE, MEMBER_ALIVE, false,
 		SEGMENT(.flags = SYN, .to_port = THEIR_PORT), THEIRS, HALF_OPEN(2), false},
 	{"if it is known to live", NO_LINE, MEMBER_SUSPECT, false,
 		SEGMENT(.flags = SYN, .to_port = THEIR_PORT), OURS, HALF_OPEN(1), false},
 	{"the answer to its SYN too", NO_LINE, MEMBER_ALIVE, false,
 		SEGMENT(.flags = SYN | ACK, .to_port = THEIR_PORT), THEIRS, HALF_OPEN(2), false},
+	{"while it is suspect too", NO_LINE, MEMBER_SUSPECT, false,
+		SEGMENT(.flags = SYN | ACK, .to_port = THEIR_PORT), THEIRS, HALF_OPEN(2), false},
+	{"but is asked for where it was never heard", NO_LINE, NEVER_HEARD, false,
+		SEGMENT(.flags = SYN | ACK, .to_port = THEIR_PORT), ASKS, ASKED(0), false},
 
 	/* What goes on without a line. */
 	{"a segment of an unknown flow: members are asked", NO_LINE, MEMBER_ALIVE, false,
@@ -241,9 +255,12 @@ static const struct decision decisions[] = {
 	{"a dead one is not", NO_LINE, MEMBER_DEAD, false, SEGMENT(.flags = ACK), OURS, HALF_OPEN(1), false},
 	{"where nobody relays nobody is", NO_LINE, WITHOUT_RELAY, false, SEGMENT(.flags = ACK), OURS,
 		HALF_OPEN(1), false},
-	{"a FIN of an unknown flow is asked for, and leaves no line", NO_LINE, MEMBER_ALIVE, false,
-		SEGMENT(.flags = FIN | ACK), ASKS, NO_LINE, false},
-	{"a RST too", NO_LINE, MEMBER_ALIVE, false, SEGMENT(.flags = RST), ASKS, NO_LINE, false},
+	{"a FIN of an unknown flow too", NO_LINE, MEMBER_ALIVE, false, SEGMENT(.flags = FIN | ACK), ASKS,
+		ASKED(0), false},
+	{"with nobody to ask it leaves no line", NO_LINE, MEMBER_DEAD, false, SEGMENT(.flags = FIN | ACK),
+		OURS, NO_LINE, false},
+	{"a RST of one is asked for, and leaves none", NO_LINE, MEMBER_ALIVE, false, SEGMENT(.flags = RST),
+		ASKS, NO_LINE, false},
 	{"to the stack when all are dead", NO_LINE, MEMBER_DEAD, false, SEGMENT(.flags = RST), OURS, NO_LINE,
 		false},
 	{"an unknown echo reply is asked for", NO_LINE, MEMBER_ALIVE, false, PONG, ASKS, ASKED(0), false},
@@ -252,10 +269,20 @@ static const struct decision decisions[] = {
 	/* Asked a while ago. */
 	{"nobody has answered yet: asked again", ASKED(100), MEMBER_ALIVE, false, SEGMENT(.flags = ACK), ASKS,
 		ASKED(100), false},
-	{"nobody has it: ours, to be reset", ASKED(900), MEMBER_ALIVE, false, SEGMENT(.flags = ACK), OURS,
-		HALF_OPEN(1), false},
-	{"a suspect member may have it", ASKED(900), MEMBER_SUSPECT, false, SEGMENT(.flags = ACK), ASKS,
-		ASKED(900), false},
+	{"nor in the first round, which may have been lost", ASKED(900), MEMBER_ALIVE, false,
+		SEGMENT(.flags = ACK), ASKS, ASKED_AGAIN(0), false},
+	{"nor in the second yet", ASKED_AGAIN(100), MEMBER_ALIVE, false, SEGMENT(.flags = ACK), ASKS,
+		ASKED_AGAIN(100), false},
+	{"nobody has it: ours, to be reset", ASKED_AGAIN(900), MEMBER_ALIVE, false, SEGMENT(.flags = ACK),
+		OURS, HALF_OPEN(1), false},
+	{"a FIN too, to be told that there is nothing to end", ASKED_AGAIN(900), MEMBER_ALIVE, false,
+		SEGMENT(.flags = FIN | ACK), OURS, CLOSING(1), true},
+	{"a RST calls for nothing", ASKED_AGAIN(900), MEMBER_ALIVE, false, SEGMENT(.flags = RST), ASKS,
+		ASKED_AGAIN(900), false},
+	{"a suspect member may have it: begun anew", ASKED(900), MEMBER_SUSPECT, false, SEGMENT(.flags = ACK),
+		ASKS, ASKED(0), false},
+	{"from the second round too", ASKED_AGAIN(900), MEMBER_SUSPECT, false, SEGMENT(.flags = ACK), ASKS,
+		ASKED(0), false},
 	{"until it is dead", ASKED(100), MEMBER_DEAD, false, SEGMENT(.flags = ACK), OURS, HALF_OPEN(1),
 		false},
 	{"a SYN meanwhile makes us the owner", ASKED(100), MEMBER_ALIVE, false, SEGMENT(.flags = SYN), OURS,
@@ -296,8 +323,16 @@ static const struct decision decisions[] = {
 		HALF_OPEN(2), false},
 	{"a SYN of a living connection is the owner's to answer", ESTABLISHED(2), MEMBER_ALIVE, false,
 		SEGMENT(.flags = SYN), THEIRS, ESTABLISHED(2), false},
-	{"a SYN behind the end of one is a new flow, ours", BY_THEM(CLOSING), MEMBER_ALIVE, false,
+	{"a SYN behind the end of one too, which the owner alone can know of", BY_THEM(CLOSING), MEMBER_ALIVE,
+		false, SEGMENT(.flags = SYN), THEIRS, HALF_OPEN(2), false},
+	{"it is a new flow, ours, when the owner does not serve", BY_THEM(CLOSING), MEMBER_ALIVE, 1,
 		SEGMENT(.flags = SYN), OURS, HALF_OPEN(1), false},
+	{"unless we do not either", BY_THEM(CLOSING), MEMBER_ALIVE, 2, SEGMENT(.flags = SYN), THEIRS,
+		HALF_OPEN(2), false},
+	{"or it is to the owner's slice", BY_THEM(CLOSING), MEMBER_ALIVE, 1,
+		SEGMENT(.flags = SYN, .to_port = THEIR_PORT), THEIRS, HALF_OPEN(2), false},
+	{"and when the owner is dead", BY_THEM(CLOSING), MEMBER_DEAD, false, SEGMENT(.flags = SYN), OURS,
+		HALF_OPEN(1), false},
 	{"a FIN is relayed, and told", ESTABLISHED(2), MEMBER_ALIVE, false, SEGMENT(.flags = FIN | ACK),
 		THEIRS, CLOSING(2), true},
 	{"UDP is relayed", ESTABLISHED(2), MEMBER_ALIVE, false, DATAGRAM(), THEIRS, ESTABLISHED(2), false},
@@ -305,7 +340,8 @@ static const struct decision decisions[] = {
 		false},
 	{"UDP lapses when the owner does not serve", ESTABLISHED(2), MEMBER_ALIVE, true, DATAGRAM(), OURS,
 		ESTABLISHED(1), true},
-	{"and when it is dead", ESTABLISHED(2), MEMBER_DEAD, false, DATAGRAM(), OURS, ESTABLISHED(1), true},
+	{"and we do", ESTABLISHED(2), MEMBER_ALIVE, 2, DATAGRAM(), THEIRS, ESTABLISHED(2), false},
+	{"and when it is dead", ESTABLISHED(2), MEMBER_DEAD, 2, DATAGRAM(), OURS, ESTABLISHED(1), true},
 	{"but not what answers the owner", ESTABLISHED(2), MEMBER_ALIVE, true,
 		DATAGRAM(.to_port = THEIR_PORT), THEIRS, ESTABLISHED(2), false},
 	{"a ping lapses", ESTABLISHED(2), MEMBER_ALIVE, true, PING, OURS, ESTABLISHED(1), true},
@@ -722,6 +758,87 @@ static void a_question_is_answered_by_the_owner_alone(void)
 	}
 }
 
+/* It may be one that we took since nobody answered us, whose owner would now be told that it is ours. */
+static void a_question_about_what_our_stack_did_not_answer_is_not_answered(void)
+{
+	for (enum family family = V4; family <= V6; family += 2) {
+		begin(&(struct flow)ASKED_AGAIN(900), &segment, family);
+		CU_ASSERT_EQUAL(run_tunnel(&segment, family).reason, REASON_passed_request);
+		CU_ASSERT_EQUAL(HOME_OWNER(only_flow()->home), SCENE_GATEWAY);
+		CU_ASSERT_EQUAL(run_relayed(&segment, family, RELAY_ASK).reason, REASON_relay_not_ours);
+		only_flow()->stamp = STAMP_WANTED(realtime_ns(), 1);
+		CU_ASSERT_EQUAL(run_relayed(&segment, family, RELAY_ASK).reason, REASON_passed_relay);
+	}
+}
+
+/* ---- How much is asked ------------------------------------------------------------------------------------------- */
+
+static uint32_t period_now(void)
+{
+	return scene_now_ms() / ASKS_MS;
+}
+
+/* As if so many questions had been put about packets of tunnel 101 in that period. */
+static void set_asked(uint32_t period, uint32_t count)
+{
+	struct asks_entry entry = {.period = period, .count = count};
+	uint32_t tunnel = 101;
+
+	CU_ASSERT_EQUAL_FATAL(
+		bpf_map_update_elem(bpf_map__fd(scene.gateway->maps.asks), &tunnel, &entry, 0), 0);
+}
+
+/* Played once more where the period ended in the midst of it. */
+static struct outcome run_when_asked(
+	uint32_t count, const struct flow *flow, const struct shape *shape, enum family family)
+{
+	struct outcome outcome;
+	uint32_t period;
+
+	do {
+		begin(flow, &segment, family);
+		period = period_now();
+		set_asked(period, count);
+		outcome = run_tunnel(shape, family);
+	} while (period_now() != period);
+	return outcome;
+}
+
+static void no_more_is_asked_than_is_bearable(void)
+{
+	for (enum family family = V4; family <= V6; family += 2) {
+		static const struct flow none = NO_LINE, asked = ASKED(900);
+
+		CU_ASSERT_EQUAL(
+			run_when_asked(ASKS_MOST, &none, &segment, family).reason, REASON_asks_exceeded);
+		CU_ASSERT_PTR_NULL(only_flow());
+		scene_arrive_by(102); /* another tunnel's flows do not suffer */
+		CU_ASSERT_EQUAL(run_tunnel(&segment, family).reason, REASON_asked_members);
+
+		/* What is not asked for is in no round. */
+		CU_ASSERT_EQUAL(
+			run_when_asked(ASKS_MOST, &asked, &segment, family).reason, REASON_asks_exceeded);
+		CU_ASSERT(was_asked(only_flow(), 900, false));
+		CU_ASSERT_EQUAL(
+			run_when_asked(ASKS_MOST - 1, &asked, &segment, family).reason, REASON_asked_members);
+		CU_ASSERT_EQUAL(run_when_asked(ASKS_MOST, &established_ours, &segment, family).reason,
+			REASON_passed_request);
+	}
+}
+
+/* The periods come and go: whatever was asked a second ago does not count. */
+static void what_was_asked_a_while_ago_does_not_count(void)
+{
+	struct asks_entry entry = {0};
+	uint32_t tunnel = 101;
+
+	begin(&(struct flow)NO_LINE, &segment, V4);
+	set_asked(period_now() - 1, ASKS_MOST);
+	CU_ASSERT_EQUAL(run_tunnel(&segment, V4).reason, REASON_asked_members);
+	CU_ASSERT_EQUAL_FATAL(bpf_map_lookup_elem(bpf_map__fd(scene.gateway->maps.asks), &tunnel, &entry), 0);
+	CU_ASSERT_EQUAL(entry.count, 1);
+}
+
 /* We asked, and the owner's answer goes out by us: from now on we know whose it is. */
 static void a_relayed_response_says_who_owns_the_flow(void)
 {
@@ -814,6 +931,10 @@ SCENE_TESTS("bpf owner", {"a request goes to its flow's owner", a_request_goes_t
 	{"a relayed request teaches its way and is not told",
 		a_relayed_request_teaches_its_way_and_is_not_told},
 	{"a question is answered by the owner alone", a_question_is_answered_by_the_owner_alone},
+	{"a question about what our stack did not answer is not answered",
+		a_question_about_what_our_stack_did_not_answer_is_not_answered},
+	{"no more is asked than is bearable", no_more_is_asked_than_is_bearable},
+	{"what was asked a while ago does not count", what_was_asked_a_while_ago_does_not_count},
 	{"a relayed response says who owns the flow", a_relayed_response_says_who_owns_the_flow},
 	{"what our stack says in a flow that nobody owns makes it ours",
 		what_our_stack_says_in_a_flow_that_nobody_owns_makes_it_ours},
