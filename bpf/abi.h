@@ -185,8 +185,9 @@ struct member_entry {
 	__u8 address[16]; /* relays go there and come from there */
 	__u8 state;       /* enum member_state */
 	__u8 serving; /* 0: it drains or does not announce, and its flows of UDP and ICMP lapse; ours too */
-	__u8 heard;   /* 1: it was alive since it is in the configuration */
-	__u8 reserved[5];
+	__s16 clock_slots; /* its clock less ours, in time slots of relays */
+	__u8 heard;        /* 1: it was alive since it is in the configuration */
+	__u8 reserved[3];
 };
 
 /* By gateway number: when a member's last relay came, in the tables' milliseconds. 0: never. */
@@ -265,6 +266,9 @@ struct fragment_entry {
 	X(change_lost, 0, "a change of a table that gwd will find by walking it")                           \
 	X(entry_refused, 0, "no line was to be had in the flow table: goes by its device")                  \
 	X(device_refused, 0, "no line was to be had in the device table: goes by its flow or provider")     \
+	X(answered, 0, "a packet from the inside that was dropped: its sender was told why, by ICMP")       \
+	X(answer_withheld, 0,                                                                               \
+		"a packet from the inside that was dropped: too many were told of theirs just then")        \
 	X(malformed, 1, "a header is cut short, or contradicts itself")                                     \
 	X(not_ip, 1, "neither IPv4 nor IPv6")                                                               \
 	X(source_not_provider, 1, "the source is not in the provider's prefixes")                           \
@@ -327,6 +331,9 @@ struct explanation {
 	__u8 way_reason;     /* out: enum reason of the way home */
 	__u8 kind;           /* in: enum explain_kind */
 	__u8 hops;           /* in: TTL or hop limit as it surfaces at an uplink; 0: enough of them */
+	__u8 answered; /* out: dropped, and its sender is told (of a size in IPv4: if it forbids fragments) */
+	__u8 reserved;
+	__u16 fits; /* out: of what is too big: the MTU that is told */
 	__u64 flow_home,
 		device_home; /* out: the home words found, 0: none; of a fragment: what the first one left */
 	__u32 fragment_id;   /* in: of a fragment */
@@ -352,6 +359,7 @@ struct explanation {
 #define MAP_ASKS          "asks"       /* LRU_HASH: tunnel number (u32) -> struct asks_entry */
 #define MAP_HEARD         "heard"      /* ARRAY of struct heard_entry by gateway number */
 #define MAP_RELAY_KEYS    "relay_keys" /* ARRAY of struct relay_key by key id */
+#define MAP_ANSWERS       "answers"    /* PERCPU_ARRAY of one u64: ns until when ICMP answers took all time */
 #define MAP_CHANGES       "changes"    /* RINGBUF of struct change */
 
 /* ---- Changes: the programs tell gwd which lines to replicate ----------------------------------------------------- */

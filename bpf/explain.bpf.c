@@ -9,6 +9,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/admit.h"
+#include "bpf/answer.h"
 #include "bpf/fragment.h"
 #include "bpf/home.h"
 #include "bpf/learn.h"
@@ -201,6 +202,22 @@ SUBPROGRAM int explain_response(const struct settings *config, struct explanatio
 	return explain_respond(config, explanation, &packet);
 }
 
+/* What an uplink drops may be told to its sender. An ICMP packet that is no error is an echo, as the question says it. */
+SUBPROGRAM int explain_answer(const struct settings *config, struct explanation *explanation)
+{
+	struct packet packet;
+
+	if (!config || !explanation || explanation->direction != EXPLAIN_UPLINK)
+		return 0;
+	packet_between(&packet, explanation, explanation->key.destination, explanation->key.source);
+	if (packet.icmp == ICMP_KIND_OTHER)
+		packet.icmp = ICMP_KIND_ECHO;
+	explanation->answered = deserves_answer(&packet, explanation->reason);
+	if (explanation->answered && explanation->reason == REASON_too_big)
+		explanation->fits = config->mtu;
+	return 0;
+}
+
 SEC("tc")
 int explain(struct __sk_buff *skb)
 {
@@ -213,6 +230,7 @@ int explain(struct __sk_buff *skb)
 		explanation.reason = explain_request(config, &explanation);
 	else
 		explanation.reason = explain_response(config, &explanation);
+	explain_answer(config, &explanation);
 	return bpf_skb_store_bytes(skb, 0, &explanation, sizeof(explanation), 0) ? TC_ACT_SHOT : TC_ACT_OK;
 }
 

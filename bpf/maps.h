@@ -44,6 +44,7 @@ MAP(clock, ARRAY, 1, 0, __u32, struct clock_entry);
 MAP(members, ARRAY, GATEWAY_NUMBERS, 0, __u32, struct member_entry);
 MAP(asks, LRU_HASH, 4096, 0, __u32, struct asks_entry);
 MAP(heard, ARRAY, GATEWAY_NUMBERS, 0, __u32, struct heard_entry);
+MAP(answers, PERCPU_ARRAY, 1, 0, __u32, __u64);
 MAP(relay_keys, ARRAY, GATEWAY_NUMBERS, 0, __u32, struct relay_key);
 
 struct {

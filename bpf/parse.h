@@ -151,6 +151,7 @@ struct icmp_header {
 	__be16 sequence;
 };
 
+#define IPV4_FRAGMENT_NOT    0x4000
 #define IPV4_FRAGMENT_MORE   0x2000
 #define IPV4_FRAGMENT_OFFSET 0x1fff
 #define IPV6_FRAGMENT_MORE   0x0001

@@ -15,8 +15,7 @@
 #include "bpf/claim.h"
 #include "bpf/verdict.h"
 
-#define RELAY_HOPS        64
-#define IPV4_FRAGMENT_NOT 0x4000
+#define RELAY_HOPS 64
 
 /* Of <sys/socket.h>, which programs do not see. */
 #define FAMILY_V4 2
@@ -68,8 +67,10 @@ SUBPROGRAM int aim(struct __sk_buff *skb, const struct settings *config, __u32 g
 	if (!config || !find_route(skb, config, gateway, &fib))
 		return TC_ACT_SHOT;
 	overhead = fib.family == FAMILY_V4 ? RELAY_OVERHEAD_V4 : RELAY_OVERHEAD_V6;
-	if (fib.mtu_result && length + overhead > fib.mtu_result)
+	if (fib.mtu_result && length + overhead > fib.mtu_result) {
+		skb->cb[DECISION_FITS] = fib.mtu_result - overhead;
 		return TC_ACT_UNSPEC;
+	}
 	neighbour.nh_family = fib.family;
 	__builtin_memcpy(neighbour.ipv6_nh, fib.ipv6_dst, 16);
 	return bpf_redirect_neigh(fib.ifindex, &neighbour, sizeof(neighbour), 0);
@@ -228,10 +229,10 @@ static __always_inline int relay(struct __sk_buff *skb, const struct settings *c
 	if (config->relay == RELAY_OFF)
 		return drop(skb, REASON_way_elsewhere);
 	if (kind != RELAY_REQUEST && segment_length(skb, packet) > config->mtu)
-		return drop(skb, REASON_too_big);
+		return drop_too_big(skb, config->mtu);
 	verdict = relay_out(skb, config, packet, RELAY_TO(gateway, tunnel, kind));
 	if (verdict == TC_ACT_UNSPEC)
-		return drop(skb, REASON_too_big);
+		return drop(skb, REASON_too_big); /* aim() said what fits */
 	if (verdict != TC_ACT_REDIRECT)
 		reason = REASON_relay_unreachable;
 	decide_counted(skb, reason, tunnel, packets, bytes);

@@ -93,7 +93,7 @@ static __always_inline int send(struct __sk_buff *skb, const struct settings *co
 	if (way->gateway != config->gateway)
 		return relay(skb, config, packet, way->gateway, way->tunnel, kind);
 	if (segment_length(skb, packet) > config->mtu)
-		return drop(skb, REASON_too_big);
+		return drop_too_big(skb, config->mtu);
 	decide(skb, way->reason, way->tunnel);
 	return bpf_redirect(tunnel->ifindex, 0);
 }

@@ -12,6 +12,7 @@
 #include <linux/if_packet.h>
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/answer.h"
 #include "bpf/relayed.h"
 #include "bpf/response.h"
 #include "bpf/surface.h"
@@ -32,6 +33,21 @@ static __always_inline int spend_hop(struct __sk_buff *skb, const struct packet 
 	new = bpf_htons(hops << 8);
 	bpf_l3_csum_replace(skb, packet->network + IPV4_CHECKSUM, old, new, sizeof(new));
 	return bpf_skb_store_bytes(skb, packet->network + IPV4_HOPS, &hops, 1, 0);
+}
+
+/* Where a router would send it: a hop is spent, and what cannot go on is answered. */
+static __always_inline int forward(
+	struct __sk_buff *skb, const struct settings *config, const struct packet *packet, __u16 zone)
+{
+	int verdict;
+
+	if (packet->hop_limit > 1) {
+		spend_hop(skb, packet);
+		verdict = respond(skb, config, packet, zone, RELAY_SURFACED);
+	} else {
+		verdict = drop(skb, REASON_hops_exceeded);
+	}
+	return verdict == TC_ACT_SHOT ? answer(skb, config, packet) : verdict;
 }
 
 SEC("tc")
@@ -57,10 +73,7 @@ int uplink_ingress(struct __sk_buff *skb)
 		return drop(skb, reason_of(parsed));
 	if (is_for_us_or_inside(&packet))
 		return pass(skb, REASON_passed_other);
-	if (packet.hop_limit <= 1)
-		return drop(skb, REASON_hops_exceeded);
-	spend_hop(skb, &packet);
-	return respond(skb, config, &packet, zone, RELAY_SURFACED);
+	return forward(skb, config, &packet, zone);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -13,7 +13,7 @@
 #include "bpf/maps.h"
 #include "bpf/parse.h"
 
-enum { DECISION_REASON, DECISION_TUNNEL }; /* in __sk_buff.cb */
+enum { DECISION_REASON, DECISION_TUNNEL, DECISION_FITS }; /* in __sk_buff.cb */
 
 static __always_inline void decide_counted(
 	struct __sk_buff *skb, enum reason reason, __u16 tunnel, __u32 packets, __u32 bytes)
@@ -39,6 +39,13 @@ static __always_inline int drop(struct __sk_buff *skb, enum reason reason)
 {
 	decide(skb, reason, 0);
 	return TC_ACT_SHOT;
+}
+
+/* `fits`: how long an IP packet may be there. */
+static __always_inline int drop_too_big(struct __sk_buff *skb, __u32 fits)
+{
+	skb->cb[DECISION_FITS] = fits;
+	return drop(skb, REASON_too_big);
 }
 
 static __always_inline enum reason reason_of(enum parsed parsed)

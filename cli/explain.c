@@ -93,6 +93,20 @@ static void tell_device(const json_t *device)
 	line("device", "last came in by %s of %s, %s ago", tunnel, text_of(device, "gateway"), idle);
 }
 
+/* Of a packet that is dropped: what its sender hears of it. */
+static void tell_answer(const json_t *response)
+{
+	if (json_is_null(json_object_get(response, "answer")))
+		return;
+	if (json_is_integer(json_object_get(response, "answer_mtu")))
+		line("answer",
+			"ICMP tells the sender that %lld bytes fit; in IPv4 if it forbids fragments (%s)",
+			(long long)json_integer_value(json_object_get(response, "answer_mtu")),
+			text_of(response, "answer"));
+	else
+		line("answer", "ICMP tells the sender (%s)", text_of(response, "answer"));
+}
+
 static void tell_response(const json_t *response)
 {
 	char tunnel[CELL_SIZE];
@@ -110,6 +124,7 @@ static void tell_response(const json_t *response)
 		line("response", "%s: %s (%s)",
 			json_is_true(json_object_get(response, "dropped")) ? "is dropped" : "stays",
 			text_of(response, "words"), text_of(response, "reason"));
+	tell_answer(response);
 }
 
 static void tell(const json_t *answer)

@@ -165,16 +165,25 @@ static json_t *admissions(struct request *request, const struct question *questi
 	return list;
 }
 
+/* What ICMP tells the sender; NULL: nothing. */
+static const char *told_name(const struct explanation *answer)
+{
+	if (!answer->answered)
+		return NULL;
+	return answer->reason == REASON_too_big ? "packet_too_big" : "time_exceeded";
+}
+
 static json_t *response_object(const struct model *model, const struct explanation *answer)
 {
 	bool dropped = reason_is_drop(answer->reason), sent = !dropped && answer->way_tunnel != 0;
 
-	return json_pack("{s:b, s:b, s:b, s:s, s:s, s:o, s:o, s:o}", "sent", sent, "dropped", dropped,
-		"relayed", answer->reason == REASON_relayed_response, "reason", reason_name(answer->reason),
-		"words", reason_words(answer->reason), "gateway",
+	return json_pack("{s:b, s:b, s:b, s:s, s:s, s:o, s:o, s:o, s:s?, s:o}", "sent", sent, "dropped",
+		dropped, "relayed", answer->reason == REASON_relayed_response, "reason",
+		reason_name(answer->reason), "words", reason_words(answer->reason), "gateway",
 		sent ? gateway_name(model, answer->way_gateway) : json_null(), "tunnel",
 		sent ? tunnel_name(model, answer->way_tunnel) : json_null(), "tunnel_number",
-		sent ? json_integer(answer->way_tunnel) : json_null());
+		sent ? json_integer(answer->way_tunnel) : json_null(), "answer", told_name(answer),
+		"answer_mtu", answer->fits ? json_integer(answer->fits) : json_null());
 }
 
 static json_t *flow_object(const struct request *request, const struct explanation *answer)

@@ -220,7 +220,8 @@ static void put_ipv4(const struct shape *shape, uint8_t *at, size_t length)
 	at[0] = 0x40 | header / 4;
 	put16(at + 2, length);
 	put16(at + 4, shape->fragment_id);
-	put16(at + 6, shape->fragment_offset / 8 | (shape->more_fragments ? 0x2000 : 0));
+	put16(at + 6, shape->fragment_offset / 8 | (shape->more_fragments ? 0x2000 : 0) |
+			      (shape->dont_fragment ? 0x4000 : 0));
 	at[8] = shape->hops ? shape->hops : 64;
 	at[9] = protocol_of(shape, V4);
 	address_of(shape->from, V4, address);

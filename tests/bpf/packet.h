@@ -58,6 +58,7 @@ struct shape {
 	uint16_t quoted;            /* so many bytes of it; 0: headers and 8 bytes */
 	uint16_t fragment_offset;   /* in bytes */
 	bool more_fragments;
+	bool dont_fragment; /* v4 */
 	uint32_t fragment_id;
 	uint8_t extensions; /* v6: so many destination options headers; v4: so many 4-byte groups of NOP options */
 };

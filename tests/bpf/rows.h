@@ -38,6 +38,7 @@ struct row {
 
 	enum verdict verdict;
 	enum reason reason;
+	bool answered;    /* dropped, and told by ICMP, of which answer_test.c compares the bytes */
 	uint16_t way;     /* the tunnel it was sent into */
 	enum reason also; /* counted beside it; 0: nothing */
 	uint16_t out_mss; /* 0: as it came in */

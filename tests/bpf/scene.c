@@ -296,6 +296,18 @@ static void forget_counts(void)
 	free(zeros);
 }
 
+/* What was answered already, and up to when that counts: on all CPUs. */
+void scene_answers(uint64_t until_ns)
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t words[cpus];
+	uint32_t zero = 0;
+
+	for (int i = 0; i < cpus; i++)
+		words[i] = until_ns;
+	update(scene.gateway->maps.answers, &zero, words);
+}
+
 void scene_reset(void)
 {
 	scene.settings = (struct settings){.home_ifindex = if_nametoindex("home0"),
@@ -321,6 +333,7 @@ void scene_reset(void)
 	memset(scene.counters, 0, SCENE_LINES * sizeof(*scene.counters));
 	forget_fragments();
 	forget_counts();
+	scene_answers(0);
 	for (size_t i = 0; i < sizeof(tunnels) / sizeof(tunnels[0]); i++)
 		if (tunnels[i].entry.gateway == SCENE_GATEWAY)
 			scene_usable(SCENE_GATEWAY, tunnels[i].number, true);

@@ -56,6 +56,8 @@ uint32_t scene_slot(void);
 void scene_clock(int32_t slots);
 /* When a member's last relay came, 0: never. */
 uint32_t scene_heard(uint8_t gateway);
+/* Up to when ICMP answers have used up their time, by CLOCK_MONOTONIC. */
+void scene_answers(uint64_t until_ns);
 /* From which tunnel tunnel_ingress sees its packets come. 0: from none. */
 void scene_arrive_by(uint16_t tunnel);
 uint64_t scene_count(enum reason reason);

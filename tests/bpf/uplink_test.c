@@ -13,6 +13,8 @@
 		.payload = 60, __VA_ARGS__                                                       \
 	}
 
+static const struct shape query = QUERY();
+
 static const struct row rows[] = {
 	{"a request by 102", .tunnel = 102, .in = QUERY(), .verdict = PASSED,
 		.reason = REASON_passed_request},
@@ -21,12 +23,30 @@ static const struct row rows[] = {
 		.flow = FLOW_ESTABLISHED},
 	{"the last but one hop", .then = true, .program = UPLINK, .in = ANSWER(.hops = 2), .verdict = SENT,
 		.reason = REASON_home_flow, .way = 102, .out_hops = 1},
-	{"the last hop is spent here", .then = true, .program = UPLINK, .in = ANSWER(.hops = 1),
-		.verdict = DROPPED, .reason = REASON_hops_exceeded},
+	{"the last hop is spent here, and the backend told", .then = true, .program = UPLINK,
+		.in = ANSWER(.hops = 1), .verdict = SENT, .answered = true, .reason = REASON_hops_exceeded},
 	{"no way home", .then = true, .unusable = {101, 102}, .program = UPLINK, .in = ANSWER(),
 		.verdict = DROPPED, .reason = REASON_no_way_home, .out_hops = 63},
-	{"larger than the MTU", .program = UPLINK, .in = ANSWER(.payload = SCENE_MTU), .verdict = DROPPED,
-		.reason = REASON_too_big, .out_hops = 63},
+	{"larger than the MTU, and the backend told", .program = UPLINK,
+		.in = ANSWER(.payload = SCENE_MTU, .dont_fragment = true), .verdict = SENT, .answered = true,
+		.reason = REASON_too_big},
+	{"a first fragment larger than the MTU too", .program = UPLINK,
+		.in = ANSWER(.payload = SCENE_MTU, .more_fragments = true, .fragment_id = 1,
+			.dont_fragment = true),
+		.verdict = SENT, .answered = true, .reason = REASON_too_big},
+	{"a later one not", .program = UPLINK,
+		.in = ANSWER(.payload = SCENE_MTU + 8, .fragment_offset = 1376, .fragment_id = 1,
+			.dont_fragment = true),
+		.verdict = DROPPED, .reason = REASON_too_big, .out_hops = 63},
+	{"segments larger than the MTU", .program = UPLINK, .gso_size = SCENE_MTU,
+		.in = ANSWER(.payload = 2 * SCENE_MTU, .dont_fragment = true), .verdict = SENT,
+		.answered = true, .reason = REASON_too_big},
+	{"an ICMP error with its hops used up is not answered", .program = UPLINK,
+		.in = {.kind = UNREACHABLE, .from = LOOPBACK, .to = DEVICE, .quotes = &query, .hops = 1},
+		.verdict = DROPPED, .reason = REASON_hops_exceeded},
+	{"an echo is", .program = UPLINK,
+		.in = {.kind = ECHO_REPLY, .from = LOOPBACK, .to = DEVICE, .from_port = 77, .hops = 1},
+		.verdict = SENT, .answered = true, .reason = REASON_hops_exceeded},
 	{"nobody holds the destination", .program = UPLINK, .in = ANSWER(.to = STRANGER), .verdict = DROPPED,
 		.reason = REASON_no_provider, .out_hops = 63},
 	{"a backend's MSS is lowered", .family = V4, .program = UPLINK,

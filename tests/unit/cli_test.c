@@ -169,6 +169,23 @@ static void an_explanation_is_told_in_sentences(void)
 	stop_server();
 }
 
+static void what_icmp_tells_is_told(void)
+{
+	world_make();
+	world.answer = (struct explanation){.reason = REASON_too_big, .answered = 1, .fits = 1400};
+	start_server();
+	CU_ASSERT_EQUAL(run("flow explain udp 192.0.2.1 100.64.1.5 --from-uplink --size 1500"), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "response   is dropped: larger than the array's MTU"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "answer     ICMP tells the sender that 1400 bytes fit"));
+	stop_server();
+	world_make();
+	world.answer = (struct explanation){.reason = REASON_hops_exceeded, .answered = 1};
+	start_server();
+	CU_ASSERT_EQUAL(run("flow explain udp 192.0.2.1 100.64.1.5 --from-uplink --hops 1"), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "answer     ICMP tells the sender (time_exceeded)\n"));
+	stop_server();
+}
+
 static void rates_are_shown_while_watching(void)
 {
 	static const char *const names[] = {
@@ -305,6 +322,7 @@ UNIT_TESTS("cli", {"flows are listed as the design says", flows_are_listed_as_th
 	{"a daemon that says nothing times out", a_daemon_that_says_nothing_times_out},
 	{"the status is one screen", the_status_is_one_screen},
 	{"an explanation is told in sentences", an_explanation_is_told_in_sentences},
+	{"what ICMP tells is told", what_icmp_tells_is_told},
 	{"rates are shown while watching", rates_are_shown_while_watching},
 	{"events are told a line each", events_are_told_a_line_each},
 	{"the other commands answer", the_other_commands_answer}, {"gateways are shown", gateways_are_shown},

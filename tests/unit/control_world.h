@@ -85,6 +85,8 @@ static int world_explain(void *self, struct explanation *question, struct error 
 	question->device_line = is->answer.device_line;
 	question->way_tunnel = is->answer.way_tunnel;
 	question->way_gateway = is->answer.way_gateway;
+	question->answered = is->answer.answered;
+	question->fits = is->answer.fits;
 	return 0;
 }
 

@@ -235,7 +235,7 @@ static void an_explanation_names_everything(void)
 		"\"response\":{\"sent\":true,\"dropped\":false,\"relayed\":false,\"reason\":\"home_flow\","
 		"\"words\":\"sent home by "
 		"the flow's own way\",\"gateway\":\"edge-gw-01\",\"tunnel\":\"acme-lgw-01\","
-		"\"tunnel_number\":101}"));
+		"\"tunnel_number\":101,\"answer\":null,\"answer_mtu\":null}"));
 	world.answer =
 		(struct explanation){.reason = REASON_no_way_home, .line = UINT32_MAX, .device_line = 300};
 	exchange("{\"method\":\"flow.explain\"," ENDS);
@@ -387,7 +387,22 @@ static void a_foreign_tunnel_has_a_number(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"response\":{\"sent\":true,\"dropped\":false,\"relayed\":true,"
 					     "\"reason\":\"relayed_response\""));
 	CU_ASSERT_PTR_NOT_NULL(
-		strstr(reply, "\"gateway\":\"edge-gw-02\",\"tunnel\":null,\"tunnel_number\":201}"));
+		strstr(reply, "\"gateway\":\"edge-gw-02\",\"tunnel\":null,\"tunnel_number\":201,"
+			      "\"answer\":null,\"answer_mtu\":null}"));
+	world_close();
+}
+
+/* What is dropped may be told to its sender. */
+static void an_answer_by_icmp_is_explained(void)
+{
+	world_open();
+	world.answer = (struct explanation){.reason = REASON_too_big, .answered = 1, .fits = 1400};
+	exchange("{\"method\":\"flow.explain\"," ENDS);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"dropped\":true,"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"answer\":\"packet_too_big\",\"answer_mtu\":1400}"));
+	world.answer = (struct explanation){.reason = REASON_hops_exceeded, .answered = 1};
+	exchange("{\"method\":\"flow.explain\"," ENDS);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"answer\":\"time_exceeded\",\"answer_mtu\":null}"));
 	world_close();
 }
 
@@ -452,6 +467,7 @@ static void every_event_is_documented(void)
 UNIT_TESTS("ctl", {"a flow is shown as the design says", a_flow_is_shown_as_the_design_says},
 	{"gateways are listed", gateways_are_listed},
 	{"a foreign tunnel has a number", a_foreign_tunnel_has_a_number},
+	{"an answer by ICMP is explained", an_answer_by_icmp_is_explained},
 	{"the status knows the array", the_status_knows_the_array},
 	{"names that are gone are null", names_that_are_gone_are_null},
 	{"filters reach the table", filters_reach_the_table},
