@@ -11,14 +11,14 @@
  *    are asked in two rounds, each of ASK_MS and with every segment, since of one round the only question may be lost.
  *    When both are over nobody has it, so it is ours, for our stack to reset; but while a member is suspect it may be
  *    there, unheard, and the rounds begin anew, for a reset cannot be taken back. An echo reply and a RST call for
- *    nothing and are nothing to our stack: they are always asked.
+ *    no answer, so they wait for no round: they are always asked for.
  *  - Ownership lapses when the owner is dead. TCP then comes to our stack, which resets it. UDP and ICMP have no
  *    connection to lose and find an application anywhere, so theirs lapses as soon as the owner does not serve and we
- *    do, but for what is an answer to the owner's own question. So does that of a connection that has ended, for a SYN:
- *    as long as its owner serves, only the owner knows whether it has, or a FIN or RST was forged or half of the truth.
+ *    do, but for what is an answer to the owner's own question. So does, for a SYN, that of a connection of which a FIN
+ *    or RST was seen: it may have been forged, or half of the truth, so an owner that serves is asked first.
  *
- * Questions are answered by a copy to each member, so a tunnel has ASKS_MOST of them in ASKS_MS: what a device sends out
- * of the blue must not become a flood between gateways, nor take from the flows of another tunnel.
+ * A question is a copy to each member, so a tunnel has ASKS_MOST of them in ASKS_MS: what a device sends out of the blue
+ * must not become a flood between gateways, nor use up what the flows of another tunnel need.
  *
  * Under SYN cookies the last segment of a handshake meets a listener, and only the gateway that wrote the cookie could
  * tell it from a stray one. It is known by its half-open line, here and where members ask; should a flood have taken
