@@ -10,8 +10,8 @@
 #define KERNEL_MINIMUM 510 /* what the dispatcher of XDP programs needs */
 #define KERNEL_TCX     606
 #define CLOCK_ERROR_US 100000
-#define SKEW_MS        1000 /* as long as that the older of two changes may win */
-#define SKEW_MOST_MS   8000 /* relays of another time are refused */
+#define SKEW_MS        1000  /* as long as that the older of two changes may win */
+#define SKEW_MOST_MS   10000 /* changes from so far ahead are refused */
 
 void found(struct diagnosis *diagnosis, enum finding_level level, const char *advice, const char *format, ...)
 {
@@ -132,22 +132,37 @@ static void judge_versions(const struct model *model, const struct facts *facts,
 
 /* ---- Time -------------------------------------------------------------------------------------------------------- */
 
-/* Whoever keeps it: the members' clocks are what ours must agree with. */
+static void judge_skew(const char *name, int64_t skew_ms, struct diagnosis *diagnosis)
+{
+	bool most = llabs(skew_ms) > SKEW_MOST_MS;
+
+	found(diagnosis, most ? FINDING_PROBLEM : FINDING_WARNING,
+		"let chrony or systemd-timesyncd keep the clock, here and there",
+		"the clock of gateway %s is %lld ms %s ours: %s", name, (long long)llabs(skew_ms),
+		skew_ms > 0 ? "ahead of" : "behind",
+		most ? "what one tells of flows the other refuses"
+		     : "of two changes of a flow the older may win");
+}
+
+/* Whoever keeps the clock: the members' are what ours must agree with. */
 static void judge_skews(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
 {
+	size_t known = 0, before = diagnosis->finding_count;
+	int64_t most_ms = 0;
+
 	for (size_t i = 0; i < model->array.member_count; i++) {
 		const struct member_facts *member = &facts->members[i];
-		long long ms = member->skew_ms < 0 ? -member->skew_ms : member->skew_ms;
 
-		if (!member->skew_known || ms < SKEW_MS)
+		if (!member->skew_known)
 			continue;
-		found(diagnosis, ms < SKEW_MOST_MS ? FINDING_WARNING : FINDING_PROBLEM,
-			"let chrony or systemd-timesyncd keep the clock, here and there",
-			"the clock of gateway %s is %lld ms %s ours: %s", model->array.members[i].name, ms,
-			member->skew_ms > 0 ? "ahead of" : "behind",
-			ms < SKEW_MOST_MS ? "of two changes of a flow the older may win"
-					  : "its relays are refused, and ours there");
+		known++;
+		most_ms = llabs(member->skew_ms) > most_ms ? llabs(member->skew_ms) : most_ms;
+		if (llabs(member->skew_ms) >= SKEW_MS)
+			judge_skew(model->array.members[i].name, member->skew_ms, diagnosis);
 	}
+	if (known > 0 && diagnosis->finding_count == before)
+		found(diagnosis, FINDING_OK, "", "the members' clocks differ from ours by at most %lld ms",
+			(long long)most_ms);
 }
 
 static void judge_clock(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
