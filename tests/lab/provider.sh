@@ -106,12 +106,14 @@ wireguard_keys() { # MACHINE: a key pair that it keeps when it is powered off an
 	install -m 600 "$keys/$1.key" "$LAB/$1/lab/wg.key"
 }
 
-wireguard_start() { # MACHINE NAME: an interface, with no settings yet
-	rm -f "$LAB/$1/wireguard/$2.sock" # of one that was killed: wg(8) would remove it too, maybe the new one
+# An interface, with no settings yet. wg(8) takes a socket that does not listen yet for one that a killed process left, and
+# removes it: so what is left goes first, and nobody asks before the new one listens.
+wireguard_start() { # MACHINE NAME
+	rm -f "$LAB/$1/wireguard/$2.sock"
 	# shellcheck disable=SC2016
 	on "$1" sh -c 'WG_PROCESS_FOREGROUND=1 setsid wireguard-go -f "$1" >/run/lab/wg-$1.log 2>&1 & echo $! >/run/lab/wg-$1.pid' \
 		sh "$2" </dev/null
-	within 10 on "$1" wg show "$2" || die "no WireGuard on $1: $(cat "$LAB/$1/lab/wg-$2.log")"
+	within 10 on "$1" grep -q " 00010000 .*/wireguard/$2.sock" /proc/net/unix || die "no WireGuard on $1: $(cat "$LAB/$1/lab/wg-$2.log")"
 }
 
 # Killed, not closed: the interface is gone at once, and nobody says good-bye.

@@ -385,10 +385,10 @@ static bool has_program(const char *interface, bool has)
 	char command[200];
 
 	snprintf(command, sizeof(command),
-		"{ ls " PINS "/links | grep -x uplink_ingress-%u || tc filter show dev %s ingress | "
-		"grep -o uplink_ingress; } 2>/dev/null | wc -l",
+		"{ ls " PINS "/links | grep -qx uplink_ingress-%u || tc filter show dev %s ingress | "
+		"grep -q uplink_ingress; } && echo yes || echo no",
 		if_nametoindex(interface), interface);
-	return says(command, has ? "1\n" : "0\n");
+	return says(command, has ? "yes" : "no");
 }
 
 /* While it is away the plan leaves it out, but the programs must know: nobody goes by another way then. */
@@ -464,7 +464,8 @@ static void a_tunnel_less(void)
 	model.tunnel_count = 1;
 	CU_ASSERT_EQUAL(reach(&model, &error), 0);
 	CU_ASSERT(says("ip link show hwt-two 2>&1", "does not exist"));
-	CU_ASSERT(says("ls /run/wireguard | grep -c hwt-two; wg show interfaces", "0\nhwt-one\n"));
+	CU_ASSERT(says("ls /run/wireguard | grep -c hwt-two; wg show interfaces | grep -o 'hwt-[^ ]*'",
+		"0\nhwt-one\n"));
 	CU_ASSERT(says("bpftool map dump pinned " PINS "/current/interfaces | grep -c key", "1\n"));
 	CU_ASSERT(says("bpftool map lookup pinned " PINS "/current/tunnels key 102 0 0 0", "\"ifindex\": 0"));
 	CU_ASSERT(says("bpftool map dump pinned " PINS "/current/prefixes | grep -c key",
