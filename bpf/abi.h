@@ -185,9 +185,10 @@ struct member_entry {
 	__u8 address[16]; /* relays go there and come from there */
 	__u8 state;       /* enum member_state */
 	__u8 serving; /* 0: it drains or does not announce, and its flows of UDP and ICMP lapse; ours too */
+	__u8 heard;   /* 1: it was alive since it is in the configuration */
+	__u8 reserved;
 	__s16 clock_slots; /* its clock less ours, in time slots of relays */
-	__u8 heard;        /* 1: it was alive since it is in the configuration */
-	__u8 reserved[3];
+	__u8 reserved2[2];
 };
 
 /* By gateway number: when a member's last relay came, in the tables' milliseconds. 0: never. */

@@ -2,7 +2,8 @@
 /*
  * What a relay claims, and what vouches for it. The members of an array share keys; a relay carries the SipHash of
  * its claim: which packet is inside, what is asked for it, who says so to whom, and when. Whoever has no key can
- * neither forge a relay nor send a recorded one again later than a time slot or two.
+ * neither forge a relay nor send a recorded one again later than a time slot or two. The slot is the sender's: how far
+ * its clock is from ours gwd knows from its heartbeats, which cannot be recorded.
  *
  * A member proves itself in this order, the cheapest first: it is one, and the outer source is its address; the relay
  * is written as members write them; the time; the code. The same functions look at a relay before it has an skb
@@ -21,9 +22,9 @@ struct relay {
 	__u16 tunnel;
 	__u8 kind; /* enum relay_kind */
 	__u8 sender;
-	__u8 version; /* of the inner packet: 4 or 6 */
-	__u8 outer;   /* of the outer one */
-	__u8 reserved[2];
+	__u8 version;      /* of the inner packet: 4 or 6 */
+	__u8 outer;        /* of the outer one */
+	__s16 clock_slots; /* the sender's, as of struct member_entry */
 };
 
 /* What a relay is to say to whom, in one word: programs' functions take five arguments. */
@@ -167,10 +168,10 @@ static __always_inline bool is_as_written(const struct relay_header *header, __u
 	       header->kind >= RELAY_REQUEST && header->kind < RELAY_KINDS;
 }
 
-/* A slot's lowest bits say which of the three that count. */
-static __always_inline bool find_slot(__u8 slot, __u32 *whole)
+/* A slot's lowest bits say which of the three that count, by the sender's clock. */
+static __always_inline bool find_slot(__u8 slot, __s16 clock_slots, __u32 *whole)
 {
-	__u32 now = relay_slot();
+	__u32 now = relay_slot() + clock_slots;
 
 	*whole = now + (__s8)(slot - (__u8)now);
 	return *whole - (now - 1) <= 2;
@@ -187,7 +188,7 @@ SUBPROGRAM int judge_claim(struct __sk_buff *skb, const struct settings *config,
 	relay->version = claim_packet(skb, relay->inner, &claim);
 	if (!relay->version || header->protocol != bpf_htons(relay->version == 4 ? ETH_P_IP : ETH_P_IPV6))
 		return REASON_relay_malformed;
-	if (!find_slot(header->slot, &claim.slot))
+	if (!find_slot(header->slot, relay->clock_slots, &claim.slot))
 		return REASON_relay_stale;
 	if (config->relay != RELAY_AUTHENTICATED)
 		return REASON_passed_relay;
@@ -237,6 +238,7 @@ SUBPROGRAM int judge_relay(
 	relay->outer = outer == sizeof(struct ipv4_header) ? 4 : 6;
 	relay->kind = header.kind;
 	relay->sender = header.sender;
+	relay->clock_slots = member->clock_slots;
 	relay->tunnel = header.tunnel[1] << 8 | header.tunnel[2];
 	reason = judge_claim(skb, config, &header, relay);
 	if (reason == REASON_passed_relay)

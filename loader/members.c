@@ -161,16 +161,20 @@ static void enter(struct replication *replication, struct member_status *row)
 {
 	struct daemon *daemon = replication->daemon;
 	uint8_t number = row->member->number;
-	struct array_status status;
+	struct array_status status = {0};
 	struct error error;
+	int r = 0;
 
 	if (array_status(replication->core, number, &status) &&
 		(status.heard_ms != 0 || status.state == MEMBER_DEAD)) {
 		row->state = status.state;
 		row->serving = status.serving;
 	}
-	if (row->state != MEMBER_NONE &&
-		bpf_member_set(daemon->pin_dir, number, row->state, row->serving, &error) < 0)
+	if (row->state != MEMBER_NONE)
+		r = bpf_member_set(daemon->pin_dir, number, row->state, row->serving, &error);
+	if (r == 0 && status.heard_ms != 0)
+		r = bpf_member_clock_set(daemon->pin_dir, number, status.clock_slots, &error);
+	if (r < 0)
 		log_error("gateway %s: %s", row->member->name, error.text);
 	if (replication->told[number].tunnels)
 		enter_tunnels(replication, row);
@@ -202,6 +206,38 @@ void members_forget(struct replication *replication)
 {
 	for (unsigned number = 0; number < GATEWAY_NUMBERS; number++)
 		forget(&replication->told[number]);
+}
+
+/* ---- Clocks ---------------------------------------------------------------------------------------------------------- */
+
+static void tell_apart(struct daemon *daemon, struct told *told, const char *name, int64_t skew_ms)
+{
+	bool apart = llabs(skew_ms) > MEMBER_SKEW_MOST_MS;
+
+	if (told->apart == apart)
+		return;
+	told->apart = apart;
+	if (apart)
+		tell(daemon, EVENT_MEMBER_CLOCK_APART, name, "its clock is %.1f s %s ours",
+			(double)llabs(skew_ms) / 1000, skew_ms > 0 ? "ahead of" : "behind");
+	else
+		tell(daemon, EVENT_MEMBER_CLOCK_AGREES, name, "its clock and ours agree again");
+}
+
+/* It, or we, were set to another time: relays are judged by the clock of who sends them. */
+void members_clock_changed(void *self, uint8_t member, int16_t slots)
+{
+	struct replication *replication = self;
+	struct daemon *daemon = replication->daemon;
+	const struct member_status *row = status_of(daemon, member);
+	struct array_status status;
+	struct error error;
+
+	replicate_keep_clock(daemon);
+	if (bpf_member_clock_set(daemon->pin_dir, member, slots, &error) < 0)
+		log_error("gateway %u: %s", member, error.text);
+	if (row && array_status(replication->core, member, &status))
+		tell_apart(daemon, &replication->told[member], row->member->name, status.skew_ns / 1000000);
 }
 
 /* ---- Signs of life ------------------------------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #define CHANGES_US    1000 /* while changes come: how often we look, instead of being woken by each */
 #define ACCURACY_US   1    /* 0 would be sd-event's default, 250 ms */
 #define NS_PER_SECOND 1000000000LL
+#define CLOCK_STEP_NS NS_PER_SECOND
 
 static int64_t read_clock(clockid_t clock)
 {
@@ -148,7 +149,8 @@ struct array_effects replicate_effects(struct replication *replication)
 		.tunnels_changed = members_tunnels_changed,
 		.walk = walk,
 		.relay_silent_ms = members_relay_silent_ms,
-		.random = fill_random};
+		.random = fill_random,
+		.clock_changed = members_clock_changed};
 }
 
 /* ---- Datagrams --------------------------------------------------------------------------------------------------------- */
@@ -265,13 +267,32 @@ void replicate_look_for_losses(struct replication *replication)
 	array_lost_change(replication->core);
 }
 
-void replicate_second(struct daemon *daemon)
+/* Whoever set our clock, by more than clocks are slewed: the members' seem to be other ones from now on. */
+static void tell_clock(struct replication *replication, int64_t offset_ns)
+{
+	int64_t step_ns = offset_ns - replication->clock_offset_ns;
+	bool known = replication->clock_offset_ns != 0;
+
+	replication->clock_offset_ns = offset_ns;
+	if (known && llabs(step_ns) > CLOCK_STEP_NS)
+		tell(replication->daemon, EVENT_CLOCK_SET, replication->daemon->model->gateway, "by %+.1f s",
+			(double)step_ns / NS_PER_SECOND);
+}
+
+void replicate_keep_clock(struct daemon *daemon)
 {
 	int64_t offset_ns = read_clock(CLOCK_REALTIME) - read_clock(CLOCK_MONOTONIC);
 	struct error error;
 
 	if (bpf_clock_set(daemon->pin_dir, (uint64_t)offset_ns, &error) < 0)
 		log_error("%s", error.text);
+	if (daemon->replication)
+		tell_clock(daemon->replication, offset_ns);
+}
+
+void replicate_second(struct daemon *daemon)
+{
+	replicate_keep_clock(daemon);
 	if (daemon->replication)
 		replicate_look_for_losses(daemon->replication);
 }

@@ -28,6 +28,7 @@ struct told {
 	struct array_tunnel *tunnels;
 	size_t tunnel_count;
 	uint64_t refused_ms; /* when its kernel last refused a datagram; 0: never */
+	bool apart;          /* its clock and ours */
 };
 
 struct replication {
@@ -38,11 +39,12 @@ struct replication {
 	struct bpf_changes *changes;
 	struct change pending[CHANGES_AT_ONCE]; /* read and not yet looked at */
 	size_t pending_count;
-	uint64_t lost;  /* changes, as last seen */
-	uint64_t lines; /* of our tables, as the core knows */
-	bool waits;     /* nothing is announced before the core is ready */
-	bool carrier;   /* of a way to the members */
-	bool isolated;  /* as last told */
+	uint64_t lost;           /* changes, as last seen */
+	uint64_t lines;          /* of our tables, as the core knows */
+	bool waits;              /* nothing is announced before the core is ready */
+	int64_t clock_offset_ns; /* the programs' clock; 0: not known yet */
+	bool carrier;            /* of a way to the members */
+	bool isolated;           /* as last told */
 	sd_event_source *channel_source, *changes_source, *changes_timer, *timer;
 	struct told told[GATEWAY_NUMBERS];
 };
@@ -52,6 +54,8 @@ struct replication {
 struct array_time replicate_now(void);
 struct lines replicate_lines(const struct replication *replication);
 struct array_effects replicate_effects(struct replication *replication);
+/* The clock that the programs stamp by, as it is now. */
+void replicate_keep_clock(struct daemon *daemon);
 /* Nothing keeps us from announcing any more. */
 void replicate_wait_no_longer(struct daemon *daemon);
 /* Changes that found no room in the ring since we looked last: the members are to read our tables. */
@@ -76,6 +80,7 @@ int keys_vouch(const struct daemon *daemon, const struct array_keys *keys, struc
 void members_changed(void *self, uint8_t member, enum member_state state, bool serving);
 void members_tunnels_changed(void *self, uint8_t member, const struct array_tunnel *tunnels, size_t count);
 uint64_t members_relay_silent_ms(void *self, uint8_t member);
+void members_clock_changed(void *self, uint8_t member, int16_t slots);
 
 /* The machine of this address is there, though its gwd is not. */
 void members_refused(struct replication *replication, const struct address *address);

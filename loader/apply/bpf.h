@@ -83,6 +83,8 @@ struct bpf_member_tunnel {
 int bpf_member_set(const char *pin_dir, uint8_t number, uint8_t state, bool serving, struct error *error);
 /* Whether we serve: if not, other gateways' flows do not become ours when they do not serve either. */
 int bpf_serving_set(const char *pin_dir, uint8_t self, bool serving, struct error *error);
+/* How far its clock is from ours, in time slots of relays. -ENOENT as above. */
+int bpf_member_clock_set(const char *pin_dir, uint8_t number, int16_t slots, struct error *error);
 /* How an earlier gwd left it: who was alive is suspect until it is heard again, who was dead stays dead. */
 int bpf_member_adopt(const char *pin_dir, uint8_t number, uint8_t *state, bool *serving, struct error *error);
 /*

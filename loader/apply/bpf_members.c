@@ -23,18 +23,28 @@ static int write_entry(int map, const char *name, const void *key, const void *v
 	return 0;
 }
 
-int bpf_member_set(const char *pin_dir, uint8_t number, uint8_t state, bool serving, struct error *error)
+/* The entry of a member that the configuration has, and the open map; else a negative errno. */
+static int open_member(const char *pin_dir, uint32_t number, struct member_entry *entry, struct error *error)
 {
 	_cleanup_close_ int map = bpf_map_open(pin_dir, MAP_MEMBERS, NULL, error);
+
+	if (map < 0)
+		return map;
+	if (bpf_map_lookup_elem(map, &number, entry) < 0)
+		return error_errno(error, -errno, "reading the map %s", MAP_MEMBERS);
+	if (entry->state == MEMBER_NONE)
+		return error_set(error, -ENOENT, "the array has no member %u", number);
+	return TAKE_FD(map);
+}
+
+int bpf_member_set(const char *pin_dir, uint8_t number, uint8_t state, bool serving, struct error *error)
+{
 	struct member_entry entry;
+	_cleanup_close_ int map = open_member(pin_dir, number, &entry, error);
 	uint32_t key = number;
 
 	if (map < 0)
 		return map;
-	if (bpf_map_lookup_elem(map, &key, &entry) < 0)
-		return error_errno(error, -errno, "reading the map %s", MAP_MEMBERS);
-	if (entry.state == MEMBER_NONE)
-		return error_set(error, -ENOENT, "the array has no member %u", number);
 	entry.state = state;
 	entry.serving = serving;
 	entry.heard |= state == MEMBER_ALIVE;
@@ -52,6 +62,18 @@ int bpf_serving_set(const char *pin_dir, uint8_t self, bool serving, struct erro
 	if (bpf_map_lookup_elem(map, &key, &entry) < 0)
 		return error_errno(error, -errno, "reading the map %s", MAP_MEMBERS);
 	entry.serving = serving;
+	return write_entry(map, MAP_MEMBERS, &key, &entry, error);
+}
+
+int bpf_member_clock_set(const char *pin_dir, uint8_t number, int16_t slots, struct error *error)
+{
+	struct member_entry entry;
+	_cleanup_close_ int map = open_member(pin_dir, number, &entry, error);
+	uint32_t key = number;
+
+	if (map < 0)
+		return map;
+	entry.clock_slots = slots;
 	return write_entry(map, MAP_MEMBERS, &key, &entry, error);
 }
 

@@ -131,6 +131,8 @@ struct array_effects {
 	uint64_t (*relay_silent_ms)(void *self, uint8_t member);
 	/* Bytes that nobody can guess. */
 	void (*random)(void *self, void *bytes, size_t size);
+	/* How far the member's clock is from ours, in time slots of relays (abi.h), once it is known. NULL: nobody asks. */
+	void (*clock_changed)(void *self, uint8_t member, int16_t slots);
 };
 
 struct array_core;
@@ -235,6 +237,7 @@ struct array_status {
 	uint64_t heard_ms;          /* when something valid came last, an array_time.ms; 0: never */
 	uint64_t since_ms;          /* since when we are to hear it */
 	int64_t skew_ns;            /* its clock minus ours, less the way; 0 until known */
+	int16_t clock_slots;        /* … as clock_changed() told last */
 	bool reading;               /* a snapshot of its table is under way */
 	uint64_t missing;           /* batches that are missing now */
 	/* From the making of a batch to its records' merging, by both wall clocks, of the last few hundred batches. */

@@ -26,6 +26,7 @@ static struct peer *peer_new(struct array_core *core, uint8_t number, struct arr
 	peer->number = number;
 	peer->state = MEMBER_SUSPECT;
 	peer->since_ms = now.ms;
+	peer->told_slots = SLOTS_UNTOLD;
 	stream_reset(peer, 0);
 	session_begin(core, peer, now);
 	return peer;

@@ -2,7 +2,10 @@
 /* Heartbeats, and what they say of a member: whether it lives, whether it serves, how far its clock is from ours. */
 #include "array/private.h"
 
+#include <stdlib.h>
+
 #define HEARTBEAT_TEXT_MAX 64
+#define SKEW_STEP_NS       1000000000LL
 #define DEAF_MS            300 /* our own timers are never that far apart while we run */
 
 enum heartbeat_flags { FLAG_SERVING = 1, FLAG_READY = 2, FLAG_STOPS = 4 };
@@ -22,6 +25,48 @@ void heartbeat_send(struct array_core *core, struct peer *peer, struct array_tim
 	send_sealed(core, peer, MESSAGE_HEARTBEAT, &writer);
 }
 
+/* ---- Clocks ---------------------------------------------------------------------------------------------------------- */
+
+/* The way of a heartbeat makes its clock seem slow: the one that seemed least so was the quickest. */
+int64_t member_skew(const struct peer *peer)
+{
+	size_t count = peer->skew_count < SKEWS_KEPT ? peer->skew_count : SKEWS_KEPT;
+	int64_t skew = count > 0 ? peer->skews[0] : 0;
+
+	for (size_t i = 1; i < count; i++)
+		if (peer->skews[i] > skew)
+			skew = peer->skews[i];
+	return skew;
+}
+
+/* A clock that was set makes what was measured before worth nothing. */
+static void note_skew(struct peer *peer, int64_t skew)
+{
+	if (llabs(skew - member_skew(peer)) > SKEW_STEP_NS)
+		peer->skew_count = 0;
+	peer->skews[peer->skew_count++ % SKEWS_KEPT] = skew;
+}
+
+/* To the nearest: then sender and receiver agree but for one slot, which relays are allowed. */
+static int16_t slots_of(int64_t skew)
+{
+	int64_t slots = (skew + (1LL << (RELAY_SLOT_SHIFT - 1))) >> RELAY_SLOT_SHIFT;
+
+	if (slots > INT16_MAX)
+		return INT16_MAX;
+	return slots < INT16_MIN ? INT16_MIN : (int16_t)slots;
+}
+
+static void tell_slots(struct array_core *core, struct peer *peer)
+{
+	int16_t slots = slots_of(member_skew(peer));
+
+	if (slots == peer->told_slots || !core->effects.clock_changed)
+		return;
+	peer->told_slots = slots;
+	core->effects.clock_changed(core->effects.self, peer->number, slots);
+}
+
 /* What was refused since our clock was behind, or its ahead, is read again when they agree. */
 static void read_refused(struct peer *peer, uint64_t wall_ns, struct array_time now)
 {
@@ -34,6 +79,8 @@ static void read_refused(struct peer *peer, uint64_t wall_ns, struct array_time 
 	reading_begin(peer, SCOPE_OWN);
 }
 
+/* ---- Heartbeats that come -------------------------------------------------------------------------------------------- */
+
 bool take_heartbeat(struct array_core *core, struct peer *peer, struct reader *reader, struct array_time now)
 {
 	uint64_t wall_ns = get_u64(reader), newest = get_u64(reader), flows = get_u64(reader);
@@ -43,7 +90,8 @@ bool take_heartbeat(struct array_core *core, struct peer *peer, struct reader *r
 
 	if (!read_whole(reader) || newest > NUMBER_MOST)
 		return false;
-	peer->skews[peer->skew_count++ % SKEWS_KEPT] = (int64_t)(wall_ns - now.wall_ns);
+	note_skew(peer, (int64_t)(wall_ns - now.wall_ns));
+	tell_slots(core, peer);
 	peer->flows = flows;
 	peer->serving = flags & FLAG_SERVING;
 	peer->ready = flags & FLAG_READY;

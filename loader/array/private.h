@@ -122,6 +122,8 @@ struct inventory {
 #define LAGS_KEPT  256
 #define SKEWS_KEPT 16
 
+#define SLOTS_UNTOLD INT32_MIN
+
 struct peer {
 	uint8_t number;
 	struct session session;
@@ -138,7 +140,8 @@ struct peer {
 	bool ahead;                 /* a record of it was refused for its stamp */
 	uint64_t again_ms;          /* no reading for that before */
 	int64_t skews[SKEWS_KEPT];
-	uint64_t skew_count; /* in all */
+	uint64_t skew_count; /* in all, since its clock or ours was set */
+	int32_t told_slots;  /* of its clock; SLOTS_UNTOLD: none yet */
 	uint32_t lags_us[LAGS_KEPT];
 	uint64_t lag_count; /* in all */
 	struct array_counts counts;
@@ -290,6 +293,8 @@ bool take_inventory_ask(
 
 void heartbeat_send(struct array_core *core, struct peer *peer, struct array_time now);
 bool take_heartbeat(struct array_core *core, struct peer *peer, struct reader *reader, struct array_time now);
+/* Its clock less ours, less the way; 0: not known. */
+int64_t member_skew(const struct peer *peer);
 void member_heard(struct array_core *core, struct peer *peer, struct array_time now);
 void member_judge(struct array_core *core, struct peer *peer, struct array_time now);
 /* We did not run for a while: nobody was silent, we were deaf. */

@@ -32,18 +32,6 @@ static void show_lags(const struct peer *peer, struct array_status *status)
 	status->lag_most_us = lags[count - 1];
 }
 
-/* The way of a heartbeat makes its clock seem slow: the one that seemed least so was the quickest. */
-static int64_t skew_of(const struct peer *peer)
-{
-	size_t count = peer->skew_count < SKEWS_KEPT ? peer->skew_count : SKEWS_KEPT;
-	int64_t skew = count > 0 ? peer->skews[0] : 0;
-
-	for (size_t i = 1; i < count; i++)
-		if (peer->skews[i] > skew)
-			skew = peer->skews[i];
-	return skew;
-}
-
 bool array_status(const struct array_core *core, uint8_t member, struct array_status *status)
 {
 	const struct peer *peer = core->by_number[member];
@@ -59,7 +47,8 @@ bool array_status(const struct array_core *core, uint8_t member, struct array_st
 		.flows = peer->flows,
 		.heard_ms = peer->heard_ms,
 		.since_ms = peer->since_ms,
-		.skew_ns = skew_of(peer),
+		.skew_ns = member_skew(peer),
+		.clock_slots = (int16_t)(peer->told_slots == SLOTS_UNTOLD ? 0 : peer->told_slots),
 		.reading = peer->reading.scope != SCOPE_NONE,
 		.missing = stream_missing(peer),
 		.counts = peer->counts,

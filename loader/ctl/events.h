@@ -39,12 +39,15 @@
 	X(MEMBER_DEAD, "member", "dead", WARNING, "it is silent for long, on the relay path too")         \
 	X(MEMBER_SERVES, "member", "serves", INFO, "it announces loopbacks")                              \
 	X(MEMBER_NOT_SERVING, "member", "not_serving", INFO, "it drains, stops or is not ready")          \
+	X(MEMBER_CLOCK_APART, "member", "clock_apart", ERROR, "one refuses what the other tells")         \
+	X(MEMBER_CLOCK_AGREES, "member", "clock_agrees", INFO, "its clock and ours agree again")          \
 	X(ARRAY_READY, "array", "ready", INFO, "what the other gateways know of flows is known here")     \
 	X(CHANGES_LOST, "array", "changes_lost", WARNING, "the members read our tables instead")          \
 	X(GATEWAY_DRAINED, "gateway", "drained", WARNING, "it announces no loopback; its flows go on")    \
 	X(GATEWAY_UNDRAINED, "gateway", "undrained", INFO, "it is in service again")                      \
 	X(GATEWAY_ISOLATED, "gateway", "isolated", ERROR, "it hears no member; announced as leaving")     \
 	X(GATEWAY_REJOINED, "gateway", "rejoined", INFO, "isolated no more; announced as ever")           \
+	X(CLOCK_SET, "gateway", "clock_set", WARNING, "its clock was set by more than a second")          \
 	X(BIRD_LOST, "bird", "lost", ERROR, "it ended or does not answer; it is started again")           \
 	X(BIRD_BACK, "bird", "back", INFO, "it runs and answers")                                         \
 	X(CHILD_ENDED, "child", "ended", ERROR, "a process of the gateway ended; it is started again")    \

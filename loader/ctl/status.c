@@ -64,9 +64,6 @@ static void judge_loopbacks(json_t *list, const struct status *status)
 					status->drained || !status->waits_for ? "" : status->waits_for));
 }
 
-/* Then no relay is taken, neither ours there nor theirs here. */
-#define SKEW_MOST_MS ((int64_t)((1ULL << RELAY_SLOT_SHIFT) / 1000000))
-
 static void judge_members(json_t *list, const struct status *status)
 {
 	for (size_t i = 0; i < status->model->array.member_count; i++) {
@@ -76,11 +73,12 @@ static void judge_members(json_t *list, const struct status *status)
 			degraded(list, json_sprintf("gateway %s is %s: nothing was heard of it%s",
 					       is->member->name, member_state_name(status, is),
 					       is->last_heard_ms ? " for a while" : ""));
-		else if (llabs(is->clock_skew_ms) > SKEW_MOST_MS)
+		else if (llabs(is->clock_skew_ms) > MEMBER_SKEW_MOST_MS)
 			degraded(list,
-				json_sprintf("gateway %s: its clock is %lld s %s ours, so relays are refused",
+				json_sprintf("gateway %s: its clock is %lld s %s ours, so %s of flows is refused",
 					is->member->name, llabs(is->clock_skew_ms) / 1000,
-					is->clock_skew_ms > 0 ? "ahead of" : "behind"));
+					is->clock_skew_ms > 0 ? "ahead of" : "behind",
+					is->clock_skew_ms > 0 ? "what it tells" : "what we tell it"));
 	}
 }
 

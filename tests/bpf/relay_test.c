@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Relays: what leaves for a member, byte for byte, and what comes of those that members send. */
+#include <bpf/bpf.h>
 #include <net/if.h>
 #include <string.h>
 
@@ -493,6 +494,37 @@ static void a_recording_is_stale(void)
 	}
 }
 
+static void member_clock(int16_t slots)
+{
+	uint32_t number = SCENE_MEMBER;
+	int members = bpf_map__fd(scene.gateway->maps.members);
+	struct member_entry entry;
+
+	CU_ASSERT_EQUAL_FATAL(bpf_map_lookup_elem(members, &number, &entry), 0);
+	entry.clock_slots = slots;
+	CU_ASSERT_EQUAL_FATAL(bpf_map_update_elem(members, &number, &entry, 0), 0);
+}
+
+/* A clock that was set, here or there, by hours: the slot is the sender's, by what gwd measured of it. */
+static void a_slot_is_by_the_senders_clock(void)
+{
+	static const int32_t sets[] = {0, 2, -2, 127, -128, 1000, -1000, INT16_MAX, INT16_MIN};
+
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
+		for (int32_t wrong = -3; wrong <= 3; wrong++) {
+			enum reason reason =
+				wrong >= -1 && wrong <= 1 ? REASON_passed_relay : REASON_relay_stale;
+			struct envelope envelope = envelope_from_member(V4, RELAY_REQUEST, 103);
+			uint32_t now = scene_slot();
+
+			begin(V4);
+			member_clock((int16_t)sets[i]);
+			envelope.slot = now + (uint32_t)(sets[i] + wrong);
+			if (now == scene_slot())
+				expect_judgement(&envelope, reason);
+		}
+}
+
 static void keys_are_changed_without_a_gap(void)
 {
 	struct envelope old = envelope_from_member(V4, RELAY_REQUEST, 103), new = old;
@@ -596,6 +628,7 @@ SCENE_TESTS("bpf relay",
 	{"a claim must be true", a_claim_must_be_true},
 	{"a plain relay is taken where all are plain", a_plain_relay_is_taken_where_all_are_plain},
 	{"a recording is stale", a_recording_is_stale},
+	{"a slot is by the sender's clock", a_slot_is_by_the_senders_clock},
 	{"keys are changed without a gap", keys_are_changed_without_a_gap},
 	{"any byte that is another spoils it", any_byte_that_is_another_spoils_it},
 	{"a relay cut anywhere is not taken", a_relay_cut_anywhere_is_not_taken})

@@ -197,6 +197,12 @@ static void state_and_clock_are_written(void)
 	CU_ASSERT_EQUAL(is.serving, 0);
 	CU_ASSERT_EQUAL(memcmp(is.address, member.address, sizeof(is.address)), 0);
 	CU_ASSERT_EQUAL(bpf_member_set(PINS, 4, MEMBER_ALIVE, true, &error), -ENOENT);
+	CU_ASSERT_EQUAL(is.clock_slots, 0);
+	CU_ASSERT_EQUAL(bpf_member_clock_set(PINS, 3, -420, &error), 0);
+	get(MEMBERS, 3, &is);
+	CU_ASSERT_EQUAL(is.clock_slots, -420);
+	CU_ASSERT_EQUAL(is.state, MEMBER_DEAD);
+	CU_ASSERT_EQUAL(bpf_member_clock_set(PINS, 4, 1, &error), -ENOENT);
 	set(HEARD, 3, &heard);
 	CU_ASSERT_EQUAL(bpf_heard(PINS, 3, &relay_ms, &error), 0);
 	CU_ASSERT_EQUAL(relay_ms, 4711);

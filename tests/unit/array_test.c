@@ -348,6 +348,34 @@ static void measures_the_clocks(void)
 	world_free(world);
 }
 
+/* Whose clock was set, there or here, is judged by it from the next heartbeat on: it takes no 16 of them. */
+static void follows_a_clock_that_is_set(void)
+{
+	static const struct {
+		int64_t seconds;
+		int16_t slots;
+	} rows[] = {{0, 0}, {4, 0}, {-4, 0}, {5, 1}, {-5, -1}, {12, 1}, {14, 2}, {-3600, -419}, {3600, 419},
+		{1LL << 31, INT16_MAX}, {-(1LL << 31), INT16_MIN}};
+	struct world *world = world_new(2, 21);
+	struct node *one = &world->nodes[0], *other = &world->nodes[1];
+
+	world_start(world);
+	run(world, 5000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		other->clock_ns = rows[i].seconds * 1000000000LL;
+		run(world, ARRAY_HEARTBEAT_MS + 50);
+		CU_ASSERT_EQUAL(one->slots[2], rows[i].slots);
+		CU_ASSERT(llabs(status_of(one, 2).skew_ns - other->clock_ns) < 3000000);
+	}
+	CU_ASSERT_EQUAL(other->slots[1], INT16_MAX);
+	other->clock_ns = 0;
+	one->clock_ns = 60 * 1000000000LL;
+	run(world, ARRAY_HEARTBEAT_MS + 50);
+	CU_ASSERT_EQUAL(one->slots[2], -7);
+	CU_ASSERT_EQUAL(other->slots[1], 7);
+	world_free(world);
+}
+
 /* Our clock was behind, so what others said seemed to come from the future; nobody says it twice. */
 static void reads_again_when_the_clocks_agree(void)
 {
@@ -496,6 +524,7 @@ UNIT_TESTS("array", {"tells a change at once", tells_a_change_at_once},
 	{"tells at once that it drains", tells_at_once_that_it_drains},
 	{"tells at once that it stops", tells_at_once_that_it_stops},
 	{"measures the clocks", measures_the_clocks},
+	{"follows a clock that is set", follows_a_clock_that_is_set},
 	{"reads again when the clocks agree", reads_again_when_the_clocks_agree},
 	{"tells its tunnels", tells_its_tunnels},
 	{"takes members in and lets them go", takes_members_in_and_lets_them_go},

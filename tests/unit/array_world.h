@@ -34,6 +34,7 @@ struct node {
 	struct array_record lines[LINES];
 	bool used[LINES];
 	enum member_state states[NODES + 1];
+	int16_t slots[NODES + 1]; /* of their clocks */
 	bool servings[NODES + 1];
 	unsigned deaths; /* that it was told of */
 	struct array_tunnel tunnels[NODES + 1][ARRAY_TUNNELS_MAX];
@@ -219,6 +220,11 @@ static uint64_t node_relay_silent(void *self, uint8_t member)
 	return ((struct node *)self)->relay_silent_ms;
 }
 
+static void node_clock_changed(void *self, uint8_t member, int16_t slots)
+{
+	((struct node *)self)->slots[member] = slots;
+}
+
 static void node_random(void *self, void *bytes, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
@@ -246,7 +252,7 @@ static struct array_keys keys_of(const char *text)
 static void node_start(struct node *node)
 {
 	struct array_effects effects = {node, node_send, node_merge, node_member_changed,
-		node_tunnels_changed, node_walk, node_relay_silent, node_random};
+		node_tunnels_changed, node_walk, node_relay_silent, node_random, node_clock_changed};
 	uint8_t members[NODES];
 	size_t count = 0;
 
