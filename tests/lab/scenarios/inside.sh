@@ -98,3 +98,23 @@ scenario_inside_is_told() { # FAMILY
 		'"\(.response.reason) \(.response.answer) \(.response.answer_mtu)"' udp "$(at "${LOOPBACK[$family]}" 17)" "$(at "$address" 1)" \
 		--from-uplink --size 1500)"
 }
+
+# UDP has nobody who sends a lost packet again; but the next one of that size goes in fragments that fit.
+scenario_inside_datagram() { # FAMILY
+	local family=$1 address told
+	address=$(device_address "$family" 35)
+	steer 1 1 "$family" from "$address"
+	backend_up "$family"
+	listen "$address" "$family" 4350 9000 '?'
+	told=$(counter 1 answered)
+	backend_sends "$family" "$address"
+	within 5 counter_grew 1 answered "$told" || fail "nobody was told"
+	heard 1450 && fail "what is larger than the array's MTU arrived: this shows nothing"
+	backend_sends "$family" "$address"
+	within 5 heard 1450 || fail "the next datagram did not arrive"
+}
+
+backend_sends() { # FAMILY ADDRESS
+	head -c 1450 /dev/zero | on inside socat -u -b 2000 - \
+		"UDP$1-SENDTO:$(bracketed "$2"):4350,bind=$(bracketed "${LOOPBACK[$1]}"):9000"
+}
