@@ -226,7 +226,7 @@ stranger_up() {
 	plug inside spare br0 - spare eth0 10.0.0.13/16 fd00:10::13/64
 	wireguard_keys spare
 	(umask 077 && echo "1 $(wg genkey)" >"$LAB/spare/lab/array.key")
-	gateway_config 1 "$ATTACH" | sed 's/address: 10.0.0.11/address: 10.0.0.13/' >"$LAB/spare/lab/gateway.yaml"
+	gateway_config 1 "$ATTACH" | sed 's/10\.0\.0\.11/10.0.0.13/' >"$LAB/spare/lab/gateway.yaml"
 	# shellcheck disable=SC2016
 	on spare sh -c 'setsid "$@" >>/run/lab/gwd.log 2>&1 &' \
 		sh "$GWD" -c /run/lab/gateway.yaml --run-dir "$RUN_DIR" --pin-dir "$PIN_DIR" </dev/null
