@@ -157,8 +157,8 @@ static __always_inline __u32 checksum_in_quote(const struct packet *packet)
 }
 
 /*
- * So it becomes the one value that finishing does not change, of which nobody reads: c = ~(sum + c), that is half of
- * ~sum, and in ones' complement a half is a rotation. Answers the sum of the quote.
+ * So it becomes the one value that finishing does not change, and that nobody reads in a quote: c = ~(sum + c), which is
+ * half of ~sum, and in ones' complement a half is a rotation. Answers the sum of the quote.
  */
 static __always_inline __u16 settle_quote(struct __sk_buff *skb, const struct packet *packet)
 {
