@@ -161,35 +161,47 @@ happened() { # EDGE EVENT: to the gateway itself, since the mark
 	tail -n "+$(($(<"$LAB/array.mark-$1") + 1))" "$LAB/edge-gw-0$1/lab/gwd.log" | grep "^<[0-9]>gateway edge-gw-0$1 $2:"
 }
 
+went_by() { # ADDRESS "EDGE LOCAL"
+	ways_of "$1" | grep -x "$2"
+}
+
 # It hears nobody since it cannot: it takes nobody for dead, resets nobody's connection, and traffic goes to the other one.
 scenario_array_isolated() {
-	local downloads=() four six
-	four=$(device_address 4 39) six=$(device_address 6 39)
+	local uploads=() family
+	local -A address=([4]=$(device_address 4 39) [6]=$(device_address 6 39))
 	trap 'on inside ip link set edge-gw-01 up' EXIT
 	expect_member 1 alive
 	array_mark 1
-	download_begins 4 39 2
-	download_begins 6 39 2
 	disturb
+	for family in 4 6; do
+		move 2 1 $family from "${address[$family]}"
+		ask "${address[$family]}" $family upload 60 &
+		uploads+=($!)
+		within 10 came_by "${address[$family]}" "2 1" || fail "the upload of ${address[$family]} does not start"
+	done
 	on inside ip link set edge-gw-01 down
 	within 10 happened 1 isolated || fail "edge-gw-01 does not know that it is"
-	move 1 1 4 from "$four"
-	move 1 1 6 from "$six"
-	within 10 route_leads local-gw-01 4 edge-gw-02 || fail "the provider's router does not leave edge-gw-01"
-	within 10 route_leads local-gw-01 6 edge-gw-02 || fail "the provider's router does not leave edge-gw-01, v6"
+	for family in 4 6; do
+		within 10 route_leads local-gw-01 $family edge-gw-02 || fail "the provider's router does not leave edge-gw-01"
+	done
 	sleep 4 # longer than it takes to be dead
 	expect "announced by edge-gw-01 still" true "$(gwctl edge-gw-01 -j gateway list | jq '.gateways[] | select(.state == "self") | .announced')"
 	witness_mark
-	move 2 1 4 from "$four"
-	move 2 1 6 from "$six"
-	within 30 came_by "$four" "2 1" || fail "no response came by edge-gw-02"
-	within 30 came_by "$six" "2 1" || fail "no response came by edge-gw-02, v6"
+	for family in 4 6; do # by the isolated one, which cannot relay it, and back
+		move 1 1 $family from "${address[$family]}"
+		within 10 went_by "${address[$family]}" "1 1" || fail "nothing of the upload went by edge-gw-01"
+		move 2 1 $family from "${address[$family]}"
+		within 30 came_by "${address[$family]}" "2 1" || fail "no response came by edge-gw-02"
+	done
 	on inside ip link set edge-gw-01 up
 	expect_member 1 alive
 	within 10 happened 1 rejoined || fail "edge-gw-01 believes to be alone still"
 	within 20 route_leads local-gw-01 4 edge-gw-01 || fail "the provider's router did not come back"
+	device pkill -TERM -f "upload 60"
+	for family in 0 1; do
+		wait "${uploads[$family]}" || fail "an upload did not survive"
+	done
 	expect "what edge-gw-01 saw of the other" "suspect alive" "$(states_since_mark 1)"
-	downloads_end
 	expect_equal_tables 1
 }
 
