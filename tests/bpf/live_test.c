@@ -8,7 +8,8 @@
  * The tunnel is two TUNs and a process that carries packets between them, offloads and all, so that what comes in are
  * packets without a MAC header, GSO ones among them. Each machine is a process in a network namespace of its own.
  *
- * Then the same once more with such a pair in the place of the veth: up0 is what a WireGuard interface is to the programs.
+ * Then the same once more by an underlay: up0 is the kernel's WireGuard, on a veth of its own; where the kernel has none it
+ * is such a pair of TUNs, which is the same to the programs.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -132,6 +133,38 @@ static void connect_by_tuns(pid_t member)
 	need(!setns(here, CLONE_NEWNET), "our own namespace");
 	if (fork() == 0)
 		pump(near, far);
+}
+
+/* On the veth, which is called wire0 now. The member's up0 is set up by the member. */
+static const char wireguards[] =
+	"a=$(wg genkey) b=$(wg genkey);"
+	"set -e; ip link set up0-peer netns $MEMBER name wire0; ip link set up0 down; ip link set up0 name "
+	"wire0;"
+	"ip address flush dev wire0; ip address add 172.30.0.1/24 dev wire0; ip link set wire0 mtu 1600 up;"
+	"ip link add up0 type wireguard; echo $a | wg set up0 private-key /proc/self/fd/0 listen-port 51820 "
+	"peer "
+	"$(echo $b | wg pubkey) allowed-ips 0.0.0.0/0,::/0 endpoint 172.30.0.2:51820;"
+	"exec nsenter -t $MEMBER -n sh -ec 'ip address add 172.30.0.2/24 dev wire0; ip link set wire0 mtu "
+	"1600 up;"
+	"ip link add up0 type wireguard; echo $1 | wg set up0 private-key /proc/self/fd/0 listen-port 51820 "
+	"peer "
+	"$(echo $2 | wg pubkey) allowed-ips 0.0.0.0/0,::/0 endpoint 172.30.0.1:51820' sh $b $a";
+
+static void connect_by_wireguard(pid_t member)
+{
+	char number[12];
+
+	snprintf(number, sizeof(number), "%d", member);
+	setenv("MEMBER", number, true);
+	shell(wireguards);
+}
+
+static void connect_by_underlay(pid_t member)
+{
+	if (system("ip link add probe type wireguard 2>/dev/null && ip link delete probe") == 0)
+		connect_by_wireguard(member);
+	else
+		connect_by_tuns(member);
 	shell("ip address add 10.0.0.11/24 dev up0 && ip address add fd00:10::11/64 dev up0 nodad");
 }
 
@@ -140,7 +173,7 @@ static const struct medium {
 	const char *name;
 	void (*connect)(pid_t member);
 	bool is_underlay;
-} media[] = {{"uplink", connect_by_veth, false}, {"underlay", connect_by_tuns, true}}, *medium;
+} media[] = {{"uplink", connect_by_veth, false}, {"underlay", connect_by_underlay, true}}, *medium;
 
 /* ---- Gateway 1: the scene, with a return device that works -------------------------------------------------------- */
 
