@@ -6,7 +6,8 @@
 
 #define HEARTBEAT_TEXT_MAX 64
 #define SKEW_STEP_NS       1000000000LL
-#define DEAF_MS            300 /* our own timers are never that far apart while we run */
+#define SKEW_MOST_NS       (INT64_MAX / 4) /* whatever a member says: 73 years */
+#define DEAF_MS            300             /* our own timers are never that far apart while we run */
 
 enum heartbeat_flags { FLAG_SERVING = 1, FLAG_READY = 2, FLAG_STOPS = 4 };
 
@@ -42,6 +43,10 @@ int64_t member_skew(const struct peer *peer)
 /* A clock that was set makes what was measured before worth nothing. */
 static void note_skew(struct peer *peer, int64_t skew)
 {
+	if (skew > SKEW_MOST_NS)
+		skew = SKEW_MOST_NS;
+	if (skew < -SKEW_MOST_NS)
+		skew = -SKEW_MOST_NS;
 	if (llabs(skew - member_skew(peer)) > SKEW_STEP_NS)
 		peer->skew_count = 0;
 	peer->skews[peer->skew_count++ % SKEWS_KEPT] = skew;
@@ -133,10 +138,11 @@ static enum member_state state_of(
 	const struct array_core *core, const struct peer *peer, struct array_time now)
 {
 	bool was_heard = peer->heard_ms != 0;
-	uint64_t silent_ms = now.ms - (was_heard ? peer->heard_ms : peer->since_ms);
+	uint64_t heard_ms = was_heard ? peer->heard_ms : peer->since_ms;
+	uint64_t silent_ms = now.ms - (heard_ms > core->rejoined_ms ? heard_ms : core->rejoined_ms);
 	uint64_t most_ms = silence_most_ms(was_heard, core->isolated);
 
-	if (was_heard && peer->session.stands && silent_ms < ARRAY_SUSPECT_MS)
+	if (was_heard && peer->session.stands && now.ms - heard_ms < ARRAY_SUSPECT_MS)
 		return MEMBER_ALIVE;
 	if ((peer->state != MEMBER_DEAD && silent_ms < most_ms) ||
 		core->effects.relay_silent_ms(core->effects.self, peer->number) < ARRAY_DEAD_MS)
@@ -158,8 +164,13 @@ void member_judge(struct array_core *core, struct peer *peer, struct array_time 
 void member_heard(struct array_core *core, struct peer *peer, struct array_time now)
 {
 	peer->heard_ms = now.ms;
-	silence_broken(core);
+	silence_broken(core, now);
 	member_judge(core, peer, now);
+}
+
+static uint64_t moved(uint64_t moment_ms, uint64_t gap_ms, struct array_time now)
+{
+	return moment_ms + gap_ms < now.ms ? moment_ms + gap_ms : now.ms;
 }
 
 void members_awake(struct array_core *core, struct array_time now)
@@ -171,8 +182,8 @@ void members_awake(struct array_core *core, struct array_time now)
 		return;
 	FOR_EACH_PEER(core, peer)
 	{
-		peer->since_ms += gap_ms;
+		peer->since_ms = moved(peer->since_ms, gap_ms, now);
 		if (peer->heard_ms != 0)
-			peer->heard_ms += gap_ms;
+			peer->heard_ms = moved(peer->heard_ms, gap_ms, now);
 	}
 }
