@@ -138,10 +138,11 @@ static enum member_state state_of(
 	const struct array_core *core, const struct peer *peer, struct array_time now)
 {
 	bool was_heard = peer->heard_ms != 0;
-	uint64_t silent_ms = now.ms - (was_heard ? peer->heard_ms : peer->since_ms);
+	uint64_t heard_ms = was_heard ? peer->heard_ms : peer->since_ms;
+	uint64_t silent_ms = now.ms - (heard_ms > core->rejoined_ms ? heard_ms : core->rejoined_ms);
 	uint64_t most_ms = silence_most_ms(was_heard, core->isolated);
 
-	if (was_heard && peer->session.stands && silent_ms < ARRAY_SUSPECT_MS)
+	if (was_heard && peer->session.stands && now.ms - heard_ms < ARRAY_SUSPECT_MS)
 		return MEMBER_ALIVE;
 	if ((peer->state != MEMBER_DEAD && silent_ms < most_ms) ||
 		core->effects.relay_silent_ms(core->effects.self, peer->number) < ARRAY_DEAD_MS)
@@ -163,8 +164,13 @@ void member_judge(struct array_core *core, struct peer *peer, struct array_time 
 void member_heard(struct array_core *core, struct peer *peer, struct array_time now)
 {
 	peer->heard_ms = now.ms;
-	silence_broken(core);
+	silence_broken(core, now);
 	member_judge(core, peer, now);
+}
+
+static uint64_t moved(uint64_t moment_ms, uint64_t gap_ms, struct array_time now)
+{
+	return moment_ms + gap_ms < now.ms ? moment_ms + gap_ms : now.ms;
 }
 
 void members_awake(struct array_core *core, struct array_time now)
@@ -176,8 +182,8 @@ void members_awake(struct array_core *core, struct array_time now)
 		return;
 	FOR_EACH_PEER(core, peer)
 	{
-		peer->since_ms += gap_ms;
+		peer->since_ms = moved(peer->since_ms, gap_ms, now);
 		if (peer->heard_ms != 0)
-			peer->heard_ms += gap_ms;
+			peer->heard_ms = moved(peer->heard_ms, gap_ms, now);
 	}
 }

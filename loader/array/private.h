@@ -193,6 +193,7 @@ struct array_core {
 	bool serving, ready, stops;
 	bool carrier, isolated;
 	uint64_t trust_carrier_ms; /* one that came back since is not trusted before */
+	uint64_t rejoined_ms;      /* when we were isolated last; 0: never */
 	uint64_t flows;
 	uint32_t walks;
 	uint64_t born_ms, seen_ms, heartbeat_ms;
@@ -315,6 +316,6 @@ bool silence_is_ours(const struct silence *silence, bool carrier);
 uint64_t silence_most_ms(bool was_heard, bool is_ours);
 void silence_judge(struct array_core *core, struct array_time now);
 /* A member is heard. */
-void silence_broken(struct array_core *core);
+void silence_broken(struct array_core *core, struct array_time now);
 
 #endif

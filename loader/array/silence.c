@@ -14,6 +14,13 @@
  */
 #include "array/private.h"
 
+/*
+ * A relay says that we are heard for half the time after which silence is death: else whoever relayed last would hide from
+ * us that we are cut off until the others are dead. Less would not do: what a kernel whose gwd is away refuses comes once a
+ * second.
+ */
+#define RELAY_HEARD_MS (ARRAY_DEAD_MS / 2)
+
 bool silence_is_ours(const struct silence *silence, bool carrier)
 {
 	bool at_once =
@@ -48,7 +55,7 @@ static bool is_any_heard(const struct array_core *core, struct array_time now)
 	if (is_heard(peer, now))
 		return true;
 	FOR_EACH_PEER(core, peer)
-	if (core->effects.relay_silent_ms(core->effects.self, peer->number) < ARRAY_DEAD_MS)
+	if (core->effects.relay_silent_ms(core->effects.self, peer->number) < RELAY_HEARD_MS)
 		return true;
 	return false;
 }
@@ -65,6 +72,14 @@ static void add(struct silence *silence, const struct peer *peer, struct array_t
 	silence->longest_ms = later(silence->longest_ms, silent_ms);
 }
 
+/* Somebody is heard again: whoever is there too has as long to show it as anybody who is heard. */
+static void rejoin(struct array_core *core, struct array_time now)
+{
+	if (core->isolated)
+		core->rejoined_ms = now.ms;
+	core->isolated = false;
+}
+
 void silence_judge(struct array_core *core, struct array_time now)
 {
 	struct silence silence = {.shortest_ms = NEVER};
@@ -73,12 +88,15 @@ void silence_judge(struct array_core *core, struct array_time now)
 	silence.total = core->peer_count > 0 && !is_any_heard(core, now);
 	FOR_EACH_PEER(core, peer)
 	add(&silence, peer, now);
-	core->isolated = silence_is_ours(&silence, carrier);
+	if (!silence.total)
+		rejoin(core, now);
+	else
+		core->isolated = silence_is_ours(&silence, carrier);
 }
 
-void silence_broken(struct array_core *core)
+void silence_broken(struct array_core *core, struct array_time now)
 {
-	core->isolated = false;
+	rejoin(core, now);
 	core->trust_carrier_ms = 0; /* it has proved itself */
 }
 

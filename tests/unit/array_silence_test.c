@@ -201,11 +201,61 @@ static void a_relay_is_heard_too(void)
 	struct world *world = array_of(3, 108);
 	struct node *one = &world->nodes[0];
 
-	one->relay_silent_ms = 2000;
+	one->relay_silent_ms = 1000;
 	cut_off(world, 1, true);
 	run(world, 10000);
 	CU_ASSERT(!array_isolated(one->core));
 	CU_ASSERT_EQUAL(one->states[2], MEMBER_SUSPECT);
+	world_free(world);
+}
+
+static struct world *array_out_of_step(void)
+{
+	struct world *world = world_new(4, 113);
+
+	for (unsigned i = 0; i < 4; i++) {
+		node_start(&world->nodes[i]);
+		run(world, 24);
+	}
+	run(world, 2000);
+	return world;
+}
+
+/* What was relayed last does not hide for how long all have been silent: nobody is taken for dead meanwhile. */
+static void the_last_relay_hides_no_isolation(void)
+{
+	struct world *world = array_out_of_step();
+	struct node *alone = &world->nodes[3];
+
+	cut_off(world, 4, true);
+	alone->relayed_ms[1] = time_of(alone).ms;
+	run(world, ARRAY_DEAD_MS + 5000);
+	CU_ASSERT(array_isolated(alone->core));
+	CU_ASSERT_EQUAL(alone->deaths, 0);
+	world_free(world);
+}
+
+/* The first that is heard again speaks for all: the others have time to follow. */
+static void nobody_is_dead_for_being_heard_second(void)
+{
+	struct world *world = array_out_of_step();
+	struct node *alone = &world->nodes[3];
+
+	cut_off(world, 4, true);
+	run(world, 10000);
+	cut_off(world, 4, false);
+	run(world, 1000);
+	CU_ASSERT(!array_isolated(alone->core));
+	CU_ASSERT_EQUAL(alone->deaths, 0);
+	cut_off(world, 4, true);
+	run(world, 10000);
+	for (unsigned other = 1; other <= 3; other++)
+		world->cut[2][other] = world->cut[other][2] = true;
+	world->cut[1][4] = world->cut[4][1] = false;
+	run(world, 1000);
+	CU_ASSERT_EQUAL(alone->deaths, 0);
+	run(world, ARRAY_DEAD_MS);
+	CU_ASSERT_EQUAL(alone->states[2], MEMBER_DEAD); /* but not for ever */
 	world_free(world);
 }
 
@@ -241,6 +291,23 @@ static void who_boot_together_take_nobody_for_dead(void)
 	world_free(world);
 }
 
+/* Whoever joins behind our last look at the clock did not wait for us yet. */
+static void who_joined_in_a_long_pause_is_waited_for(void)
+{
+	static const uint8_t both[] = {2, 3};
+	struct world *world = array_of(2, 114);
+	struct node *one = &world->nodes[0];
+	struct array_time late = time_of(one);
+
+	late.ms += 400;
+	CU_ASSERT_EQUAL(array_set_members(one->core, both, 2, late), 0);
+	late.ms += 10;
+	array_tick(one->core, late);
+	CU_ASSERT_EQUAL(status_of(one, 3).state, MEMBER_SUSPECT);
+	CU_ASSERT_EQUAL(one->deaths, 0);
+	world_free(world);
+}
+
 /* Who joins the configuration has as long as who joins the start. */
 static void a_new_member_is_waited_for_too(void)
 {
@@ -268,6 +335,9 @@ UNIT_TESTS("array silence", {"tells whose silence it is", tells_whose_silence_it
 	{"who die one after the other are dead", who_die_one_after_the_other_are_dead},
 	{"who say that they stop are no riddle", who_say_that_they_stop_are_no_riddle},
 	{"a relay is heard too", a_relay_is_heard_too},
+	{"the last relay hides no isolation", the_last_relay_hides_no_isolation},
+	{"nobody is dead for being heard second", nobody_is_dead_for_being_heard_second},
 	{"who never comes is dead at last", who_never_comes_is_dead_at_last},
 	{"who boot together take nobody for dead", who_boot_together_take_nobody_for_dead},
+	{"who joined in a long pause is waited for", who_joined_in_a_long_pause_is_waited_for},
 	{"a new member is waited for too", a_new_member_is_waited_for_too})

@@ -39,7 +39,9 @@ struct node {
 	unsigned deaths; /* that it was told of */
 	struct array_tunnel tunnels[NODES + 1][ARRAY_TUNNELS_MAX];
 	size_t tunnel_counts[NODES + 1];
-	uint64_t relay_silent_ms, merged;
+	uint64_t relay_silent_ms;       /* what is said of all members … */
+	uint64_t relayed_ms[NODES + 1]; /* … but those whose last relay came then */
+	uint64_t merged;
 };
 
 struct flight {
@@ -216,8 +218,9 @@ static void node_tunnels_changed(void *self, uint8_t member, const struct array_
 
 static uint64_t node_relay_silent(void *self, uint8_t member)
 {
-	(void)member;
-	return ((struct node *)self)->relay_silent_ms;
+	const struct node *node = self;
+
+	return node->relayed_ms[member] ? time_of(node).ms - node->relayed_ms[member] : node->relay_silent_ms;
 }
 
 static void node_clock_changed(void *self, uint8_t member, int16_t slots)
