@@ -10,8 +10,8 @@
  * from there, where nobody knows of the packet and the error is ignored. Servers behind one want the array's MTU on their
  * route; what TCP opens through us fits anyhow, by its MSS (clamp.h).
  *
- * It comes from the address that relays use where that is of the packet's family; else from the packet's own
- * destination, as from a host there: no other address of ours would pass everybody's reverse path filter.
+ * It comes from the address that relays use where that is of the packet's family and on the uplinks; else from the
+ * packet's own destination, as from a host there: no other address of ours would pass everybody's reverse path filter.
  *
  * Not answered: in ICMP what is no echo, errors above all; later fragments, which have no ports; and for its size in IPv4
  * what does not forbid fragments, which a router would have made. Nor is more said than anybody can use: a thousand answers
@@ -183,7 +183,8 @@ static __always_inline const __u8 *speaker(const struct settings *config, const 
 {
 	const struct member_entry *ours = member_by_number(config->gateway);
 
-	if (ours && packet->version == (is_mapped(ours->address) ? 4 : 6) && is_underlay(ours->address))
+	if (ours && !config->underlay_ifindex && packet->version == (is_mapped(ours->address) ? 4 : 6) &&
+		is_underlay(ours->address))
 		return ours->address;
 	return packet->destination;
 }

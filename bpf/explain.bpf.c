@@ -80,8 +80,8 @@ static __always_inline void explain_way(const struct settings *config, struct ex
 }
 
 /*
- * Whose a request is: that of its flow's line; of a flow without one, as if this were its first packet; of an ICMP error
- * as judge_error() says. 0: the members would be asked.
+ * Whose a request is: that of its flow's line; of a flow without one, as if this were its first packet; of one that nobody
+ * owns yet, as of the next; of an ICMP error as judge_error() says. 0: the members would be asked.
  */
 static __always_inline __u8 explain_owner(
 	const struct settings *config, struct explanation *explanation, struct packet *packet)
@@ -98,11 +98,10 @@ static __always_inline __u8 explain_owner(
 	packet->destination_port = explanation->key.destination_port;
 	if (!explanation->line && packet->protocol == IPPROTO_TCP)
 		packet->tcp_flags = TCP_SYN;
-	if (!explanation->line)
+	owner = explanation->line ? HOME_OWNER(explanation->flow_home) : 0;
+	if (!owner)
 		return owner_of_first(config, packet, TCP_STATE_NONE);
-	owner = HOME_OWNER(explanation->flow_home);
-	return owner && owner != config->gateway && has_lapsed(config, packet, owner, false) ? config->gateway
-											     : owner;
+	return owner != config->gateway && has_lapsed(config, packet, owner, false) ? config->gateway : owner;
 }
 
 /* What becomes of a request that was admitted for `reason`. */

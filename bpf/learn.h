@@ -106,15 +106,18 @@ static __always_inline __u64 realtime_of(__u64 now_ns)
 	return now_ns + (entry ? entry->offset_ns : 0);
 }
 
-/* A line's way, owner or state is another one than before. Half-open flows are nobody else's business. */
-static __always_inline void note_change(
-	const struct table *table, const struct finding *found, __u8 protocol, bool tells)
+/*
+ * A line's way, owner or state is another one than before. Half-open flows are nobody else's business. Whoever stamps a
+ * line tells of it, also of what a relay taught: its sender, for whom nothing may have changed, tells nobody then, and a
+ * stamp that nobody hears of would keep this line and the others' apart.
+ */
+static __always_inline void note_change(const struct table *table, const struct finding *found, __u8 protocol)
 {
 	__u8 state = TAG_STATE(found->tag);
 
 	if (!is_unproved(state, protocol))
 		line_stamp(found->line, realtime_of(table->now_ns));
-	if (tells && state != LINE_HALF_OPEN)
+	if (state != LINE_HALF_OPEN)
 		tell(table->settings, CHANGE_FLOW, found->index);
 }
 
@@ -275,6 +278,24 @@ static __always_inline void end_asking(const struct table *table, const struct f
 		swap_word(&found->line->stamp, stamp, realtime_of(table->now_ns));
 }
 
+/* A question did not leave us: however often it was put, it begins anew. */
+SUBPROGRAM int ask_anew(const struct settings *config, const struct packet *packet, __u16 zone)
+{
+	__u64 now_ns = bpf_ktime_get_coarse_ns(), stamp;
+	struct finding found = {};
+	struct line_key key;
+
+	if (!config || !packet)
+		return 0;
+	key_of_request(&key, packet, zone);
+	if (!find_flow(config, &key, now_ns, &found))
+		return 0;
+	stamp = peek(&found.line->stamp);
+	if (STAMP_IS_ASKED(stamp))
+		swap_word(&found.line->stamp, stamp, STAMP_ASKED(now_ns / 1000000));
+	return 0;
+}
+
 /* The device was last seen by `way`, and its newest flow is the way's owner's; 0: it has none that is news. */
 static __always_inline int note_device(
 	const struct settings *config, const struct packet *packet, __u16 zone, __u32 way, __u64 now_ns)
@@ -293,8 +314,7 @@ static __always_inline int note_device(
 	if (!line_touch(&table, &found, way) || WAY_OF_OWNER(before, 0) == WAY_OF_OWNER(way, 0))
 		return 0;
 	line_stamp(found.line, realtime_of(now_ns));
-	if (HOME_GATEWAY(way) == config->gateway)
-		tell(config, CHANGE_DEVICE, found.index);
+	tell(config, CHANGE_DEVICE, found.index);
 	return 0;
 }
 
@@ -327,7 +347,7 @@ static __always_inline int note_request(struct __sk_buff *skb, const struct sett
 	if (owner)
 		changed |= advance_by_request(skb, &table, &found, packet, owner == config->gateway);
 	if (changed && owner)
-		note_change(&table, &found, packet->protocol, HOME_GATEWAY(way) == config->gateway);
+		note_change(&table, &found, packet->protocol);
 	count_line(config, found.index, DIRECTION_REQUEST, skb->gso_segs ?: 1, packet->length);
 	return owner != before ? learned | FLOW_NEW : learned;
 }
@@ -357,7 +377,7 @@ SUBPROGRAM int learn_known(struct __sk_buff *skb, const struct settings *config,
 
 /*
  * A request of a flow that has no line. A RST leaves none, nor does a FIN, unless members are asked for it: then how
- * often must be known. What nobody may be asked for is as if it had not come.
+ * often must be known. What nobody may be asked for makes no flow.
  */
 SUBPROGRAM int learn_new_flow(struct __sk_buff *skb, const struct settings *config,
 	const struct packet *packet, __u16 zone, __u32 way)
@@ -386,7 +406,7 @@ SUBPROGRAM int learn_new_flow(struct __sk_buff *skb, const struct settings *conf
 		return line == LINE_REFUSED ? owner | FLOW_REFUSED : owner;
 	reset_line_counters(config, line - 1);
 	count_line(config, line - 1, DIRECTION_REQUEST, skb->gso_segs ?: 1, packet->length);
-	if (state == LINE_ESTABLISHED && HOME_GATEWAY(way) == config->gateway)
+	if (state == LINE_ESTABLISHED)
 		tell(config, CHANGE_FLOW, line - 1);
 	return owner | FLOW_NEW;
 }
@@ -407,8 +427,7 @@ SUBPROGRAM int learn_new_device(
 		config, &key, HOME(now_ns / 1000000, 0, 0, 0) | way, realtime_of(now_ns), NEW_DEVICE);
 	if (line <= 0)
 		return line == LINE_REFUSED ? DEVICE_REFUSED : 0;
-	if (HOME_GATEWAY(way) == config->gateway)
-		tell(config, CHANGE_DEVICE, line - 1);
+	tell(config, CHANGE_DEVICE, line - 1);
 	return 0;
 }
 
@@ -586,7 +605,7 @@ static __always_inline bool learn_response(const struct settings *config, const 
 	if (owner)
 		changed |= advance_by_response(&table, found, packet, writer && writer != config->gateway);
 	if (changed)
-		note_change(&table, found, packet->protocol, true);
+		note_change(&table, found, packet->protocol);
 	return true;
 }
 

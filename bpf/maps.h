@@ -3,7 +3,7 @@
  * All maps (what they hold: abi.h), weak, so that each program may include this file and the linker makes one
  * set of them. They are pinned by name; the loader sets the sizes of the tables before it loads, and hands
  * the same maps to the XDP object. Programs read them all; they write the two tables, their counters,
- * fragments and reasons.
+ * fragments, reasons, and what they remember for themselves or tell gwd: heard, asks, answers, changes.
  */
 #ifndef HOMEWARD_MAPS_H
 #define HOMEWARD_MAPS_H

@@ -241,6 +241,9 @@ static __always_inline int relay(struct __sk_buff *skb, const struct settings *c
 
 /* ---- Asking all whose it is -------------------------------------------------------------------------------------- */
 
+/* What became of a copy. */
+#define COPY_LEFT    0
+#define COPY_LOST    -1
 #define COPY_TOO_BIG 1
 
 /*
@@ -254,15 +257,15 @@ SUBPROGRAM int send_copy(struct __sk_buff *skb, const struct settings *config, _
 	struct ethhdr ethernet = {};
 
 	if (!config || !find_route(skb, config, gateway, &fib))
-		return -1;
+		return COPY_LOST;
 	if (fib.mtu_result && length > fib.mtu_result)
 		return COPY_TOO_BIG;
 	__builtin_memcpy(ethernet.h_dest, fib.dmac, ETH_ALEN);
 	__builtin_memcpy(ethernet.h_source, fib.smac, ETH_ALEN);
 	ethernet.h_proto = bpf_htons(is_underlay_v4(config) ? ETH_P_IP : ETH_P_IPV6);
 	if (bpf_skb_store_bytes(skb, 0, &ethernet, sizeof(ethernet), 0))
-		return -1;
-	return bpf_clone_redirect(skb, fib.ifindex, 0);
+		return COPY_LOST;
+	return bpf_clone_redirect(skb, fib.ifindex, 0) ? COPY_LOST : COPY_LEFT;
 }
 
 /* The packet that lies in a relay's room already goes to one more member. `length`: of its longest segment. */
@@ -272,32 +275,41 @@ SUBPROGRAM int ask_member(
 	bool v4;
 
 	if (!config)
-		return -1;
+		return COPY_LOST;
 	v4 = is_underlay_v4(config);
 	if (write_headers(skb, config, to, outer, v4))
-		return -1;
+		return COPY_LOST;
 	return send_copy(
 		skb, config, RELAY_TO_GATEWAY(to), length + (v4 ? RELAY_OVERHEAD_V4 : RELAY_OVERHEAD_V6));
 }
 
-/* True: to some member it was too big. */
+/* COPY_LEFT to every member that may live, or what became of one that did not leave. */
 SUBPROGRAM int ask_members(
 	struct __sk_buff *skb, const struct settings *config, const struct packet *packet, __u32 tunnel)
 {
+	int all = COPY_LEFT, one;
 	__u32 outer, length;
-	bool too_big = false;
 
 	if (!config || !packet)
-		return false;
+		return COPY_LOST;
 	outer = outer_of(skb, packet);
 	length = segment_length(skb, packet);
 	if (make_room(skb, is_underlay_v4(config), packet->network))
-		return false;
-	for (__u32 gateway = 1; gateway < GATEWAY_NUMBERS; gateway++)
-		if (is_living(gateway) && ask_member(skb, config, RELAY_TO(gateway, tunnel, RELAY_ASK), outer,
-						  length) == COPY_TOO_BIG)
-			too_big = true;
-	return too_big;
+		return COPY_LEFT; /* no memory: as if it had been lost on its way */
+	for (__u32 gateway = 1; gateway < GATEWAY_NUMBERS; gateway++) {
+		if (!is_living(gateway))
+			continue;
+		one = ask_member(skb, config, RELAY_TO(gateway, tunnel, RELAY_ASK), outer, length);
+		all = one ?: all;
+	}
+	return all;
+}
+
+static __always_inline enum reason reason_of_asking(int copies)
+{
+	if (copies == COPY_LEFT)
+		return REASON_asked_members;
+	return copies == COPY_TOO_BIG ? REASON_too_big : REASON_relay_unreachable;
 }
 
 /*
@@ -308,12 +320,12 @@ static __always_inline int relay_ask(
 	struct __sk_buff *skb, const struct settings *config, const struct packet *packet, __u16 tunnel)
 {
 	__u32 packets = skb->gso_segs ?: 1, bytes = skb->len;
-	bool too_big;
+	int copies;
 
 	if (config->relay == RELAY_OFF)
 		return drop(skb, REASON_way_elsewhere);
-	too_big = ask_members(skb, config, packet, tunnel);
-	decide_counted(skb, too_big ? REASON_too_big : REASON_asked_members, 0, packets, bytes);
+	copies = ask_members(skb, config, packet, tunnel);
+	decide_counted(skb, reason_of_asking(copies), 0, packets, bytes);
 	return TC_ACT_SHOT;
 }
 

@@ -15,6 +15,18 @@
 #include "bpf/relay.h"
 #include "bpf/verdict.h"
 
+/* To all who might own the flow. What did not leave us was no question. */
+static __always_inline int ask(
+	struct __sk_buff *skb, const struct settings *config, const struct packet *packet, __u16 number)
+{
+	const struct tunnel_entry *tunnel = tunnel_by_number(number);
+	int verdict = relay_ask(skb, config, packet, number);
+
+	if (tunnel && skb->cb[DECISION_REASON] != REASON_asked_members)
+		ask_anew(config, packet, tunnel->zone);
+	return verdict;
+}
+
 /* To our stack, to the flow's owner, or to all who might be: LEARNED_OWNER(). */
 static __always_inline int hand_over(struct __sk_buff *skb, const struct settings *config,
 	const struct packet *packet, __u16 tunnel, int learned, enum reason reason)
@@ -26,7 +38,7 @@ static __always_inline int hand_over(struct __sk_buff *skb, const struct setting
 	if (learned & FLOW_UNASKED)
 		return drop(skb, REASON_asks_exceeded);
 	if (!owner)
-		return relay_ask(skb, config, packet, tunnel);
+		return ask(skb, config, packet, tunnel);
 	return relay(skb, config, packet, owner, tunnel, RELAY_REQUEST);
 }
 

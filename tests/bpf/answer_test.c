@@ -311,7 +311,7 @@ static void errors_and_later_fragments_are_not_answered(void)
 		expect_silence(&silent[i], family, REASON_hops_exceeded);
 }
 
-/* Nor what is dropped for another reason, or has its hops used up where it is nobody's to send on. */
+/* Nor what is dropped for another reason, or is no response of ours to send on. */
 static void only_what_a_router_would_say_is_said(void)
 {
 	static const struct shape stranger = {.kind = UDP, .from = LOOPBACK, .to = STRANGER, .payload = 60};

@@ -417,6 +417,33 @@ static bool is_asked_for(enum family family, uint16_t mtu)
 	return whole && scene_count(REASON_asked_members) > before;
 }
 
+#define SILENCE_MS 2500 /* longer than both rounds of questions */
+
+/* Routes to members lead nowhere for a while: what cannot be asked for never comes to our stack, which would reset it. */
+static bool outlives_silence(enum family family)
+{
+	uint64_t unasked = scene_count(REASON_relay_unreachable), passed = scene_count(REASON_passed_request);
+	uint32_t underlay = scene.settings.underlay_ifindex;
+	int fd = open_socket(family, SOCK_STREAM, false);
+	bool whole;
+
+	scene.settings.underlay_ifindex = UINT32_MAX;
+	set_limits(0, SCENE_MTU);
+	memset(scene.flows, 0, SCENE_LINES * sizeof(*scene.flows));
+	scene.settings.underlay_ifindex = underlay;
+	if (fork() == 0) {
+		usleep(SILENCE_MS * 1000);
+		scene_settings();
+		exit(0);
+	}
+	whole = fd >= 0 && send_stream(fd);
+	set_limits(1, SCENE_MTU);
+	whole = whole && receive_stream(fd);
+	close(fd);
+	return whole && scene_count(REASON_relay_unreachable) > unasked &&
+	       scene_count(REASON_passed_request) == passed;
+}
+
 static int failures;
 
 static void report(bool ok, enum family underlay, enum family family, const char *what)
@@ -438,6 +465,7 @@ static void play_device(enum family underlay)
 		report(is_asked_for(family, SCENE_MTU - 100), underlay, family,
 			"also when its segments are larger than the array's MTU");
 	}
+	report(outlives_silence(underlay), underlay, underlay, "what could not be asked for is not reset");
 }
 
 /* ---- The play ------------------------------------------------------------------------------------------------------- */
