@@ -252,7 +252,19 @@ void status_close(struct status *status)
 	free(status->members);
 }
 
-/* What needs no effect outside of the process; the first thing that can only be refused. */
+static bool nothing_of_ours(struct daemon *daemon)
+{
+	_cleanup_(items_free) struct items observed = {0};
+	_cleanup_(plan_free) struct plan removal = {0};
+
+	return apply_observe(daemon->apply, daemon->model, &observed, NULL) == 0 &&
+	       plan_make(&observed, NULL, &removal) == 0 && removal.count == 0;
+}
+
+/*
+ * What needs no effect outside of the process; the first thing that can only be refused. Where an earlier gwd's work goes
+ * on, what is lost just now is healed later, and no reason to leave all else alone.
+ */
 static int prepare(struct daemon *daemon, struct model *model, const char *config, const char *run_dir,
 	struct error *error)
 {
@@ -265,7 +277,8 @@ static int prepare(struct daemon *daemon, struct model *model, const char *confi
 	if (r < 0)
 		return r;
 	apply_number_providers(daemon->apply, model);
-	r = apply_preflight(daemon->apply, daemon->model, NULL, error);
+	r = apply_preflight(
+		daemon->apply, daemon->model, nothing_of_ours(daemon) ? NULL : daemon->model, error);
 	if (r < 0)
 		return r;
 	r = open_run_dir(daemon, run_dir, error);
@@ -408,15 +421,6 @@ static void remove_run_dir(struct daemon *daemon)
 	ports_restore(daemon);
 	lock_run_dir_remove(daemon->run_dir);
 	rmdir(daemon->run_dir); /* stays when somebody else keeps things in it */
-}
-
-static bool nothing_of_ours(struct daemon *daemon)
-{
-	_cleanup_(items_free) struct items observed = {0};
-	_cleanup_(plan_free) struct plan removal = {0};
-
-	return apply_observe(daemon->apply, daemon->model, &observed, NULL) == 0 &&
-	       plan_make(&observed, NULL, &removal) == 0 && removal.count == 0;
 }
 
 static void close_all(struct daemon *daemon)

@@ -129,6 +129,7 @@ static void be_alone(struct daemon *daemon)
 {
 	replicate_close(daemon);
 	health_isolated(daemon->health, false);
+	daemon->status.isolated = false;
 	replicate_wait_no_longer(daemon);
 }
 

@@ -229,15 +229,25 @@ void members_clock_changed(void *self, uint8_t member, int16_t slots)
 {
 	struct replication *replication = self;
 	struct daemon *daemon = replication->daemon;
-	const struct member_status *row = status_of(daemon, member);
-	struct array_status status;
 	struct error error;
 
 	replicate_keep_clock(daemon);
 	if (bpf_member_clock_set(daemon->pin_dir, member, slots, &error) < 0)
 		log_error("gateway %u: %s", member, error.text);
-	if (row && array_status(replication->core, member, &status))
-		tell_apart(daemon, &replication->told[member], row->member->name, status.skew_ns / 1000000);
+}
+
+void members_judge_clocks(struct replication *replication)
+{
+	struct daemon *daemon = replication->daemon;
+	struct array_status status;
+
+	for (size_t i = 0; i < daemon->model->array.member_count; i++) {
+		const struct member *member = &daemon->model->array.members[i];
+
+		if (array_status(replication->core, member->number, &status))
+			tell_apart(daemon, &replication->told[member->number], member->name,
+				status.skew_ns / 1000000);
+	}
 }
 
 /* ---- Signs of life ------------------------------------------------------------------------------------------------- */

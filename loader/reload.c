@@ -117,6 +117,7 @@ static bool bird_differs(const struct daemon *daemon, const struct model *model,
 static void carry_members(struct status *to, const struct status *from)
 {
 	to->drained = from->drained;
+	to->isolated = from->isolated;
 	to->waits_for = from->waits_for;
 	for (size_t i = 0; i < to->model->array.member_count; i++)
 		for (size_t j = 0; j < from->model->array.member_count; j++)

@@ -77,14 +77,11 @@ static void tell_isolation(struct replication *replication)
 	if (replication->isolated == isolated)
 		return;
 	replication->isolated = isolated;
+	daemon->status.isolated = isolated;
 	health_isolated(daemon->health, isolated);
-	if (isolated)
-		tell(daemon, EVENT_GATEWAY_ISOLATED, daemon->model->gateway, "%s",
-			replication->carrier ? "all members fell silent at once"
-					     : "no uplink has a carrier, and no member is heard");
-	else
-		tell(daemon, EVENT_GATEWAY_REJOINED, daemon->model->gateway,
-			"a member is heard, or known to be dead");
+	tell(daemon, isolated ? EVENT_GATEWAY_ISOLATED : EVENT_GATEWAY_REJOINED, daemon->model->gateway,
+		isolated ? "no member is heard: all fell silent at once, or our way to them has no carrier"
+			 : "a member is heard, or known to be dead");
 	watch_changes(daemon);
 }
 
@@ -293,8 +290,10 @@ void replicate_keep_clock(struct daemon *daemon)
 void replicate_second(struct daemon *daemon)
 {
 	replicate_keep_clock(daemon);
-	if (daemon->replication)
-		replicate_look_for_losses(daemon->replication);
+	if (!daemon->replication)
+		return;
+	members_judge_clocks(daemon->replication);
+	replicate_look_for_losses(daemon->replication);
 }
 
 /* ---- What we tell of ourselves ------------------------------------------------------------------------------------------- */
@@ -317,16 +316,16 @@ static void tell_tunnels(struct replication *replication)
 		log_error("the members are told of no more than %d tunnels", ARRAY_TUNNELS_MAX);
 }
 
-/* Of any of the ways to the members: routes may lead them by each. */
+/* Of any of the ways to the members: routes may lead them by each. An underlay goes by them, and must be up itself. */
 static void tell_carrier(struct replication *replication)
 {
 	const struct model *model = replication->daemon->model;
 	const char *underlay = model->array.underlay;
-	bool carrier = underlay && channel_has_carrier(replication->channel, underlay);
+	bool carrier = model->uplink_count == 0;
 
-	for (size_t i = 0; !underlay && i < model->uplink_count; i++)
+	for (size_t i = 0; i < model->uplink_count; i++)
 		carrier |= channel_has_carrier(replication->channel, model->uplinks[i]);
-	replication->carrier = carrier;
+	carrier &= !underlay || channel_has_carrier(replication->channel, underlay);
 	array_set_carrier(replication->core, carrier, replicate_now());
 }
 

@@ -43,7 +43,6 @@ struct replication {
 	uint64_t lines;          /* of our tables, as the core knows */
 	bool waits;              /* nothing is announced before the core is ready */
 	int64_t clock_offset_ns; /* the programs' clock; 0: not known yet */
-	bool carrier;            /* of a way to the members */
 	bool isolated;           /* as last told */
 	sd_event_source *channel_source, *changes_source, *changes_timer, *timer;
 	struct told told[GATEWAY_NUMBERS];
@@ -88,6 +87,8 @@ void members_refused(struct replication *replication, const struct address *addr
 void members_follow(struct replication *replication);
 /* The maps may have been filled anew: what members told of themselves stands in them again. */
 void members_enter(struct replication *replication);
+/* Tells of clocks that are too far apart, and agree again. */
+void members_judge_clocks(struct replication *replication);
 /* Counters into the status. */
 void members_refresh(struct replication *replication);
 void members_forget(struct replication *replication);

@@ -245,6 +245,12 @@ static int copy_array(int from, const struct bpf_map_info *old, int to, const st
 	return value ? 0 : -ENOMEM;
 }
 
+/* Reasons are known by their place, and another build that has more of them may have put them anywhere. */
+static bool means_the_same(const char *name, const struct bpf_map_info *old, const struct bpf_map_info *new)
+{
+	return strcmp(name, MAP_REASONS) != 0 || old->max_entries == new->max_entries;
+}
+
 /* Hashes and prefixes are written anew from the model; fragments live for seconds. */
 static int carry_map(const char *from, const char *to, const char *name, struct error *error)
 {
@@ -254,7 +260,8 @@ static int carry_map(const char *from, const char *to, const char *name, struct 
 
 	if (old_map < 0 || new_map < 0 || old.id == new.id || is_table(name) || old.type != new.type ||
 		(old.type != BPF_MAP_TYPE_ARRAY && old.type != BPF_MAP_TYPE_PERCPU_ARRAY) ||
-		(old.type == BPF_MAP_TYPE_PERCPU_ARRAY && old.value_size != new.value_size))
+		(old.type == BPF_MAP_TYPE_PERCPU_ARRAY && old.value_size != new.value_size) ||
+		!means_the_same(name, &old, &new))
 		return 0;
 	result = copy_array(old_map, &old, new_map, &new);
 	return result < 0 ? error_errno(error, result, "carrying the map %s over", name) : 0;

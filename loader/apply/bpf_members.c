@@ -91,6 +91,7 @@ int bpf_member_adopt(const char *pin_dir, uint8_t number, uint8_t *state, bool *
 	*serving = entry.serving;
 	if (*state == entry.state)
 		return 0;
+	entry.heard = 1; /* an older gwd did not say so */
 	entry.state = *state;
 	return write_entry(map, MAP_MEMBERS, &key, &entry, error);
 }

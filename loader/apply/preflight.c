@@ -185,14 +185,16 @@ static int find_own_address(uint32_t index, const struct prefix *prefix, bool ou
 }
 
 static int check_underlay_address(
-	struct apply *apply, const struct model *model, const struct link *link, struct error *error)
+	struct apply *apply, const struct question *question, const struct link *link, struct error *error)
 {
+	const struct model *model = question->model;
 	const struct member *self = model_member_by_number(model, model->number);
 	struct underlay_search search = {&self->address, link->index, false};
 	char text[ADDRESS_TEXT_SIZE];
 	int result = address_each(apply->netlink, find_own_address, &search, error);
 
-	if (result < 0 || search.found)
+	if (result < 0 || search.found ||
+		(question->in_force && model_has_uplink(question->in_force, link->name)))
 		return result;
 	address_format(&self->address, text);
 	return error_set(error, -EADDRNOTAVAIL,
@@ -219,7 +221,7 @@ static int check_underlay(struct apply *apply, const struct question *question, 
 			"array.underlay",
 			link.name, link.name);
 	result = check_room("underlay", &link, model, error);
-	return result < 0 ? result : check_underlay_address(apply, model, &link, error);
+	return result < 0 ? result : check_underlay_address(apply, question, &link, error);
 }
 
 /* ---- Addresses and keys ------------------------------------------------------------------------------------------ */

@@ -66,6 +66,8 @@ static void judge_loopbacks(json_t *list, const struct status *status)
 
 static void judge_members(json_t *list, const struct status *status)
 {
+	if (status->isolated)
+		degraded(list, json_string("the gateway hears no member, so it announces as one that leaves"));
 	for (size_t i = 0; i < status->model->array.member_count; i++) {
 		const struct member_status *is = &status->members[i];
 

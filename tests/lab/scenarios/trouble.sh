@@ -55,6 +55,10 @@ scenario_uplink_lost_and_back() { # FAMILY
 	{ gateway_config 1 "$ATTACH" && echo "log: debug"; } >"$LAB/edge-gw-01/lab/log.yaml"
 	config apply /run/lab/log.yaml
 	config rollback
+	gwd_kill 1 KILL # the next one begins without it too
+	gateway_launch 1
+	events_mark 1
+	within 20 degraded_by 1 "uplink eth0 is gone" || fail "no gwd starts without the uplink that the one before had lost"
 	uplink_plug
 	expect_news 1 uplink eth0 back ""
 	within 5 programs_on_uplink edge-gw-01 || fail "the uplink has no programs again"
