@@ -77,7 +77,7 @@ struct status {
 	struct uplink_status *uplinks;     /* model_uplink_count(), in the model's order */
 	struct loopback_status *loopbacks; /* model->loopback_count, in the model's order */
 	struct member_status *members;     /* model->array.member_count, in the model's order */
-	bool drained; /* by an operator: nothing is announced, or not for long any more */
+	bool drained;  /* by an operator: nothing is announced, or not for long any more */
 	bool isolated; /* it hears no member, and that seems to be its own doing: announced as leaving */
 	const char *
 		waits_for; /* why nothing is announced yet: "a snapshot of the tables"; NULL: nothing is awaited */

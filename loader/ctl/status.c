@@ -67,7 +67,8 @@ static void judge_loopbacks(json_t *list, const struct status *status)
 static void judge_members(json_t *list, const struct status *status)
 {
 	if (status->isolated)
-		degraded(list, json_string("the gateway hears no member, so it announces as one that leaves"));
+		degraded(
+			list, json_string("the gateway hears no member, so it announces as one that leaves"));
 	for (size_t i = 0; i < status->model->array.member_count; i++) {
 		const struct member_status *is = &status->members[i];
 
@@ -77,7 +78,8 @@ static void judge_members(json_t *list, const struct status *status)
 					       is->last_heard_ms ? " for a while" : ""));
 		else if (llabs(is->clock_skew_ms) > MEMBER_SKEW_MOST_MS)
 			degraded(list,
-				json_sprintf("gateway %s: its clock is %lld s %s ours, so %s of flows is refused",
+				json_sprintf(
+					"gateway %s: its clock is %lld s %s ours, so %s of flows is refused",
 					is->member->name, llabs(is->clock_skew_ms) / 1000,
 					is->clock_skew_ms > 0 ? "ahead of" : "behind",
 					is->clock_skew_ms > 0 ? "what it tells" : "what we tell it"));
