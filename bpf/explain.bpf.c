@@ -13,6 +13,7 @@
 #include "bpf/fragment.h"
 #include "bpf/home.h"
 #include "bpf/learn.h"
+#include "bpf/questions.h"
 #include "bpf/surface.h"
 
 static __always_inline __u8 version_of(const __u8 address[16])

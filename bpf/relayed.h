@@ -14,6 +14,7 @@
 
 #include "bpf/admit.h"
 #include "bpf/claim.h"
+#include "bpf/questions.h"
 #include "bpf/response.h"
 #include "bpf/surface.h"
 

@@ -12,6 +12,7 @@
 #include "bpf/fragment.h"
 #include "bpf/learn.h"
 #include "bpf/parse.h"
+#include "bpf/questions.h"
 #include "bpf/relay.h"
 #include "bpf/verdict.h"
 
