@@ -75,7 +75,7 @@ static void on_session(void *context, uint16_t tunnel, bool established, const c
 static void on_configured(void *context, int result, const char *words)
 {
 	((struct heard *)context)->configured++;
-	MUST(result == 0 || result == -EAGAIN || result == -EINVAL);
+	MUST(result == 0 || result == -EAGAIN || result == -ESTALE || result == -EINVAL);
 	MUST(strlen(words) < BIRD_LINE_MAX);
 }
 
