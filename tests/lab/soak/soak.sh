@@ -113,7 +113,7 @@ strangers_answered() { # what came out of a tunnel to an address that is no devi
 
 account() {
 	echo "seed $SEED, $(wc -l <"$OUT/actions") actions: $(awk '{ n[$2]++ } END { for (a in n) print a, n[a] }' "$OUT/actions" | sort | paste -sd, | sed 's/,/, /g')"
-	/usr/bin/python3 "$ROOT/tests/lab/soak/ledger.py" "$OUT" || finding "not everything that was lost is excused"
+	/usr/bin/python3 "$ROOT/tests/lab/soak/ledger.py" "$OUT" "${SPARED_PERMILLE:-0}" || finding "not everything that was lost is excused"
 	strangers_judge
 	leaks_judge
 }
