@@ -171,15 +171,22 @@ job_gone() { # JOB
 	! kill -0 "$1" 2>/dev/null
 }
 
-# A gateway is taken out of service: new requests go to the other one, not one is lost, and what it began it ends.
+# A gateway is taken out of service: new requests go to the other one, not one is lost, and what it began it ends. A client
+# of UDP that keeps its port has no connection to lose: it finds the application that is in service.
 scenario_gateway_drained() { # FAMILY
+	local address
+	address=$(device_address "$1" 33)
 	disturb
+	move 1 1 "$1" from "$address"
+	expect "in service UDP is answered by" edge-gw-01 "$(ask "$address" "$1" name 4301)"
 	traffic_start "$1" "$(device_address "$1" 32)"
 	background edge-gw-02 "$LAB/edge-gw-02/lab/numbers" "$NUMBERS" serve "${LOOPBACK[$1]}" 9100
 	gwctl edge-gw-01 gateway drain --wait=60s
 	within 10 route_leads local-gw-01 "$1" edge-gw-02 || fail "the provider's router did not move to edge-gw-02"
 	traffic_end
 	expect "announced by edge-gw-01" false "$(gwctl edge-gw-01 -j status | jq '[.loopbacks[].announced] | any')"
+	move 2 1 "$1" from "$address"
+	expect "drained, UDP is answered by" edge-gw-02 "$(ask "$address" "$1" name 4301)"
 	gwctl edge-gw-01 gateway undrain
 	within 20 route_leads local-gw-01 "$1" edge-gw-01 || fail "the provider's router did not come back"
 }
