@@ -23,8 +23,8 @@ static int write_entry(int map, const char *name, const void *key, const void *v
 	return 0;
 }
 
-/* The entry of a member that the configuration has, and the open map; else a negative errno. */
-static int open_member(const char *pin_dir, uint32_t number, struct member_entry *entry, struct error *error)
+/* The entry of a gateway, a member or we, and the open map; else a negative errno. */
+static int open_entry(const char *pin_dir, uint32_t number, struct member_entry *entry, struct error *error)
 {
 	_cleanup_close_ int map = bpf_map_open(pin_dir, MAP_MEMBERS, NULL, error);
 
@@ -32,7 +32,15 @@ static int open_member(const char *pin_dir, uint32_t number, struct member_entry
 		return map;
 	if (bpf_map_lookup_elem(map, &number, entry) < 0)
 		return error_errno(error, -errno, "reading the map %s", MAP_MEMBERS);
-	if (entry->state == MEMBER_NONE)
+	return TAKE_FD(map);
+}
+
+/* The same of a member that the configuration has. */
+static int open_member(const char *pin_dir, uint32_t number, struct member_entry *entry, struct error *error)
+{
+	_cleanup_close_ int map = open_entry(pin_dir, number, entry, error);
+
+	if (map >= 0 && entry->state == MEMBER_NONE)
 		return error_set(error, -ENOENT, "the array has no member %u", number);
 	return TAKE_FD(map);
 }
@@ -53,14 +61,12 @@ int bpf_member_set(const char *pin_dir, uint8_t number, uint8_t state, bool serv
 
 int bpf_serving_set(const char *pin_dir, uint8_t self, bool serving, struct error *error)
 {
-	_cleanup_close_ int map = bpf_map_open(pin_dir, MAP_MEMBERS, NULL, error);
 	struct member_entry entry;
+	_cleanup_close_ int map = open_entry(pin_dir, self, &entry, error);
 	uint32_t key = self;
 
 	if (map < 0)
 		return map;
-	if (bpf_map_lookup_elem(map, &key, &entry) < 0)
-		return error_errno(error, -errno, "reading the map %s", MAP_MEMBERS);
 	entry.serving = serving;
 	return write_entry(map, MAP_MEMBERS, &key, &entry, error);
 }
@@ -79,14 +85,12 @@ int bpf_member_clock_set(const char *pin_dir, uint8_t number, int16_t slots, str
 
 int bpf_member_adopt(const char *pin_dir, uint8_t number, uint8_t *state, bool *serving, struct error *error)
 {
-	_cleanup_close_ int map = bpf_map_open(pin_dir, MAP_MEMBERS, NULL, error);
 	struct member_entry entry;
+	_cleanup_close_ int map = open_entry(pin_dir, number, &entry, error);
 	uint32_t key = number;
 
 	if (map < 0)
 		return map;
-	if (bpf_map_lookup_elem(map, &key, &entry) < 0)
-		return error_errno(error, -errno, "reading the map %s", MAP_MEMBERS);
 	*state = entry.state == MEMBER_ALIVE ? MEMBER_SUSPECT : entry.state;
 	*serving = entry.serving;
 	if (*state == entry.state)

@@ -20,20 +20,6 @@ static const uint8_t gateway_mac[6] = {0}, server_mac[6] = {2, 2, 2, 2, 2, 2};
 
 /* ---- The second implementation ------------------------------------------------------------------------------------- */
 
-static uint32_t sum_of(const uint8_t *bytes, size_t length, uint32_t sum)
-{
-	for (size_t i = 0; i < length; i++)
-		sum += i & 1 ? bytes[i] : bytes[i] << 8;
-	return sum;
-}
-
-static uint16_t checksum_of(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum & 0xffff;
-}
-
 static void put16(uint8_t *at, uint16_t value)
 {
 	at[0] = value >> 8;
@@ -84,7 +70,7 @@ static void put_ip(const struct expected *expected, uint8_t *ip, size_t payload)
 	ip[9] = 1;
 	memcpy(ip + 12, from + 12, 4);
 	memcpy(ip + 16, to + 12, 4);
-	put16(ip + 10, checksum_of(sum_of(ip, 20, 0)));
+	put16(ip + 10, packet_checksum(packet_sum(ip, 20, 0)));
 }
 
 /* Writes the frame, with that value for the quoted packet's own checksum. */
@@ -106,15 +92,15 @@ static size_t put_answer(const struct expected *expected, uint16_t settled, uint
 	if (expected->checksum)
 		put16(icmp + 8 + expected->checksum, settled);
 	if (expected->family == V6)
-		sum = sum_of(ip + 8, 32, 8 + quoted + 58);
-	put16(icmp + 2, checksum_of(sum_of(icmp, 8 + quoted, sum)));
+		sum = packet_sum(ip + 8, 32, 8 + quoted + 58);
+	put16(icmp + 2, packet_checksum(packet_sum(icmp, 8 + quoted, sum)));
 	return icmp + 8 + quoted - frame;
 }
 
 /* The quoted packet's checksum stays what it is when a device finishes it: over all from `transport` on. */
 static bool is_settled(const uint8_t *icmp, size_t length, size_t transport, size_t checksum)
 {
-	uint16_t finished = checksum_of(sum_of(icmp + 8 + transport, length - 8 - transport, 0));
+	uint16_t finished = packet_checksum(packet_sum(icmp + 8 + transport, length - 8 - transport, 0));
 
 	return (finished ? finished : 0xffff) ==
 	       (get16(icmp + 8 + checksum) ? get16(icmp + 8 + checksum) : 0xffff);

@@ -48,14 +48,14 @@ static void put32(uint8_t *at, uint32_t value)
 	put16(at + 2, value & 0xffff);
 }
 
-static uint32_t sum_of(const uint8_t *bytes, size_t length, uint32_t sum)
+uint32_t packet_sum(const uint8_t *bytes, size_t length, uint32_t sum)
 {
 	for (size_t i = 0; i < length; i++)
 		sum += i & 1 ? bytes[i] : bytes[i] << 8;
 	return sum;
 }
 
-static uint16_t checksum_of(uint32_t sum)
+uint16_t packet_checksum(uint32_t sum)
 {
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
@@ -193,9 +193,9 @@ static void put_checksum(const struct shape *shape, enum family family, uint8_t 
 			memset(ends, 0, 12);
 			memset(ends + 16, 0, 12);
 		}
-		sum = sum_of(ends, sizeof(ends), length + protocol_of(shape, family));
+		sum = packet_sum(ends, sizeof(ends), length + protocol_of(shape, family));
 	}
-	put16(field, checksum_of(sum_of(at, length, sum)));
+	put16(field, packet_checksum(packet_sum(at, length, sum)));
 }
 
 /* ---- IP ------------------------------------------------------------------------------------------------- */
@@ -229,7 +229,7 @@ static void put_ipv4(const struct shape *shape, uint8_t *at, size_t length)
 	address_of(shape->to, V4, address);
 	memcpy(at + 16, address + 12, 4);
 	memset(at + 20, 1, header - 20);
-	put16(at + 10, checksum_of(sum_of(at, header, 0)));
+	put16(at + 10, packet_checksum(packet_sum(at, header, 0)));
 }
 
 static void put_ipv6(const struct shape *shape, uint8_t *at, size_t length)

@@ -75,4 +75,8 @@ size_t packet_headers(const struct shape *shape, enum family family);
 /* Makes the IP header claim `length` bytes, as a packet that was cut on its way would not. */
 void packet_claim(uint8_t *packet, enum family family, size_t length);
 
+/* The Internet checksum (RFC 1071): the sum of big-endian words on top of `sum`, and what stands in a header for it. */
+uint32_t packet_sum(const uint8_t *bytes, size_t length, uint32_t sum);
+uint16_t packet_checksum(uint32_t sum);
+
 #endif
