@@ -103,6 +103,11 @@ static int set_down(struct apply *apply, const struct item *item, struct error *
 	return link_set_up(apply->netlink, item->interface, false, error);
 }
 
+static int open_tunnel(struct apply *apply, const struct item *item, struct error *error)
+{
+	return wireguard_open(apply->netlink, item->interface, error);
+}
+
 static int add_address(struct apply *apply, const struct item *item, struct error *error)
 {
 	return address_add(apply->netlink, item->interface, &item->address, error);
@@ -188,7 +193,7 @@ static const struct {
 	[ITEM_NEIGHBOUR] = {add_neighbour, remove_neighbour},
 	[ITEM_ROUTE] = {add_route, remove_route},
 	[ITEM_RULE] = {add_rule, remove_rule},
-	[ITEM_OPEN] = {set_up, set_down},
+	[ITEM_OPEN] = {open_tunnel, set_down},
 };
 
 /* ---- Running ----------------------------------------------------------------------------------------------------- */

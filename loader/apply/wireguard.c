@@ -55,6 +55,19 @@ int wireguard_adopt(struct children *children, const struct link *link, struct e
 	return driver && driver->adopt ? driver->adopt(children, link->name, error) : 0;
 }
 
+int wireguard_open(struct netlink *netlink, const char *name, struct error *error)
+{
+	int result;
+	const struct wireguard_driver *driver = find_driver(netlink, name, &result, error);
+
+	if (!driver)
+		return result;
+	result = link_set_up(netlink, name, true, error);
+	if (result == 0 && driver->opened)
+		driver->opened(name);
+	return result;
+}
+
 int wireguard_remove(
 	struct netlink *netlink, struct children *children, const char *name, struct error *error)
 {

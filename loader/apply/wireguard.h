@@ -53,6 +53,8 @@ struct wireguard_driver {
 		struct netlink *netlink, struct children *children, const char *name, struct error *error);
 	/* Watches the process that serves the interface, if an earlier gwd started it. NULL: there is none. */
 	int (*adopt)(struct children *children, const char *name, struct error *error);
+	/* The interface was set up. NULL: that is all. */
+	void (*opened)(const char *name);
 	int (*set)(const char *name, const struct wireguard_settings *settings, struct error *error);
 	int (*get)(const char *name, struct wireguard_state *state, struct error *error);
 };
@@ -65,6 +67,8 @@ const struct wireguard_driver *wireguard_driver_of(const struct link *link);
 int wireguard_create(
 	struct netlink *netlink, struct children *children, const char *name, struct error *error);
 int wireguard_adopt(struct children *children, const struct link *link, struct error *error);
+/* Sets the interface up, and has whoever serves it take packets. */
+int wireguard_open(struct netlink *netlink, const char *name, struct error *error);
 int wireguard_remove(
 	struct netlink *netlink, struct children *children, const char *name, struct error *error);
 /* The item's key file is read, used and forgotten; without one the device keeps its key. */

@@ -13,11 +13,14 @@
 #include <sys/un.h>
 #include <time.h>
 
+#include "apply/room.h"
 #include "base/cleanup.h"
+#include "base/log.h"
 
 #define SOCKET_DIRECTORY "/var/run/wireguard"
 #define STEP_MS          10
 #define CREATE_STEPS     500
+#define OPEN_STEPS       100
 #define END_PATIENCE_MS  2000
 #define ANSWER_SIZE      8192
 
@@ -144,11 +147,44 @@ static int remove_process(
 	return result;
 }
 
+/* ---- Room in its sockets: without it a tunnel serves all the same, and loses bursts ------------------------------- */
+
+static int make_room(const char *name)
+{
+	pid_t pid = server_pid(name);
+	int result = pid > 0 ? room_make(pid) : 0;
+
+	if (result < 0)
+		log_warning("%s: the sockets of wireguard-go keep the room that the kernel gives them: %s; "
+			    "packets that "
+			    "come while it does not run may be lost; try: sysctl -w net.core.rmem_default=%d",
+			name, strerror(-result), ROOM_BYTES);
+	return result;
+}
+
+/* It hears from its device that this is up, and opens its sockets then. */
+static void opened(const char *name)
+{
+	int wanted = room_sockets();
+
+	for (int i = 0; i < OPEN_STEPS; i++) {
+		int found = make_room(name);
+
+		if (found < 0 || found >= wanted)
+			return;
+		sleep_step();
+	}
+	log_warning("%s: wireguard-go has not opened its sockets in %d ms", name, OPEN_STEPS * STEP_MS);
+}
+
 static int adopt(struct children *children, const char *name, struct error *error)
 {
 	pid_t pid = child_pid(children, name) ? 0 : server_pid(name);
 
-	return pid > 0 ? child_adopt(children, name, pid, error) : 0;
+	if (pid <= 0)
+		return 0;
+	make_room(name); /* an earlier gwd may have made none */
+	return child_adopt(children, name, pid, error);
 }
 
 /* ---- UAPI -------------------------------------------------------------------------------------------------------- */
@@ -232,7 +268,11 @@ static int set(const char *name, const struct wireguard_settings *settings, stru
 	fclose(stream);
 	result = talk(name, request, answer, error);
 	sodium_memzero(request, sizeof(request));
-	return result < 0 ? result : answer_status(name, answer, error);
+	if (result == 0)
+		result = answer_status(name, answer, error);
+	if (result == 0)
+		make_room(name); /* for another port it has opened others, if it is up */
+	return result;
 }
 
 /* "192.0.2.1:51820", "[2001:db8::1]:51820"; a zone of a link-local address is not kept. */
@@ -297,6 +337,7 @@ const struct wireguard_driver wireguard_go = {
 	.create = create,
 	.remove = remove_process,
 	.adopt = adopt,
+	.opened = opened,
 	.set = set,
 	.get = get,
 };

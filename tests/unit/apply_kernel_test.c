@@ -21,6 +21,7 @@
 #include "apply/bpf.h"
 #include "apply/monitor.h"
 #include "apply/private.h"
+#include "apply/room.h"
 #include "base/cleanup.h"
 #include "bpf/abi.h"
 #include "flow/flow.h"
@@ -1044,6 +1045,25 @@ static void monitor_survives_an_overflow(void)
 		0);
 }
 
+/* The kernel's WireGuard has no process that must be let run, and its sockets are the kernel's. */
+static void expect_room(const char *name, const char *port)
+{
+	char command[128], wanted[32];
+
+	if (!child_pid(apply_children(apply), name))
+		return;
+	snprintf(command, sizeof(command), "ss -H -ulnm 'sport = :%s' | grep -o 'rb[0-9]*'", port);
+	snprintf(wanted, sizeof(wanted), "rb%d\nrb%d\n", 2 * ROOM_BYTES, 2 * ROOM_BYTES);
+	CU_ASSERT(says(command, wanted));
+}
+
+/* hwt-one's process was started again by the test before, hwt-two's was given another port by hand and back by us. */
+static void wireguard_has_room(void)
+{
+	expect_room("hwt-one", "51820");
+	expect_room("hwt-two", "51821");
+}
+
 static const struct unit_test tests[] = {
 	{"monitor hears marker routes and lost links", monitor_hears_markers_and_links},
 	{"monitor tells no old news", monitor_tells_no_old_news},
@@ -1059,6 +1079,7 @@ static const struct unit_test tests[] = {
 	{"requests pass the reverse path filter, also with all=1", loose_reverse_path_passes},
 	{"what was changed by hand is put right, and only that", drift_is_healed},
 	{"a tunnel that is gone is made again", lost_tunnel_is_healed},
+	{"wireguard-go's sockets have room for what comes in a burst", wireguard_has_room},
 	{"a tunnel that waits is healed later", tunnel_that_waits_is_healed_later},
 	{"the maps say what the model says", maps_say_what_the_model_says},
 	{"an underlay needs members", an_underlay_needs_members},
