@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# `make soak` does this for minutes or hours (soak/soak.sh); here each part of it runs once, so that it does not rot. On a
-# machine that does much else a datagram is lost now and then where nobody counts it, so one in a thousand is spared here.
+# `make soak` does this for minutes or hours (soak/soak.sh); here each part of it runs once, so that it does not rot.
 
 # shellcheck source=tests/lab/soak/soak.sh
 source "$ROOT/tests/lab/soak/soak.sh"
 
 # shellcheck disable=SC2034 # soak.sh's
 scenario_soak_briefly() {
-	local SEED=1 OUT=$LAB/soak SPARED_PERMILLE=1
+	local SEED=1 OUT=$LAB/soak
 	disturb
 	(
 		trap - ERR

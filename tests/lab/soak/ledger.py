@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What went wrong during a soak, beside what is excused: a table by kind of traffic, then each thing that is not excused.
 
-    ledger.py FOLDER [PERMILLE]     reads traffic.*, excused, actions; status 1 if anything is not excused
+    ledger.py FOLDER     reads traffic.*, excused, actions, drops; status 1 if anything is not excused
 
 Datagrams are judged by when they were sent: excused if that was between BEGIN (less SLACK: what was on its way) and END.
-What came damaged or twice never is, and no connection. PERMILLE of all datagrams, 0 unless said, may be lost without.
+What came damaged or twice never is, and no connection.
 """
 import glob
 import sys
@@ -15,7 +15,6 @@ SLACK = 0.5  # from a device's clock to the far end of a path, on a busy machine
 SHOWN = 20
 CONNECTIONS = {"page", "download", "upload"}
 folder = sys.argv[1]
-permille = float(sys.argv[2]) if len(sys.argv) > 2 else 0
 
 
 def lines_of(name):
@@ -49,14 +48,15 @@ def during(start):
     return last
 
 
-def spare(found, sent):
-    """Without what a busy machine may lose, if it is no more than that."""
-    lost = [entry for entry in found if entry[2].endswith(" lost")]
-    most = int(sum(n for (kind, _), n in sent.items() if kind not in CONNECTIONS) * permille / 1000)
-    if not lost or len(lost) > most:
-        return found
-    print(f"  {len(lost)} lost without an excuse, first {during(min(lost)[0])}; {most} are spared")
-    return [entry for entry in found if entry not in lost]
+def counted(found):
+    """What the kernels counted while something of that was on its way: here it may have been lost."""
+    sums = Counter()
+    for line in lines_of("drops"):
+        time, machine, name, more = line.split()
+        if any(start - SLACK <= float(time) <= start + 2 * SLACK for start, _, _ in found):
+            sums[machine, name] += int(more)
+    for (machine, name), more in sums.most_common():
+        print(f"  at that time {machine} counted {name} {more}")
 
 
 def main():
@@ -85,7 +85,7 @@ def main():
             found.append((0, 0, f"{' '.join(row)}: the numbers do not add up"))
     if not sent:
         found.append((0, 0, "no traffic"))
-    found = spare(found, sent)
+    counted(found)
     for start, end, words in sorted(found)[:SHOWN]:
         print(f"  NOT EXCUSED {words}, {end - start:.1f} s long, {during(start)}")
     if len(found) > SHOWN:
