@@ -210,6 +210,9 @@ void members_forget(struct replication *replication)
 
 /* ---- Clocks ---------------------------------------------------------------------------------------------------------- */
 
+_Static_assert(ARRAY_AHEAD_MOST_MS == MEMBER_SKEW_MOST_MS,
+	"clocks are apart when the array refuses what they stamp");
+
 static void tell_apart(struct daemon *daemon, struct told *told, const char *name, int64_t skew_ms)
 {
 	bool apart = llabs(skew_ms) > MEMBER_SKEW_MOST_MS;

@@ -21,6 +21,9 @@
 #define TUNNEL_NAME_MAX 15         /* IFNAMSIZ - 1: a tunnel's interface bears its name */
 #define GUARD_INTERFACE "hwguard0" /* BIRD's routes to the loopbacks lead there: guard/guard.h */
 
+/* What a member tells is refused when its clock is further ahead of ours. */
+#define MEMBER_SKEW_MOST_MS 10000
+
 struct member {
 	char *name;
 	uint8_t number; /* 1..255 */

@@ -38,9 +38,6 @@ struct loopback_status {
 	bool announced;
 };
 
-/* What a member tells is refused when its clock is further ahead of ours. */
-#define MEMBER_SKEW_MOST_MS 10000
-
 /* A tunnel of another gateway, as that one told us. */
 struct member_tunnel {
 	uint16_t number;

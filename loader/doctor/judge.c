@@ -10,8 +10,7 @@
 #define KERNEL_MINIMUM 510 /* what the dispatcher of XDP programs needs */
 #define KERNEL_TCX     606
 #define CLOCK_ERROR_US 100000
-#define SKEW_MS        1000  /* as long as that the older of two changes may win */
-#define SKEW_MOST_MS   10000 /* changes from so far ahead are refused */
+#define SKEW_MS        1000 /* as long as that the older of two changes may win */
 
 void found(struct diagnosis *diagnosis, enum finding_level level, const char *advice, const char *format, ...)
 {
@@ -134,7 +133,7 @@ static void judge_versions(const struct model *model, const struct facts *facts,
 
 static void judge_skew(const char *name, int64_t skew_ms, struct diagnosis *diagnosis)
 {
-	bool most = llabs(skew_ms) > SKEW_MOST_MS;
+	bool most = llabs(skew_ms) > MEMBER_SKEW_MOST_MS;
 
 	found(diagnosis, most ? FINDING_PROBLEM : FINDING_WARNING,
 		"let chrony or systemd-timesyncd keep the clock, here and there",
