@@ -4,15 +4,12 @@
  * runner returns success with failed tests, so the exit status is taken from its count of failures.
  *
  *	UNIT_TESTS("scan", {"refuses a leading zero", refuses_leading_zero}, …)
- *
- * UNIT_EXCEPT is an (extended) pattern of names to leave out, for machines on which they take too long (tests/vm).
  */
 #ifndef UNIT_H
 #define UNIT_H
 
 #include <CUnit/CUnit.h>
 #include <CUnit/TestRun.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -36,7 +33,6 @@ static void unit_report(const CU_pTest test, const CU_pSuite suite, const CU_pFa
 
 static int unit_run(const char *name, const struct unit_test *tests, size_t count)
 {
-	const char *except = getenv("UNIT_EXCEPT");
 	CU_pSuite suite;
 	unsigned failures;
 
@@ -47,8 +43,7 @@ static int unit_run(const char *name, const struct unit_test *tests, size_t coun
 	CU_set_test_complete_handler(unit_report);
 	suite = CU_add_suite(name, NULL, NULL);
 	for (size_t i = 0; i < count; i++)
-		if (!except || fnmatch(except, tests[i].name, FNM_EXTMATCH) != 0)
-			CU_add_test(suite, tests[i].name, tests[i].function);
+		CU_add_test(suite, tests[i].name, tests[i].function);
 	CU_run_all_tests();
 	failures = CU_get_number_of_failures();
 	CU_cleanup_registry();

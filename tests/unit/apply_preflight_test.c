@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What is in the way of a start is named before anything is made. */
+#include "apply_machine.h"
+
+static void preflight_names_the_thing(void)
+{
+	struct address outside = members[0].address;
+	struct error error = {0};
+
+	CU_ASSERT_EQUAL(system("ip link add hwt-one type veth peer name other"), 0);
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), -EEXIST);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "hwt-one"));
+	CU_ASSERT_EQUAL(system("ip link del hwt-one; ip address add 192.0.2.1/32 dev uplink0"), 0);
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), -EADDRINUSE);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "192.0.2.1 stands on the interface uplink0"));
+	CU_ASSERT_EQUAL(system("ip address del 192.0.2.1/32 dev uplink0; ip link set uplink0 mtu 1450"), 0);
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), 0);
+	model.array.member_count =
+		2; /* only the first is looked at: the second is what makes relaying possible */
+	members[0].address = inside[0].address;
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), -EMSGSIZE);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "need 1452"));
+	members[0].address = outside;
+	model.array.member_count = 1;
+	CU_ASSERT_EQUAL(chmod(KEY_FILE, 0644), 0);
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), -EPERM);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, KEY_FILE));
+	CU_ASSERT_EQUAL(chmod(KEY_FILE, 0600), 0);
+	uplinks[0] = "nosuch";
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), -ENODEV);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "nosuch"));
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, &model, &error), 0); /* in force, and lost just now */
+	uplinks[0] = "uplink0";
+	CU_ASSERT_EQUAL(system("ip link set uplink0 mtu 1500"), 0);
+}
+
+static void expect_refusal(int result, const char *words)
+{
+	struct error error = {0};
+
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), result);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, words));
+	if (!strstr(error.text, words))
+		printf("# %s\n", error.text);
+}
+
+static void preflight_wants_an_underlay(void)
+{
+	struct error error = {0};
+
+	begin_underlay();
+	CU_ASSERT_EQUAL(system("ip link set uplink0 mtu 1400"), 0); /* which relays do not go by */
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), 0);
+	CU_ASSERT_EQUAL(system("ip link set uplink0 mtu 1500; ip link set underlay0 mtu 1451"), 0);
+	expect_refusal(-EMSGSIZE, "the underlay underlay0 has an MTU of 1451");
+	CU_ASSERT_EQUAL(system("ip link set underlay0 mtu 1452"), 0);
+	address_parse("10.9.0.13", &members[0].address);
+	expect_refusal(-EADDRNOTAVAIL, "the underlay underlay0 does not have");
+	address_parse("10.9.0.11", &members[0].address);
+	model.array.underlay = "uplink1";
+	expect_refusal(-EINVAL, "the underlay uplink1 is no WireGuard interface");
+	model.array.underlay = "nosuch";
+	expect_refusal(-ENODEV, "the underlay nosuch: there is no such interface");
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, &model, &error), 0); /* in force, and lost just now */
+	end_underlay();
+}
+
+/* Programs that are missing are missed before anything is made, and only when they are needed. */
+static void preflight_wants_programs(void)
+{
+	_cleanup_free_ char *path = strdup(getenv("PATH"));
+	struct error error = {0};
+
+	setenv("PATH", "/nowhere", true);
+	model.tunnel_count = 0;
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), 0);
+	model.tunnel_count = 2;
+	if (apply_preflight(apply, &model, NULL, &error) <
+		0) /* a kernel with WireGuard needs no wireguard-go */
+		CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "apt install wireguard-go"));
+	setenv("PATH", path, true);
+}
+
+static void preflight_wants_a_bpffs(void)
+{
+	struct apply *elsewhere;
+	struct error error = {0};
+
+	CU_ASSERT_EQUAL_FATAL(apply_open(WORK "/homeward", &elsewhere, &error), 0);
+	CU_ASSERT_EQUAL(apply_preflight(elsewhere, &model, NULL, &error), -EINVAL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "mount -t bpf bpf"));
+	apply_close(elsewhere);
+}
+
+APPLY_TESTS("apply preflight", {"preflight names what is in the way", preflight_names_the_thing},
+	{"preflight wants an underlay that can be one", preflight_wants_an_underlay},
+	{"preflight wants the programs it needs", preflight_wants_programs},
+	{"preflight wants a bpffs", preflight_wants_a_bpffs})
