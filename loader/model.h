@@ -97,6 +97,32 @@ struct tunnel {
 	struct bgp bgp;
 };
 
+enum egress_mode { EGRESS_ACTIVE_STANDBY, EGRESS_LOAD_SHARING };
+enum egress_hash { EGRESS_BY_FLOW, EGRESS_BY_SOURCE };
+
+#define EGRESS_LINKS_MAX 16
+
+struct egress_link {
+	const struct tunnel *tunnel;
+	uint16_t weight;
+};
+
+/* Tunnels that are used together towards the same destinations. */
+struct egress_group {
+	char *name;
+	uint16_t number;             /* the lowest of its links', by which this gateway's maps know it */
+	struct prefix *destinations; /* networks, sorted */
+	size_t destination_count;
+	char **from; /* the LAN interfaces whose packets are steered */
+	size_t from_count;
+	enum egress_mode mode;
+	struct egress_link *links; /* in order of preference */
+	size_t link_count;
+	bool preempt;
+	uint32_t hold_ms;
+	enum egress_hash hash;
+};
+
 enum attach_mode { ATTACH_AUTO, ATTACH_TCX, ATTACH_CLSACT };
 
 struct tables {
@@ -121,6 +147,8 @@ struct model {
 	size_t provider_count;
 	struct tunnel *tunnels; /* sorted by number */
 	size_t tunnel_count;
+	struct egress_group *egress;
+	size_t egress_count;
 	bool mss_clamp;
 	enum attach_mode attach;
 	struct tables tables;
