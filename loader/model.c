@@ -46,6 +46,20 @@ static void free_tunnels(struct model *model)
 	free(model->tunnels);
 }
 
+static void free_routers(struct model *model)
+{
+	for (size_t i = 0; i < model->router_count; i++) {
+		struct router *router = &model->routers[i];
+
+		free(router->name);
+		free(router->interface);
+		free(router->addresses);
+		free(router->bgp.password_file);
+		free(router->bgp.import);
+	}
+	free(model->routers);
+}
+
 void model_free(struct model *model)
 {
 	if (!model)
@@ -59,6 +73,7 @@ void model_free(struct model *model)
 	free(model->inside);
 	free_providers(model);
 	free_tunnels(model);
+	free_routers(model);
 	free(model->control_group);
 	free(model);
 }
@@ -79,6 +94,11 @@ const struct tunnel *model_tunnel_by_name(const struct model *model, const char 
 	FIND(model, tunnels, tunnel_count, strcmp(model->tunnels[i].name, name) == 0);
 }
 
+const struct router *model_router_by_name(const struct model *model, const char *name)
+{
+	FIND(model, routers, router_count, strcmp(model->routers[i].name, name) == 0);
+}
+
 const struct provider *model_provider_by_number(const struct model *model, uint16_t number)
 {
 	FIND(model, providers, provider_count, model->providers[i].number == number);
@@ -97,6 +117,16 @@ const struct member *model_member_by_number(const struct model *model, uint8_t n
 const struct member *model_member_by_name(const struct model *model, const char *name)
 {
 	FIND(model, array.members, array.member_count, strcmp(model->array.members[i].name, name) == 0);
+}
+
+const struct address *model_address_towards(
+	const struct prefix *addresses, size_t count, const struct address *neighbor)
+{
+	size_t i = 0;
+
+	while (i + 1 < count && !prefix_contains(&addresses[i], neighbor))
+		i++;
+	return &addresses[i].address;
 }
 
 size_t model_uplink_count(const struct model *model)

@@ -77,7 +77,7 @@ struct bfd {
 };
 
 struct bgp {
-	bool enabled; /* false: the tunnel has no `bgp` section; all else is meaningless then */
+	bool enabled; /* false: the tunnel has no `bgp` section, and all else is meaningless; of routers it is not asked */
 	uint32_t local_as, peer_as;
 	struct address neighbor; /* on the link of one of the tunnel's addresses */
 	char *password_file;     /* NULL: none */
@@ -85,12 +85,16 @@ struct bgp {
 	struct prefix *import; /* what may be imported; none by default */
 	size_t import_count;
 	uint32_t import_maximum;
+	/* Preference among gateways: what the neighbor is told, and what is thought of the routes it tells. */
+	uint32_t med;
+	uint8_t prepend; /* our AS number so many times more */
+	uint32_t local_pref;
 };
 
 struct tunnel {
 	char *name;
 	uint16_t number; /* unique in the array, 1..65535 */
-	const struct provider *provider;
+	const struct provider *provider; /* NULL: it leads to the platform, from a provider's side */
 	struct wireguard wireguard;
 	struct prefix *addresses; /* with host bits: the tunnel's own addresses on their links */
 	size_t address_count;
@@ -123,6 +127,15 @@ struct egress_group {
 	enum egress_hash hash;
 };
 
+/* A neighbor that no tunnel leads to. */
+struct router {
+	char *name;
+	char *interface;
+	struct prefix *addresses; /* ours on the interface, with host bits; Homeward does not set them */
+	size_t address_count;
+	struct bgp bgp; /* what is imported enters the kernel's main table */
+};
+
 enum attach_mode { ATTACH_AUTO, ATTACH_TCX, ATTACH_CLSACT };
 
 struct tables {
@@ -149,6 +162,8 @@ struct model {
 	size_t tunnel_count;
 	struct egress_group *egress;
 	size_t egress_count;
+	struct router *routers; /* sorted by name */
+	size_t router_count;
 	bool mss_clamp;
 	enum attach_mode attach;
 	struct tables tables;
@@ -168,6 +183,7 @@ static inline void model_free_pointer(struct model **model)
 /* NULL when there is none of that name or number. */
 const struct tunnel *model_tunnel_by_number(const struct model *model, uint16_t number);
 const struct tunnel *model_tunnel_by_name(const struct model *model, const char *name);
+const struct router *model_router_by_name(const struct model *model, const char *name);
 const struct provider *model_provider_by_number(const struct model *model, uint16_t number);
 const struct provider *model_provider_by_name(const struct model *model, const char *name);
 const struct member *model_member_by_number(const struct model *model, uint8_t number);
@@ -176,6 +192,9 @@ const struct member *model_member_by_name(const struct model *model, const char 
 size_t model_uplink_count(const struct model *model);
 const char *model_uplink(const struct model *model, size_t which);
 bool model_has_uplink(const struct model *model, const char *name);
+/* The first of the addresses on whose link a neighbor is; the last when it is on none (which a model does not have). */
+const struct address *model_address_towards(
+	const struct prefix *addresses, size_t count, const struct address *neighbor);
 /* There are other gateways: packets are relayed, and what we open keeps to our ports. */
 bool model_has_members(const struct model *model);
 /* The first and the last of a gateway's ports. */

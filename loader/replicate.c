@@ -309,8 +309,9 @@ static void tell_tunnels(struct replication *replication)
 	for (size_t i = 0; i < model->tunnel_count; i++) {
 		tunnels[i].number = model->tunnels[i].number;
 		tunnels[i].usable = rows[i].usable;
-		snprintf(tunnels[i].provider, sizeof(tunnels[i].provider), "%s",
-			model->tunnels[i].provider->name);
+		if (model->tunnels[i].provider) /* else there is no member to be told */
+			snprintf(tunnels[i].provider, sizeof(tunnels[i].provider), "%s",
+				model->tunnels[i].provider->name);
 	}
 	if (array_set_tunnels(replication->core, tunnels, model->tunnel_count, replicate_now()) < 0)
 		log_error("the members are told of no more than %d tunnels", ARRAY_TUNNELS_MAX);

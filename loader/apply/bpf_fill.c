@@ -171,9 +171,10 @@ static void add_provider(struct filling *filling, const struct provider *provide
 static void add_tunnel(struct filling *filling, const struct tunnel *tunnel)
 {
 	uint32_t number = tunnel->number, index = if_nametoindex(tunnel->name);
+	uint16_t zone = tunnel->provider ? tunnel->provider->zone : 0;
 	struct tunnel_entry value = {.ifindex = index,
-		.provider = tunnel->provider->number,
-		.zone = tunnel->provider->zone,
+		.provider = tunnel->provider ? tunnel->provider->number : 0,
+		.zone = zone,
 		.gateway = filling->model->number};
 
 	table_add(&filling->tables[TABLE_TUNNELS], &number, &value);
@@ -181,8 +182,7 @@ static void add_tunnel(struct filling *filling, const struct tunnel *tunnel)
 		table_add(&filling->tables[TABLE_INTERFACES], &index, &number);
 	for (size_t i = 0; i < tunnel->address_count; i++) {
 		add_prefix(filling, SPACE_LINK, tunnel->number, &tunnel->addresses[i], 1);
-		add_prefix(filling, SPACE_NEIGHBOUR, tunnel->provider->zone, &tunnel->addresses[i],
-			tunnel->number);
+		add_prefix(filling, SPACE_NEIGHBOUR, zone, &tunnel->addresses[i], tunnel->number);
 		add_local(filling, &tunnel->addresses[i].address, LOCAL_TUNNEL, tunnel->number);
 	}
 }

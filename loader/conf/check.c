@@ -129,23 +129,23 @@ static void the_underlay_is_another_interface(struct review *review, const struc
 
 /* ---- Neighbours ------------------------------------------------------------------------------------------------- */
 
-static bool is_on_link(const struct tunnel *tunnel, const struct address *address)
+static bool is_on_link(const struct prefix *links, size_t count, const struct address *address)
 {
-	bool unknown = tunnel->address_count == 0;
+	bool unknown = count == 0;
 
-	FOR_EACH (i, tunnel->address_count) {
-		if (tunnel->addresses[i].length == 0)
+	FOR_EACH (i, count) {
+		if (links[i].length == 0)
 			unknown = true;
-		else if (prefix_contains(&tunnel->addresses[i], address))
+		else if (prefix_contains(&links[i], address))
 			return true;
 	}
 	return unknown;
 }
 
-static bool is_own(const struct tunnel *tunnel, const struct address *address)
+static bool is_own(const struct prefix *links, size_t count, const struct address *address)
 {
-	FOR_EACH (i, tunnel->address_count)
-		if (address_equal(&tunnel->addresses[i].address, address))
+	FOR_EACH (i, count)
+		if (address_equal(&links[i].address, address))
 			return true;
 	return false;
 }
@@ -156,16 +156,16 @@ static bool is_link_local(const struct address *address)
 	return address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
 }
 
-static const char *neighbor_fault(const struct tunnel *tunnel)
+static const char *neighbor_fault(const struct prefix *links, size_t count, const struct address *neighbor)
 {
-	const struct address *neighbor = &tunnel->bgp.neighbor;
-
+	if (!was_read(neighbor))
+		return NULL;
 	if (is_link_local(neighbor))
 		return "is link-local: write the other end's v4 or other v6 address";
-	if (is_own(tunnel, neighbor))
+	if (is_own(links, count, neighbor))
 		return "is this end's own address: write the other end's";
-	if (!is_on_link(tunnel, neighbor))
-		return "is on no link of the tunnel's addresses: write one that is, or correct the addresses";
+	if (!is_on_link(links, count, neighbor))
+		return "is on no link of the addresses: write one that is, or correct the addresses";
 	return NULL;
 }
 
@@ -175,13 +175,89 @@ static void neighbors_are_on_the_link(struct review *review, const struct model 
 	const char *fault;
 
 	FOR_EACH (i, model->tunnel_count) {
-		const struct bgp *bgp = &model->tunnels[i].bgp;
+		const struct tunnel *tunnel = &model->tunnels[i];
 
-		fault = bgp->enabled && was_read(&bgp->neighbor) ? neighbor_fault(&model->tunnels[i]) : NULL;
+		fault = tunnel->bgp.enabled ? neighbor_fault(tunnel->addresses, tunnel->address_count,
+						      &tunnel->bgp.neighbor)
+					    : NULL;
 		if (fault)
 			review_problem(review, key(text, "tunnels[%zu].bgp.neighbor", i), "%s %s",
-				address_format(&bgp->neighbor, shown), fault);
+				address_format(&tunnel->bgp.neighbor, shown), fault);
 	}
+	FOR_EACH (i, model->router_count) {
+		const struct router *router = &model->routers[i];
+
+		fault = neighbor_fault(router->addresses, router->address_count, &router->bgp.neighbor);
+		if (fault)
+			review_problem(review, key(text, "routers[%zu].neighbor", i), "%s %s",
+				address_format(&router->bgp.neighbor, shown), fault);
+	}
+}
+
+/* ---- Which side we are on ----------------------------------------------------------------------------------------- */
+
+/* A gateway on a provider's side leads its network's requests into tunnels: it owns no loopback, and is alone. */
+static bool is_providers_side(const struct model *model)
+{
+	return model->router_count > 0;
+}
+
+static void tunnels_lead_somewhere(struct review *review, const struct model *model)
+{
+	char text[KEY_PATH_SIZE];
+
+	FOR_EACH (i, model->tunnel_count) {
+		key(text, "tunnels[%zu].provider", i);
+		if (model->tunnels[i].provider || review_has(review, text))
+			continue;
+		if (!is_providers_side(model))
+			review_problem(review, text, "is missing: the name of the provider it leads to");
+		else if (model->array.member_count > 1)
+			review_problem(review, text,
+				"is missing, and may be only where the gateway is an array of its own: the "
+				"members "
+				"tell each other which tunnels lead to whom");
+	}
+}
+
+static void what_is_needed_is_there(struct review *review, const struct model *model)
+{
+	bool owns = model->loopback_count > 0 || review_blames(review, "loopbacks");
+
+	if (!owns && !is_providers_side(model))
+		review_problem(review, "loopbacks", "is empty: the array's anycast addresses belong there");
+	else if (!owns && model->array.member_count > 1)
+		review_problem(review, "loopbacks",
+			"is empty: several gateways are an array because they share loopbacks");
+	if (model->uplink_count == 0 && !review_blames(review, "uplinks") &&
+		(owns || !is_providers_side(model)))
+		review_problem(review, "uplinks",
+			"is empty: the interfaces towards the inside belong there, such as [eth0]");
+}
+
+/* ---- Routers ------------------------------------------------------------------------------------------------------ */
+
+/* `gwctl bgp get NAME` finds one session. */
+static void routers_are_no_tunnels(struct review *review, const struct model *model)
+{
+	char text[KEY_PATH_SIZE], tunnel[KEY_PATH_SIZE];
+
+	FOR_EACH (i, model->router_count)
+		FOR_EACH (j, model->tunnel_count) {
+			const struct router *router = &model->routers[i];
+			const char *name = model->tunnels[j].name;
+
+			key(tunnel, "tunnels[%zu].name", j);
+			if (name && router->name && strcmp(router->name, name) == 0)
+				review_problem(review, key(text, "routers[%zu].name", i),
+					"%s is taken already, by %s on line %u: choose another", name, tunnel,
+					review_line(review, tunnel));
+			if (name && router->interface && strcmp(router->interface, name) == 0)
+				review_problem(review, key(text, "routers[%zu].interface", i),
+					"\"%s\" is a tunnel (%s on line %u): its neighbor stands in its bgp "
+					"section",
+					name, tunnel, review_line(review, tunnel));
+		}
 }
 
 /* ---- Address space: who may overlap with whom -------------------------------------------------------------------- */
@@ -367,6 +443,9 @@ static void (*const checks[])(struct review *, const struct model *) = {
 	the_ports_are_enough,
 	the_underlay_is_another_interface,
 	neighbors_are_on_the_link,
+	tunnels_lead_somewhere,
+	what_is_needed_is_there,
+	routers_are_no_tunnels,
 	addresses_have_one_holder,
 };
 

@@ -17,6 +17,11 @@ static int compare_tunnels(const void *one, const void *other)
 	return ((const struct tunnel *)one)->number - ((const struct tunnel *)other)->number;
 }
 
+static int compare_routers(const void *one, const void *other)
+{
+	return strcmp(((const struct router *)one)->name, ((const struct router *)other)->name);
+}
+
 static int compare_providers(const void *one, const void *other)
 {
 	return strcmp(((const struct provider *)one)->name, ((const struct provider *)other)->name);
@@ -43,10 +48,10 @@ static int sort_providers(struct review *review, struct model *model)
 	if (model->tunnel_count && !names)
 		return -ENOMEM;
 	for (size_t i = 0; i < model->tunnel_count; i++)
-		names[i] = model->tunnels[i].provider->name;
+		names[i] = model->tunnels[i].provider ? model->tunnels[i].provider->name : NULL;
 	sort(model->providers, model->provider_count, sizeof(*model->providers), compare_providers);
 	for (size_t i = 0; i < model->tunnel_count; i++)
-		model->tunnels[i].provider = model_provider_by_name(model, names[i]);
+		model->tunnels[i].provider = names[i] ? model_provider_by_name(model, names[i]) : NULL;
 	for (size_t i = 0; i < model->provider_count; i++)
 		model->providers[i].number = (uint16_t)(i + 1);
 	return 0;
@@ -61,6 +66,9 @@ static void sort_prefixes(struct model *model)
 	for (size_t i = 0; i < model->tunnel_count; i++)
 		sort(model->tunnels[i].bgp.import, model->tunnels[i].bgp.import_count, sizeof(struct prefix),
 			compare_prefixes);
+	for (size_t i = 0; i < model->router_count; i++)
+		sort(model->routers[i].bgp.import, model->routers[i].bgp.import_count, sizeof(struct prefix),
+			compare_prefixes);
 }
 
 int order_model(struct review *review, struct model *model)
@@ -71,6 +79,7 @@ int order_model(struct review *review, struct model *model)
 		return r;
 	sort(model->array.members, model->array.member_count, sizeof(struct member), compare_members);
 	sort(model->tunnels, model->tunnel_count, sizeof(struct tunnel), compare_tunnels);
+	sort(model->routers, model->router_count, sizeof(struct router), compare_routers);
 	sort_prefixes(model);
 	model->number = model_member_by_name(model, model->gateway)->number;
 	return 0;

@@ -97,6 +97,14 @@ static void cut_last_step(char *key)
 	key[length] = '\0';
 }
 
+bool review_has(const struct review *review, const char *key)
+{
+	for (size_t i = 0; i < review->place_count; i++)
+		if (strcmp(review->places[i].key, key) == 0)
+			return true;
+	return false;
+}
+
 unsigned review_line(const struct review *review, const char *key)
 {
 	char around[KEY_PATH_SIZE];
@@ -150,6 +158,14 @@ void review_problem_at(struct review *review, unsigned line, const char *key, co
 	va_start(arguments, format);
 	add_problem(review, line, key, format, arguments);
 	va_end(arguments);
+}
+
+bool review_blames(const struct review *review, const char *key)
+{
+	for (size_t i = 0; i < review->problems->count; i++)
+		if (strcmp(review->problems->items[i].key, key) == 0)
+			return true;
+	return false;
 }
 
 static int compare_problems(const void *one, const void *other)

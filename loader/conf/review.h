@@ -6,6 +6,7 @@
 #ifndef CONF_REVIEW_H
 #define CONF_REVIEW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "conf/conf.h"
@@ -34,6 +35,8 @@ void key_path_pop(struct key_path *path, size_t length);
 void review_place(struct review *review, const char *key, unsigned line);
 /* After the last place, before the first look-up. */
 void review_sort_places(struct review *review);
+/* Whether the document has this very key. */
+bool review_has(const struct review *review, const char *key);
 /* The line of a key, else of the nearest one around it, else 1. */
 unsigned review_line(const struct review *review, const char *key);
 
@@ -42,6 +45,9 @@ void review_problem(struct review *review, const char *key, const char *format, 
 	__attribute__((format(printf, 3, 4)));
 void review_problem_at(struct review *review, unsigned line, const char *key, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* Something has been said of this very key: what depends on it is not to be judged. */
+bool review_blames(const struct review *review, const char *key);
 
 /* Sorts the problems by line and releases the places. */
 void review_end(struct review *review);

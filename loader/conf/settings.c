@@ -11,6 +11,7 @@
  *  - bfd: off unless the section is there; `bfd: {}` takes 50 ms × 3, which is stable on busy virtual machines;
  *    10 ms × 3 is for machines that are known never to stall.
  *  - import: nothing enters the kernel from a tunnel in any case; what is imported only counts for reachability.
+ *  - local_pref: 100 is what BIRD and everybody else takes where nothing is said.
  */
 #include "conf/types.h"
 
@@ -164,15 +165,25 @@ DEFINE_SECTION(import,
 	ONE(struct bgp, "maximum", import_maximum, number, DEFAULT = "1000", LIMITS(1, 1000000),
 		OPTIONAL = "how many routes are imported at most"));
 
+/* What a session has, whoever the neighbor is; WITHIN: the path to the struct bgp. */
+#define SESSION(structure, within)                                                                              \
+	ONE(structure, "password_file", within password_file, file,                                             \
+		OPTIONAL = "the file with the session's TCP MD5 password (RFC 2385), mode 0600"),               \
+	SECTION(structure, "bfd", within bfd, bfd, FLAG(structure, within bfd.enabled),                         \
+		OPTIONAL = "BFD with the neighbor (RFC 5880); without this section there is none, {} takes the defaults"), \
+	ONE(structure, "med", within med, number, DEFAULT = "0", LIMITS(0, UINT32_MAX),                         \
+		OPTIONAL = "the metric (MED) of what is announced: of gateways in one AS the neighbor takes the lowest"), \
+	ONE(structure, "prepend", within prepend, number, DEFAULT = "0", LIMITS(0, 16),                         \
+		OPTIONAL = "our AS number stands so many times more in what is announced: routers take the shortest path"), \
+	ONE(structure, "local_pref", within local_pref, number, DEFAULT = "100", LIMITS(0, UINT32_MAX),         \
+		OPTIONAL = "the preference of what the neighbor announces, the highest first")
+
 DEFINE_SECTION(bgp,
 	ONE(struct bgp, "local_as", local_as, number, REQUIRED = "our AS number", AS_NUMBER),
 	ONE(struct bgp, "peer_as", peer_as, number, REQUIRED = "the provider's AS number", AS_NUMBER),
 	ONE(struct bgp, "neighbor", neighbor, host,
 		REQUIRED = "the other end's address on the tunnel's link"),
-	ONE(struct bgp, "password_file", password_file, file,
-		OPTIONAL = "the file with the session's TCP MD5 password (RFC 2385), mode 0600"),
-	SECTION(struct bgp, "bfd", bfd, bfd, FLAG(struct bgp, bfd.enabled),
-		OPTIONAL = "BFD on the tunnel (RFC 5880); without this section there is none, {} takes the defaults"),
+	SESSION(struct bgp, ),
 	SAME("import", import,
 		OPTIONAL = "which routes of the neighbor count for reachability; none enters the kernel"));
 
@@ -181,12 +192,26 @@ DEFINE_SECTION(tunnel,
 		REQUIRED = "its name, also the interface's: at most 15 characters", UNIQUE),
 	ONE(struct tunnel, "number", number, number, REQUIRED = "a number unique in the array, 1 to 65535",
 		LIMITS(1, 65535), UNIQUE),
-	ONE(struct tunnel, "provider", provider, provider, REQUIRED = "the name of the provider it leads to"),
+	ONE(struct tunnel, "provider", provider, provider,
+		OPTIONAL = "the name of the provider it leads to; none on a provider's side, where tunnels lead to the platform"),
 	SECTION(struct tunnel, "wireguard", wireguard, wireguard, REQUIRED = "keys, port and peer"),
 	MANY(struct tunnel, "addresses", addresses, address_count, link,
 		REQUIRED = "our addresses on its link, such as [169.254.1.1/30]", AT_LEAST_ONE),
 	SECTION(struct tunnel, "bgp", bgp, bgp, FLAG(struct tunnel, bgp.enabled),
 		OPTIONAL = "the BGP session through the tunnel; without it the loopbacks are not announced there"));
+
+DEFINE_SECTION(router,
+	ONE(struct router, "name", name, name, REQUIRED = "a name for it", LIMITS(1, 32), UNIQUE),
+	ONE(struct router, "interface", interface, interface, REQUIRED = "the interface that it is reached by, no tunnel"),
+	MANY(struct router, "addresses", addresses, address_count, link, AT_LEAST_ONE,
+		REQUIRED = "our addresses on the interface, such as [172.31.1.2/24]: they are there, Homeward does not set "
+			   "them; a family that has one is carried"),
+	ONE(struct router, "local_as", bgp.local_as, number, REQUIRED = "our AS number", AS_NUMBER),
+	ONE(struct router, "peer_as", bgp.peer_as, number, REQUIRED = "its AS number", AS_NUMBER),
+	ONE(struct router, "neighbor", bgp.neighbor, host, REQUIRED = "its address", UNIQUE),
+	SESSION(struct router, bgp.),
+	SECTION(struct router, "import", bgp, import,
+		OPTIONAL = "which of its routes enter the kernel's main table, as long as the session stands; default none"));
 
 DEFINE_SECTION(timeouts,
 	ONE(struct timeouts, "half_open", half_open_ms, duration, DEFAULT = "30s", TIMEOUT,
@@ -218,9 +243,9 @@ static const struct setting top_settings[] = {
 		LIMITS(1, NAME_MAX_LENGTH)),
 	SECTION(struct model, "array", array, array, REQUIRED = "the gateways that share the loopbacks"),
 	SECTIONS(struct model, "loopbacks", loopbacks, loopback_count, loopback,
-		REQUIRED = "the array's anycast addresses", AT_LEAST_ONE),
+		REQUIRED = "the array's anycast addresses; [] on a provider's side"),
 	MANY(struct model, "uplinks", uplinks, uplink_count, interface,
-		REQUIRED = "the interfaces towards the inside, such as [eth0]", AT_LEAST_ONE, UNIQUE),
+		REQUIRED = "the interfaces towards the inside, such as [eth0]; [] on a provider's side", UNIQUE),
 	MANY(struct model, "inside", inside, inside_count, network, LIMITS(1, 128),
 		OPTIONAL = "the backends' prefixes: reached from a loopback by the main routing table; "
 			   "the uplinks' own networks too, when hosts there talk to a loopback"),
@@ -228,6 +253,9 @@ static const struct setting top_settings[] = {
 		REQUIRED = "the customer networks; [] while there is none"),
 	SECTIONS(struct model, "tunnels", tunnels, tunnel_count, tunnel,
 		REQUIRED = "the ways to the providers; [] while there is none"),
+	SECTIONS(struct model, "routers", routers, router_count, router,
+		OPTIONAL = "neighbors that no tunnel leads to, such as a provider's ixp-router: they are told of our loopbacks "
+			   "and of what tunnels import, and devices are reached by what they tell"),
 	ONE(struct model, "mss_clamp", mss_clamp, flag, DEFAULT = "yes",
 		OPTIONAL = "lower the MSS of TCP handshakes so that segments fit array.mtu"),
 	ONE(struct model, "attach", attach, choice, DEFAULT = "auto", .choices = attach_modes,

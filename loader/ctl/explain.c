@@ -126,8 +126,8 @@ static int ask(struct request *request, const struct question *question, enum ex
 static json_t *admission(
 	const struct model *model, const struct tunnel *tunnel, const struct explanation *answer)
 {
-	return json_pack("{s:s, s:s, s:b, s:o, s:s, s:s}", "tunnel", tunnel->name, "provider",
-		tunnel->provider->name, "admitted", !reason_is_drop(answer->reason), "relayed_to",
+	return json_pack("{s:s, s:s?, s:b, s:o, s:s, s:s}", "tunnel", tunnel->name, "provider",
+		tunnel_provider(tunnel), "admitted", !reason_is_drop(answer->reason), "relayed_to",
 		answer->reason == REASON_relayed_request ? gateway_name(model, answer->way_gateway)
 							 : json_null(),
 		"reason", reason_name(answer->reason), "words", reason_words(answer->reason));

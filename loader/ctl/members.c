@@ -114,9 +114,9 @@ static json_t *own_tunnels(const struct status *status)
 		const struct tunnel_status *is = &status->tunnels[i];
 
 		json_array_append_new(
-			list, json_pack("{s:i, s:s, s:s, s:b}", "tunnel_number", is->tunnel->number, "tunnel",
-				      is->tunnel->name, "provider", is->tunnel->provider->name, "usable",
-				      is->usable));
+			list, json_pack("{s:i, s:s, s:s?, s:b}", "tunnel_number", is->tunnel->number,
+				      "tunnel", is->tunnel->name, "provider", tunnel_provider(is->tunnel),
+				      "usable", is->usable));
 	}
 	return list;
 }

@@ -114,6 +114,11 @@ const struct provider *provider_of(const struct model *model, uint16_t zone, con
 	return NULL;
 }
 
+const char *tunnel_provider(const struct tunnel *tunnel)
+{
+	return tunnel->provider ? tunnel->provider->name : NULL;
+}
+
 const struct loopback *loopback_of(const struct model *model, const struct address *address)
 {
 	for (size_t i = 0; i < model->loopback_count; i++)

@@ -23,6 +23,8 @@ json_t *addresses_text(const struct address *addresses, size_t count);
 
 /* Who holds an address in a zone; NULL: nobody. */
 const struct provider *provider_of(const struct model *model, uint16_t zone, const struct address *address);
+/* NULL: it leads to no provider. */
+const char *tunnel_provider(const struct tunnel *tunnel);
 /* Whose loopback it is; NULL: nobody's. */
 const struct loopback *loopback_of(const struct model *model, const struct address *address);
 

@@ -35,8 +35,8 @@ json_t *tunnel_row(const struct tunnel_status *is)
 {
 	const struct tunnel *tunnel = is->tunnel;
 
-	return json_pack("{s:s, s:i, s:s, s:s, s:o, s:i, s:o, s:b, s:o, s:s, s:s, s:s, s:o, s:o, s:o}",
-		"tunnel", tunnel->name, "number", tunnel->number, "provider", tunnel->provider->name,
+	return json_pack("{s:s, s:i, s:s?, s:s, s:o, s:i, s:o, s:b, s:o, s:s, s:s, s:s, s:o, s:o, s:o}",
+		"tunnel", tunnel->name, "number", tunnel->number, "provider", tunnel_provider(tunnel),
 		"driver", is->driver ? is->driver : "none", "interface_index",
 		is->ifindex ? json_integer(is->ifindex) : json_null(), "listen_port",
 		tunnel->wireguard.listen_port, "addresses",
@@ -53,8 +53,8 @@ static json_t *bgp_row(const struct tunnel_status *is)
 {
 	const struct bgp *bgp = &is->tunnel->bgp;
 
-	return json_pack("{s:s, s:s, s:o, s:I, s:I, s:s, s:s, s:o, s:s, s:i, s:i, s:o, s:I}", "tunnel",
-		is->tunnel->name, "provider", is->tunnel->provider->name, "neighbor",
+	return json_pack("{s:s, s:s?, s:o, s:I, s:I, s:s, s:s, s:o, s:s, s:i, s:i, s:o, s:I}", "tunnel",
+		is->tunnel->name, "provider", tunnel_provider(is->tunnel), "neighbor",
 		address_text(&bgp->neighbor), "local_as", (json_int_t)bgp->local_as, "peer_as",
 		(json_int_t)bgp->peer_as, "bgp", session_name(is->bgp), "bgp_state", is->bgp_text,
 		"bgp_changed_ms", age_ms(is->bgp_since_ms), "bfd", session_name(is->bfd), "bfd_interval_ms",
