@@ -60,6 +60,23 @@ static void free_routers(struct model *model)
 	free(model->routers);
 }
 
+static void free_probes(struct model *model)
+{
+	for (size_t i = 0; i < model->probe_count; i++) {
+		struct probe *probe = &model->probes[i];
+
+		free(probe->name);
+		free(probe->http.url);
+		free(probe->http.status);
+		free(probe->http.body);
+		free(probe->http.regex);
+		free(probe->http.ca_file);
+		free(probe->http.server_name);
+		free(probe->through);
+	}
+	free(model->probes);
+}
+
 void model_free(struct model *model)
 {
 	if (!model)
@@ -73,6 +90,7 @@ void model_free(struct model *model)
 	free(model->inside);
 	free_providers(model);
 	free_tunnels(model);
+	free_probes(model);
 	free_routers(model);
 	free(model->control_group);
 	free(model);
@@ -97,6 +115,16 @@ const struct tunnel *model_tunnel_by_name(const struct model *model, const char 
 const struct router *model_router_by_name(const struct model *model, const char *name)
 {
 	FIND(model, routers, router_count, strcmp(model->routers[i].name, name) == 0);
+}
+
+const struct loopback *model_loopback_by_name(const struct model *model, const char *name)
+{
+	FIND(model, loopbacks, loopback_count, strcmp(model->loopbacks[i].name, name) == 0);
+}
+
+const struct probe *model_probe_by_name(const struct model *model, const char *name)
+{
+	FIND(model, probes, probe_count, strcmp(model->probes[i].name, name) == 0);
 }
 
 const struct provider *model_provider_by_number(const struct model *model, uint16_t number)
@@ -150,6 +178,13 @@ bool model_has_uplink(const struct model *model, const char *name)
 bool model_has_members(const struct model *model)
 {
 	return model->array.member_count > 1;
+}
+
+const struct address *model_probe_target(const struct probe *probe)
+{
+	if (probe->icmp.enabled)
+		return &probe->icmp.to;
+	return probe->tcp.enabled ? &probe->tcp.to : &probe->http.to;
 }
 
 void model_ports(const struct model *model, uint8_t gateway, uint16_t *first, uint16_t *last)

@@ -136,6 +136,41 @@ struct router {
 	struct bgp bgp; /* what is imported enters the kernel's main table */
 };
 
+/*
+ * Asks again and again whether something works. Exactly one of `loopback` and `tunnel` is set: what it decides about; and
+ * exactly one of `icmp`, `tcp` and `http` is enabled: what it asks.
+ */
+struct probe {
+	char *name;
+	const struct loopback *loopback; /* announced while it works */
+	const struct tunnel *tunnel;     /* usable while it works */
+	struct probe_icmp {
+		bool enabled;
+		struct address to;
+	} icmp;
+	struct probe_tcp {
+		bool enabled;
+		struct address to;
+		uint16_t port;
+	} tcp;
+	struct probe_http {
+		bool enabled;
+		char *url;
+		struct address to; /* these three stand in the URL */
+		uint16_t port;
+		bool tls;
+		uint16_t *status; /* what it may answer; none: 200 to 299 */
+		size_t status_count;
+		char *body, *regex; /* what the body must have in it; NULL: anything */
+		char *ca_file;      /* NULL: the system's authorities */
+		char *server_name;  /* asked for instead of the URL's address, in TLS and in HTTP; NULL: that */
+		bool verify;
+	} http;
+	char *through; /* an uplink; NULL: the tunnel's by its tunnel, a loopback's as the machine's routes lead */
+	uint32_t interval_ms, timeout_ms;
+	uint8_t rise, fall;
+};
+
 enum attach_mode { ATTACH_AUTO, ATTACH_TCX, ATTACH_CLSACT };
 
 struct tables {
@@ -160,6 +195,8 @@ struct model {
 	size_t provider_count;
 	struct tunnel *tunnels; /* sorted by number */
 	size_t tunnel_count;
+	struct probe *probes; /* sorted by name */
+	size_t probe_count;
 	struct egress_group *egress;
 	size_t egress_count;
 	struct router *routers; /* sorted by name */
@@ -184,6 +221,8 @@ static inline void model_free_pointer(struct model **model)
 const struct tunnel *model_tunnel_by_number(const struct model *model, uint16_t number);
 const struct tunnel *model_tunnel_by_name(const struct model *model, const char *name);
 const struct router *model_router_by_name(const struct model *model, const char *name);
+const struct loopback *model_loopback_by_name(const struct model *model, const char *name);
+const struct probe *model_probe_by_name(const struct model *model, const char *name);
 const struct provider *model_provider_by_number(const struct model *model, uint16_t number);
 const struct provider *model_provider_by_name(const struct model *model, const char *name);
 const struct member *model_member_by_number(const struct model *model, uint8_t number);
@@ -197,6 +236,8 @@ const struct address *model_address_towards(
 	const struct prefix *addresses, size_t count, const struct address *neighbor);
 /* There are other gateways: packets are relayed, and what we open keeps to our ports. */
 bool model_has_members(const struct model *model);
+/* Whom a probe asks. */
+const struct address *model_probe_target(const struct probe *probe);
 /* The first and the last of a gateway's ports. */
 void model_ports(const struct model *model, uint8_t gateway, uint16_t *first, uint16_t *last);
 

@@ -447,6 +447,7 @@ static void (*const checks[])(struct review *, const struct model *) = {
 	what_is_needed_is_there,
 	routers_are_no_tunnels,
 	addresses_have_one_holder,
+	check_probes,
 };
 
 void check_model(struct review *review, const struct model *model)

@@ -7,4 +7,7 @@
 /* What must fit together: reports what does not. The model is in the file's order, with holes where reading failed. */
 void check_model(struct review *review, const struct model *model);
 
+/* The part of it that is about probes. */
+void check_probes(struct review *review, const struct model *model);
+
 #endif

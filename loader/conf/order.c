@@ -57,6 +57,27 @@ static int sort_providers(struct review *review, struct model *model)
 	return 0;
 }
 
+static int compare_probes(const void *one, const void *other)
+{
+	return strcmp(((const struct probe *)one)->name, ((const struct probe *)other)->name);
+}
+
+/* Sorting moves the tunnels that probes point at, too. */
+static int sort_tunnels(struct review *review, struct model *model)
+{
+	_cleanup_free_ const char **names = review_allocate(review, model->probe_count, sizeof(*names));
+
+	if (model->probe_count && !names)
+		return -ENOMEM;
+	for (size_t i = 0; i < model->probe_count; i++)
+		names[i] = model->probes[i].tunnel ? model->probes[i].tunnel->name : NULL;
+	sort(model->tunnels, model->tunnel_count, sizeof(struct tunnel), compare_tunnels);
+	for (size_t i = 0; i < model->probe_count; i++)
+		model->probes[i].tunnel = names[i] ? model_tunnel_by_name(model, names[i]) : NULL;
+	sort(model->probes, model->probe_count, sizeof(struct probe), compare_probes);
+	return 0;
+}
+
 static void sort_prefixes(struct model *model)
 {
 	sort(model->inside, model->inside_count, sizeof(*model->inside), compare_prefixes);
@@ -75,10 +96,11 @@ int order_model(struct review *review, struct model *model)
 {
 	int r = sort_providers(review, model);
 
+	if (r == 0)
+		r = sort_tunnels(review, model);
 	if (r < 0)
 		return r;
 	sort(model->array.members, model->array.member_count, sizeof(struct member), compare_members);
-	sort(model->tunnels, model->tunnel_count, sizeof(struct tunnel), compare_tunnels);
 	sort(model->routers, model->router_count, sizeof(struct router), compare_routers);
 	sort_prefixes(model);
 	model->number = model_member_by_name(model, model->gateway)->number;

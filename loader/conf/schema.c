@@ -11,8 +11,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define FIELDS_MAX  160 /* keys of all sections, and an end for each section */
-#define ENTRIES_MAX 16  /* lists of sections */
+#define FIELDS_MAX  256 /* keys of all sections, and an end for each section */
+#define ENTRIES_MAX 32  /* lists of sections */
 
 struct schema {
 	cyaml_schema_value_t top;

@@ -10,6 +10,7 @@
  *    5508 asks for 60 seconds. The upper bound of 7 days keeps ages far from the wrap of 32-bit milliseconds (49 days).
  *  - bfd: off unless the section is there; `bfd: {}` takes 50 ms × 3, which is stable on busy virtual machines;
  *    10 ms × 3 is for machines that are known never to stall.
+ *  - rise, fall: one lost answer says nothing, and one that came by chance as little.
  *  - import: nothing enters the kernel from a tunnel in any case; what is imported only counts for reachability.
  *  - local_pref: 100 is what BIRD and everybody else takes where nothing is said.
  */
@@ -213,6 +214,51 @@ DEFINE_SECTION(router,
 	SECTION(struct router, "import", bgp, import,
 		OPTIONAL = "which of its routes enter the kernel's main table, as long as the session stands; default none"));
 
+DEFINE_SECTION(icmp,
+	ONE(struct probe_icmp, "to", to, host, REQUIRED = "the address that must answer an echo"));
+
+DEFINE_SECTION(tcp,
+	WHOLE("to", target, REQUIRED = "the address and port that must take a connection"));
+
+DEFINE_SECTION(http,
+	WHOLE("url", url,
+		REQUIRED = "what is asked for, such as \"http://192.0.2.1:7547/health\": an address, no name to be looked up"),
+	MANY(struct probe_http, "status", status, status_count, number, LIMITS(100, 599),
+		OPTIONAL = "the answers that are right; without it 200 to 299. No redirect is followed"),
+	ONE(struct probe_http, "body", body, text, OPTIONAL = "a text that must be in the answer's first 16 KiB"),
+	ONE(struct probe_http, "regex", regex, regex,
+		OPTIONAL = "a POSIX extended regular expression that must match there"),
+	ONE(struct probe_http, "ca_file", ca_file, file,
+		OPTIONAL = "the certificates of the authorities that are believed; without it the system's"),
+	ONE(struct probe_http, "server_name", server_name, name, LIMITS(1, 253),
+		OPTIONAL = "the name that is asked for (SNI, Host) and that the certificate must be for; without it the address"),
+	ONE(struct probe_http, "verify", verify, flag, DEFAULT = "yes",
+		OPTIONAL = "whether the certificate must be right"));
+
+DEFINE_SECTION(probe,
+	ONE(struct probe, "name", name, name, REQUIRED = "a name for it", LIMITS(1, NAME_MAX_LENGTH), UNIQUE),
+	ONE(struct probe, "loopback", loopback, loopback,
+		OPTIONAL = "the loopback that is announced only while all its probes are up"),
+	ONE(struct probe, "tunnel", tunnel, tunnel,
+		OPTIONAL = "or the tunnel that is usable only while all its probes are up"),
+	SECTION(struct probe, "icmp", icmp, icmp, FLAG(struct probe, icmp.enabled),
+		OPTIONAL = "it asks by an ICMP echo"),
+	SECTION(struct probe, "tcp", tcp, tcp, FLAG(struct probe, tcp.enabled),
+		OPTIONAL = "or by opening a TCP connection"),
+	SECTION(struct probe, "http", http, http, FLAG(struct probe, http.enabled),
+		OPTIONAL = "or by HTTP or HTTPS"),
+	ONE(struct probe, "through", through, interface,
+		OPTIONAL = "the uplink that it asks by; without it a tunnel's probe asks by its tunnel, from our address on it to "
+			   "the other end of its link, and a loopback's as the machine's own routes lead"),
+	ONE(struct probe, "interval", interval_ms, duration, DEFAULT = "1s", LIMITS(50, 3600 * SECOND),
+		OPTIONAL = "from one question to the next"),
+	ONE(struct probe, "timeout", timeout_ms, duration, DEFAULT = "500ms", LIMITS(10, 60 * SECOND),
+		OPTIONAL = "how long an answer may take, the whole of it; no longer than the interval"),
+	ONE(struct probe, "rise", rise, number, DEFAULT = "2", LIMITS(1, 100),
+		OPTIONAL = "up after so many answers in a row; the first after a start is enough"),
+	ONE(struct probe, "fall", fall, number, DEFAULT = "3", LIMITS(1, 100),
+		OPTIONAL = "down after so many failures in a row"));
+
 DEFINE_SECTION(timeouts,
 	ONE(struct timeouts, "half_open", half_open_ms, duration, DEFAULT = "30s", TIMEOUT,
 		OPTIONAL = "a TCP connection that is not established yet"),
@@ -256,6 +302,8 @@ static const struct setting top_settings[] = {
 	SECTIONS(struct model, "routers", routers, router_count, router,
 		OPTIONAL = "neighbors that no tunnel leads to, such as a provider's ixp-router: they are told of our loopbacks "
 			   "and of what tunnels import, and devices are reached by what they tell"),
+	SECTIONS(struct model, "probes", probes, probe_count, probe,
+		OPTIONAL = "what is asked for what BFD and BGP cannot see: whether an application works, or the far side of a tunnel"),
 	ONE(struct model, "mss_clamp", mss_clamp, flag, DEFAULT = "yes",
 		OPTIONAL = "lower the MSS of TCP handshakes so that segments fit array.mtu"),
 	ONE(struct model, "attach", attach, choice, DEFAULT = "auto", .choices = attach_modes,

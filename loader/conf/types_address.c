@@ -133,15 +133,16 @@ static int read_link(const struct scalar *scalar, void *field)
 
 const struct type type_link = {read_link, show_prefix, "an address with its prefix length"};
 
-/* "198.51.100.1:51820" or "[2001:db8::1]:51820": the address between `text` and the last colon, without brackets. */
-static int split_endpoint(const char *text, struct address *address, uint32_t *port)
+/* The address between `text` and the last colon, without brackets. */
+int target_parse(const char *text, struct address *address, uint16_t *port)
 {
 	const char *colon = strrchr(text, ':');
 	char host[ADDRESS_TEXT_SIZE];
 	bool brackets = text[0] == '[';
+	uint32_t number;
 	size_t length;
 
-	if (!colon || scan_u32(colon + 1, 1, 65535, port) < 0)
+	if (!colon || colon == text || scan_u32(colon + 1, 1, 65535, &number) < 0)
 		return -EINVAL;
 	if (brackets && colon[-1] != ']')
 		return -EINVAL;
@@ -152,6 +153,7 @@ static int split_endpoint(const char *text, struct address *address, uint32_t *p
 	host[length] = '\0';
 	if (address_parse(host, address) < 0 || address_is_v4(address) == brackets)
 		return -EINVAL;
+	*port = (uint16_t)number;
 	return 0;
 }
 
@@ -159,10 +161,10 @@ static int read_endpoint(const struct scalar *scalar, void *field)
 {
 	struct wireguard *wireguard = field;
 	struct address address;
-	uint32_t port;
+	uint16_t port;
 	int r;
 
-	if (split_endpoint(scalar->text, &address, &port) < 0)
+	if (target_parse(scalar->text, &address, &port) < 0)
 		return refuse(scalar,
 			"\"%s\" is not an address and port such as 198.51.100.1:51820 or "
 			"\"[2001:db8::1]:51820\"",
@@ -172,7 +174,7 @@ static int read_endpoint(const struct scalar *scalar, void *field)
 		return r;
 	wireguard->has_endpoint = true;
 	wireguard->endpoint_address = address;
-	wireguard->endpoint_port = (uint16_t)port;
+	wireguard->endpoint_port = port;
 	return 0;
 }
 

@@ -96,6 +96,39 @@ static void model_is_in_its_own_order(void)
 	CU_ASSERT_PTR_EQUAL(model->tunnels[1].provider, &model->providers[1]);
 }
 
+/* Sorting the tunnels moves what probes point at. */
+static void probes_point_at_what_they_decide_about(void)
+{
+	static const char probes[] =
+		"probes:\n"
+		"  - {name: z, tunnel: second, icmp: {to: 169.254.1.2}}\n"
+		"  - {name: m, loopback: control, http: {url: \"https://[2001:db8::1]:8443/a\", status: [204]}}\n"
+		"  - {name: a, tunnel: first, icmp: {to: \"fd00::2\"}, interval: 2s, rise: 7}\n";
+	_cleanup_free_ char *text = NULL;
+	_cleanup_(release) struct parsed parsed = {0};
+	const struct probe *probe;
+
+	CU_ASSERT_FATAL(asprintf(&text, good, "/k2", "/k1", "/p") >= 0);
+	text = realloc(text, strlen(text) + sizeof(probes));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+	strcat(text, probes);
+	parsed = parse(text);
+	CU_ASSERT_EQUAL_FATAL(parsed.result, 0);
+	CU_ASSERT_EQUAL_FATAL(parsed.model->probe_count, 3);
+	probe = parsed.model->probes;
+	CU_ASSERT_STRING_EQUAL(probe[0].name, "a");
+	CU_ASSERT_PTR_EQUAL(probe[0].tunnel, model_tunnel_by_name(parsed.model, "first"));
+	CU_ASSERT(probe[0].icmp.enabled && !probe[0].tcp.enabled && !probe[0].http.enabled);
+	CU_ASSERT(probe[0].interval_ms == 2000 && probe[0].timeout_ms == 500);
+	CU_ASSERT(probe[0].rise == 7 && probe[0].fall == 3);
+	CU_ASSERT_PTR_EQUAL(probe[1].loopback, &parsed.model->loopbacks[0]);
+	CU_ASSERT(probe[1].http.tls && probe[1].http.verify && probe[1].http.port == 8443);
+	CU_ASSERT(probe[1].http.status_count == 1 && probe[1].http.status[0] == 204);
+	CU_ASSERT(address_equal(model_probe_target(&probe[1]), &probe[1].loopback->addresses[1]));
+	CU_ASSERT_PTR_EQUAL(probe[2].tunnel, model_tunnel_by_name(parsed.model, "second"));
+	CU_ASSERT_PTR_EQUAL(model_probe_by_name(parsed.model, "z"), &probe[2]);
+}
+
 static void values_and_defaults_arrive(void)
 {
 	_cleanup_(release) struct parsed parsed = parse_good("/k1", "/k2", "/p");
@@ -425,6 +458,7 @@ static void near_keys_are_found(void)
 }
 
 UNIT_TESTS("conf", {"the model is in its own order", model_is_in_its_own_order},
+	{"probes point at what they decide about", probes_point_at_what_they_decide_about},
 	{"values and defaults arrive", values_and_defaults_arrive},
 	{"too large is refused", too_large_is_refused},
 	{"every beginning of a file is judged", every_beginning_is_judged},

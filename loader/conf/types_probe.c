@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The types of scalars that only probes have: what they decide about, whom they ask, and for what.
+ */
+#include "conf/types.h"
+
+#include <errno.h>
+#include <regex.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+/* ---- What it decides about: read before, since it stands before the probes in the table ---------------------------- */
+
+static int read_loopback(const struct scalar *scalar, void *field)
+{
+	const struct model *model = scalar->model;
+
+	for (size_t i = 0; i < model->loopback_count; i++) {
+		if (!model->loopbacks[i].name)
+			return 0;
+		if (strcmp(model->loopbacks[i].name, scalar->text) != 0)
+			continue;
+		*(const struct loopback **)field = &model->loopbacks[i];
+		return 0;
+	}
+	return refuse(scalar, "no loopback has the name \"%s\": add it to loopbacks, or correct it here",
+		scalar->text);
+}
+
+static const char *show_loopback(const struct setting *setting, const void *field, char *buffer)
+{
+	const struct loopback *loopback = *(const struct loopback *const *)field;
+
+	(void)setting, (void)buffer;
+	return loopback ? loopback->name : NULL;
+}
+
+const struct type type_loopback = {read_loopback, show_loopback, "a loopback's name"};
+
+static int read_tunnel(const struct scalar *scalar, void *field)
+{
+	const struct model *model = scalar->model;
+
+	for (size_t i = 0; i < model->tunnel_count; i++) {
+		if (!model->tunnels[i].name)
+			return 0;
+		if (strcmp(model->tunnels[i].name, scalar->text) != 0)
+			continue;
+		*(const struct tunnel **)field = &model->tunnels[i];
+		return 0;
+	}
+	return refuse(
+		scalar, "no tunnel has the name \"%s\": add it to tunnels, or correct it here", scalar->text);
+}
+
+static const char *show_tunnel(const struct setting *setting, const void *field, char *buffer)
+{
+	const struct tunnel *tunnel = *(const struct tunnel *const *)field;
+
+	(void)setting, (void)buffer;
+	return tunnel ? tunnel->name : NULL;
+}
+
+const struct type type_tunnel = {read_tunnel, show_tunnel, "a tunnel's name"};
+
+/* ---- Whom it asks ------------------------------------------------------------------------------------------------- */
+
+static const char *format_target(const struct address *address, uint16_t port, char *buffer)
+{
+	char host[ADDRESS_TEXT_SIZE];
+
+	snprintf(buffer, SHOWN_SIZE, address_is_v4(address) ? "%s:%u" : "[%s]:%u",
+		address_format(address, host), port);
+	return buffer;
+}
+
+static int read_target(const struct scalar *scalar, void *field)
+{
+	struct probe_tcp *tcp = field;
+
+	if (target_parse(scalar->text, &tcp->to, &tcp->port) == 0)
+		return 0;
+	return refuse(scalar,
+		"\"%s\" is not an address and port such as 192.0.2.1:80 or \"[2001:db8::1]:80\"",
+		scalar->text);
+}
+
+static const char *show_target(const struct setting *setting, const void *field, char *buffer)
+{
+	const struct probe_tcp *tcp = field;
+
+	(void)setting;
+	return tcp->port ? format_target(&tcp->to, tcp->port, buffer) : NULL;
+}
+
+const struct type type_target = {read_target, show_target, "an address and a port"};
+
+#define AUTHORITY_SIZE 64 /* of an address in brackets, with a port */
+
+/* "192.0.2.1:7547", or without a port: then the scheme's. */
+static int parse_authority(
+	const char *text, size_t length, uint16_t usual_port, struct address *to, uint16_t *port)
+{
+	char authority[AUTHORITY_SIZE];
+	const char *after;
+
+	if (length == 0 || length + sizeof(":65535") > sizeof(authority))
+		return -EINVAL;
+	memcpy(authority, text, length);
+	authority[length] = '\0';
+	after = strchr(authority, ']') ?: authority;
+	if (!strchr(after, ':'))
+		snprintf(authority + length, sizeof(authority) - length, ":%u", usual_port);
+	return target_parse(authority, to, port);
+}
+
+/* What may stand in a URL as it is (RFC 3986), but no fragment: that is for whoever reads, and is not sent. */
+static const char url_letters[] =
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/?[]@!$&'()*+,;=%";
+
+/* A user's name and password in it would be shown with the configuration: they are no part of an authority here. */
+static int read_url(const struct scalar *scalar, void *field)
+{
+	struct probe_http *http = field;
+	const char *text = scalar->text;
+	bool tls = strncmp(text, "https://", 8) == 0;
+	const char *authority = text + (tls ? 8 : 7);
+
+	if ((!tls && strncmp(text, "http://", 7) != 0) || text[strspn(text, url_letters)])
+		return refuse(scalar, "not a URL such as \"http://192.0.2.1:7547/health\"");
+	if (parse_authority(authority, strcspn(authority, "/?"), tls ? 443 : 80, &http->to, &http->port) < 0)
+		return refuse(scalar,
+			"the URL names no address: write one such as \"http://192.0.2.1:7547/health\" or "
+			"\"https://[2001:db8::1]/\", and a name as server_name");
+	http->url = strdup(text);
+	http->tls = tls;
+	return http->url ? 0 : error_set(scalar->error, -ENOMEM, "no memory");
+}
+
+static const char *show_url(const struct setting *setting, const void *field, char *buffer)
+{
+	(void)setting, (void)buffer;
+	return ((const struct probe_http *)field)->url;
+}
+
+const struct type type_url = {read_url, show_url, "a URL with an address"};
+
+/* ---- What the answer must have in it ------------------------------------------------------------------------------- */
+
+static int read_text(const struct scalar *scalar, void *field)
+{
+	char *copy = strdup(scalar->text);
+
+	if (!copy)
+		return error_set(scalar->error, -ENOMEM, "no memory");
+	*(char **)field = copy;
+	return 0;
+}
+
+static const char *show_text(const struct setting *setting, const void *field, char *buffer)
+{
+	(void)setting, (void)buffer;
+	return *(char *const *)field;
+}
+
+const struct type type_text = {read_text, show_text, "a text"};
+
+static int read_regex(const struct scalar *scalar, void *field)
+{
+	char words[128];
+	regex_t regex;
+	int r = regcomp(&regex, scalar->text, REG_EXTENDED | REG_NOSUB);
+
+	if (r != 0) {
+		regerror(r, &regex, words, sizeof(words));
+		return refuse(scalar, "\"%s\" is no regular expression: %s", scalar->text, words);
+	}
+	regfree(&regex);
+	return read_text(scalar, field);
+}
+
+const struct type type_regex = {read_regex, show_text, "a regular expression"};
