@@ -65,6 +65,18 @@ static socklen_t name_of(enum who who, enum family family, uint16_t port, struct
 	return sizeof(*v6);
 }
 
+/* A fresh v6 address has its local route a moment later: a work queue of the kernel's makes it. */
+static void await_route(const struct sockaddr *name, socklen_t length)
+{
+	int fd = socket(name->sa_family, SOCK_DGRAM, 0);
+	unsigned left = 5000;
+
+	while (connect(fd, name, length) < 0 && left-- > 0)
+		usleep(1000);
+	CU_ASSERT(left > 0);
+	close(fd);
+}
+
 static int bound_socket(enum who who, enum family family, uint16_t port)
 {
 	struct sockaddr_storage name;
@@ -72,6 +84,7 @@ static int bound_socket(enum who who, enum family family, uint16_t port)
 	int fd, yes = 1;
 
 	add_address(who, family);
+	await_route((struct sockaddr *)&name, length);
 	fd = socket(name.ss_family, SOCK_STREAM, 0);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
 	CU_ASSERT_EQUAL_FATAL(bind(fd, (struct sockaddr *)&name, length), 0);
