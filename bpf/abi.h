@@ -149,7 +149,8 @@ struct tunnel_entry {
 	__u16 provider;
 	__u16 zone;
 	__u8 gateway; /* whose it is */
-	__u8 reserved[3];
+	__u8 reserved;
+	__u16 egress; /* the number of the egress group that it is a link of; 0: of none */
 };
 
 /* By provider number: its tunnels in order of preference, own first. */
@@ -212,16 +213,17 @@ struct relay_key {
 };
 
 /* Longest-prefix match: who holds an address. */
-enum space { SPACE_ZONE = 0, SPACE_LINK = 1, SPACE_INSIDE = 2, SPACE_NEIGHBOUR = 3 };
+enum space { SPACE_ZONE = 0, SPACE_LINK = 1, SPACE_INSIDE = 2, SPACE_NEIGHBOUR = 3, SPACE_EGRESS = 4 };
 struct prefix_key {
 	__u32 length; /* PREFIX_KEY_BITS + 0..128 */
 	__u16 space;  /* enum space */
-	__u16 which; /* the zone (SPACE_ZONE, SPACE_NEIGHBOUR), the tunnel's number (SPACE_LINK), 0 (SPACE_INSIDE) */
+	__u16 which;  /* the zone (SPACE_ZONE, SPACE_NEIGHBOUR), the tunnel's number (SPACE_LINK), else 0 */
 	__u8 address[16];
 } __attribute__((aligned(8)));
 #define PREFIX_KEY_BITS 32
 struct prefix_value {
-	__u16 provider; /* SPACE_ZONE: the provider's number; SPACE_NEIGHBOUR: a tunnel on whose link it is; else 1 */
+	/* SPACE_ZONE: the provider's number; SPACE_NEIGHBOUR: a tunnel on whose link it is; SPACE_EGRESS: the group's; else 1 */
+	__u16 provider;
 	__u16 reserved;
 };
 
@@ -247,6 +249,38 @@ struct fragment_entry {
 	__u32 reserved;
 };
 
+/* ---- Egress groups: which tunnel a packet from the LAN leaves by --------------------------------------------------- */
+
+#define EGRESS_GROUPS 64 /* at most */
+
+/* By group number. */
+struct egress_entry {
+	__u8 sharing;   /* flows are pinned to their links; 0: all follow the one link that is in */
+	__u8 by_source; /* a flow is all that comes from one source */
+	__u8 reserved[2];
+};
+
+/* By group number, replaced whole, in one step: the tunnel of each slot, 0 in all when no link is in. */
+#define EGRESS_SLOTS 4096
+struct egress_table {
+	__u16 commanded; /* the tunnel that an operator switched to, for gwd to remember; 0: none */
+	__u16 reserved[3];
+	__u16 tunnels[EGRESS_SLOTS];
+};
+
+/* The LAN interfaces of a group. */
+struct egress_from {
+	__u32 ifindex;
+	__u32 group;
+};
+
+/* By the flow as a struct line_key, with the group's number for the zone; by source: with nothing else but the source. */
+struct egress_pin {
+	__u32 seen_ms; /* when it was used last; written at most once a second */
+	__u16 tunnel;
+	__u16 reserved;
+};
+
 /* ---- Reasons: what happened to a packet. The one list: counters, explain, stats, JSON and docs come from it. ----- */
 
 /*       name, drop?, words                                                                                          */
@@ -261,6 +295,9 @@ struct fragment_entry {
 	X(home_link, 0, "sent to the tunnel's own neighbour")                                               \
 	X(home_relay, 0, "a response that a member relayed to us, sent through the tunnel it named")        \
 	X(passed_relay, 0, "a request that a member relayed to us, given to the stack")                     \
+	X(egress_shared, 0, "sent by the link that the egress group's shares say")                          \
+	X(egress_pinned, 0, "sent by the egress group's link that its flow keeps to")                       \
+	X(passed_egress, 0, "an answer from an egress group's destinations, given to the stack")            \
 	X(relayed_request, 0, "a request of another gateway's flow, relayed to it")                         \
 	X(relayed_response, 0, "a response whose way home is another gateway's, relayed to it")             \
 	X(asked_members, 0, "a request of an unknown flow: each member was asked whether it is theirs")     \
@@ -282,6 +319,8 @@ struct fragment_entry {
 	X(no_provider, 1, "no provider holds the destination in the loopback's zone")                       \
 	X(no_way_home, 1, "no usable tunnel leads to the provider that holds the device")                   \
 	X(exit_refused, 1, "the way home leads to a provider that does not hold the device")                \
+	X(no_egress_link, 1, "no link of the egress group is in")                                           \
+	X(source_not_egress, 1, "by a link of an egress group, and not from the group's destinations")      \
 	X(way_elsewhere, 1, "the way home is another gateway, and relaying is not switched on")             \
 	X(too_big, 1, "larger than the array's MTU")                                                        \
 	X(hops_exceeded, 1, "the TTL or hop limit ran out here")                                            \
@@ -308,8 +347,8 @@ struct reason_count {
 
 /* ---- Explaining: the question and answer of the program `explain`, by BPF_PROG_TEST_RUN -------------------------- */
 
-/* Where the packet is seen: it comes in by a tunnel, leaves through home0, surfaces at an uplink. */
-enum explain_direction { EXPLAIN_REQUEST = 1, EXPLAIN_RESPONSE = 2, EXPLAIN_UPLINK = 3 };
+/* Where the packet is seen: it comes in by a tunnel, leaves through home0, surfaces at an uplink, comes from a LAN. */
+enum explain_direction { EXPLAIN_REQUEST = 1, EXPLAIN_RESPONSE = 2, EXPLAIN_UPLINK = 3, EXPLAIN_LAN = 4 };
 
 /*
  * What it is: a whole packet or its first fragment; another fragment; an ICMP error about a packet of the flow's
@@ -324,14 +363,17 @@ struct explanation {
 	struct line_key key; /* in: request direction, zone filled in by the program from the loopback */
 	__u16 tunnel;        /* in: for a request, the tunnel it would come in by */
 	__u16 reason;        /* out: enum reason */
-	__u32 line;          /* out: index + 1 of the flow's line, 0: none */
-	__u32 device_line;   /* out: the same in the device table */
-	__u16 provider;      /* out: who holds the device, 0: nobody */
-	__u16 way_tunnel;    /* out: where a response goes; 0: nowhere */
-	__u8 way_gateway;    /* out */
-	__u8 way_reason;     /* out: enum reason of the way home */
-	__u8 kind;           /* in: enum explain_kind */
-	__u8 hops;           /* in: TTL or hop limit as it surfaces at an uplink; 0: enough of them */
+	union {
+		__u32 ifindex; /* in: of the LAN interface */
+		__u32 line;    /* out: index + 1 of the flow's line, 0: none */
+	};
+	__u32 device_line; /* out: the same in the device table */
+	__u16 provider;    /* out: who holds the device, 0: nobody */
+	__u16 way_tunnel;  /* out: where a response goes; 0: nowhere */
+	__u8 way_gateway;  /* out */
+	__u8 way_reason;   /* out: enum reason of the way home */
+	__u8 kind;         /* in: enum explain_kind */
+	__u8 hops;         /* in: TTL or hop limit as it surfaces at an uplink; 0: enough of them */
 	__u8 answered; /* out: dropped, and its sender is told (of a size in IPv4: if it forbids fragments) */
 	__u8 reserved;
 	__u16 fits; /* out: of what is too big: the MTU that is told */
@@ -361,7 +403,13 @@ struct explanation {
 #define MAP_HEARD         "heard"      /* ARRAY of struct heard_entry by gateway number */
 #define MAP_RELAY_KEYS    "relay_keys" /* ARRAY of struct relay_key by key id */
 #define MAP_ANSWERS       "answers"    /* PERCPU_ARRAY of one u64: ns until when ICMP answers took all time */
-#define MAP_CHANGES       "changes"    /* RINGBUF of struct change */
+#define MAP_EGRESS_GROUPS "egress_groups" /* HASH: group number (u32) -> struct egress_entry */
+#define MAP_EGRESS_TABLES "egress_tables" /* HASH: group number (u32) -> struct egress_table */
+#define MAP_EGRESS_FROM   "egress_from"   /* HASH: struct egress_from -> 1 (u32) */
+#define MAP_EGRESS_PINS   "egress_pins"   /* LRU_HASH: struct line_key -> struct egress_pin */
+#define MAP_EGRESS_COUNTS \
+	"egress_counts"       /* PERCPU_HASH: tunnel number (u32) -> struct reason_count, sent by it */
+#define MAP_CHANGES "changes" /* RINGBUF of struct change */
 
 /* ---- Changes: the programs tell gwd which lines to replicate ----------------------------------------------------- */
 
@@ -434,6 +482,10 @@ _Static_assert(__builtin_offsetof(struct line, home) == 48, "home stands behind 
 _Static_assert(sizeof(struct line_counters) == 32, "");
 _Static_assert(sizeof(struct settings) == 64, "");
 _Static_assert(sizeof(struct tunnel_entry) == 12, "");
+_Static_assert(sizeof(struct egress_entry) == 4, "");
+_Static_assert(sizeof(struct egress_table) == 8 + 2 * EGRESS_SLOTS, "");
+_Static_assert(sizeof(struct egress_from) == 8, "no hole: it is a key");
+_Static_assert(sizeof(struct egress_pin) == 8, "");
 _Static_assert(sizeof(struct member_entry) == 24, "");
 _Static_assert(sizeof(struct relay_key) == 24, "");
 _Static_assert(sizeof(struct relay_header) == RELAY_OVERHEAD_V4 - 20, "");

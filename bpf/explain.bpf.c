@@ -10,6 +10,7 @@
 
 #include "bpf/admit.h"
 #include "bpf/answer.h"
+#include "bpf/egress.h"
 #include "bpf/fragment.h"
 #include "bpf/home.h"
 #include "bpf/learn.h"
@@ -202,12 +203,39 @@ SUBPROGRAM int explain_response(const struct settings *config, struct explanatio
 	return explain_respond(config, explanation, &packet);
 }
 
-/* What an uplink drops may be told to its sender. An ICMP packet that is no error is an echo, as the question says it. */
+/* lan_ingress. The key is of the flow as its first packet came from the LAN, also of an ICMP error. */
+SUBPROGRAM int explain_lan(const struct settings *config, struct explanation *explanation)
+{
+	struct packet packet;
+	struct line_key key;
+	int link;
+
+	if (!config || !explanation)
+		return REASON_internal;
+	packet_between(&packet, explanation, explanation->key.source, explanation->key.destination);
+	key = explanation->key;
+	key.zone = group_of(explanation->ifindex, packet.destination);
+	explanation->line = 0;
+	if (!key.zone)
+		return REASON_passed_other;
+	if (explanation->hops == 1)
+		return REASON_hops_exceeded;
+	link = link_of_packet(config, &packet, &key, false);
+	explanation->way_tunnel = LINK_TUNNEL(link);
+	explanation->way_gateway = config->gateway;
+	explanation->way_reason = LINK_REASON(link);
+	if (explanation->way_tunnel && explanation->length > config->mtu)
+		return REASON_too_big;
+	return LINK_REASON(link);
+}
+
+/* What an uplink or a LAN's interface drops may be told to its sender. An ICMP packet that is no error is an echo, as the question says it. */
 SUBPROGRAM int explain_answer(const struct settings *config, struct explanation *explanation)
 {
 	struct packet packet;
 
-	if (!config || !explanation || explanation->direction != EXPLAIN_UPLINK)
+	if (!config || !explanation ||
+		(explanation->direction != EXPLAIN_UPLINK && explanation->direction != EXPLAIN_LAN))
 		return 0;
 	packet_between(&packet, explanation, explanation->key.destination, explanation->key.source);
 	if (packet.icmp == ICMP_KIND_OTHER)
@@ -228,6 +256,8 @@ int explain(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	if (explanation.direction == EXPLAIN_REQUEST)
 		explanation.reason = explain_request(config, &explanation);
+	else if (explanation.direction == EXPLAIN_LAN)
+		explanation.reason = explain_lan(config, &explanation);
 	else
 		explanation.reason = explain_response(config, &explanation);
 	explain_answer(config, &explanation);

@@ -3,7 +3,7 @@
  * All maps (what they hold: abi.h), weak, so that each program may include this file and the linker makes one
  * set of them. They are pinned by name; the loader sets the sizes of the tables before it loads, and hands
  * the same maps to the XDP object. Programs read them all; they write the two tables, their counters,
- * fragments, reasons, and what they remember for themselves or tell gwd: heard, asks, answers, changes.
+ * fragments, reasons, and what they remember for themselves or tell gwd: heard, asks, answers, pins, changes.
  */
 #ifndef HOMEWARD_MAPS_H
 #define HOMEWARD_MAPS_H
@@ -46,6 +46,11 @@ MAP(asks, LRU_HASH, 4096, 0, __u32, struct asks_entry);
 MAP(heard, ARRAY, GATEWAY_NUMBERS, 0, __u32, struct heard_entry);
 MAP(answers, PERCPU_ARRAY, 1, 0, __u32, __u64);
 MAP(relay_keys, ARRAY, GATEWAY_NUMBERS, 0, __u32, struct relay_key);
+MAP(egress_groups, HASH, EGRESS_GROUPS, 0, __u32, struct egress_entry);
+MAP(egress_tables, HASH, EGRESS_GROUPS, 0, __u32, struct egress_table);
+MAP(egress_from, HASH, 1024, 0, struct egress_from, __u32);
+MAP(egress_pins, LRU_HASH, 65536, 0, struct line_key, struct egress_pin);
+MAP(egress_counts, PERCPU_HASH, 1024, 0, __u32, struct reason_count);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -61,19 +61,23 @@ static enum explain_direction direction_of(enum program program)
 {
 	if (program == TUNNEL)
 		return EXPLAIN_REQUEST;
+	if (program == LAN)
+		return EXPLAIN_LAN;
 	return program == RETURN ? EXPLAIN_RESPONSE : EXPLAIN_UPLINK;
 }
 
 bool question_of(const struct row *row, enum family family, struct explanation *question)
 {
 	const struct shape *in = &row->in;
-	bool from_device = row->program == TUNNEL;
+	bool from_device = row->program == TUNNEL || row->program == LAN;
 
 	*question = (struct explanation){.direction = direction_of(row->program),
 		.hops = in->hops ? in->hops : HOPS_DEFAULT,
 		.length = length_of(row, family)};
-	if (row->reason == REASON_malformed || row->reason == REASON_not_ip)
+	if (row->program == EGRESS_LINK || row->reason == REASON_malformed || row->reason == REASON_not_ip)
 		return false;
+	if (row->program == LAN)
+		question->ifindex = 1; /* lo, where rows are played */
 	if (!row->no_tunnel)
 		question->tunnel = row->tunnel ? row->tunnel : 101;
 	if (is_error(in) && !in->fragment_offset) {

@@ -65,6 +65,11 @@ static void set_scene(const struct row *row)
 	scene_arrive_by(row->no_tunnel ? 0 : row->tunnel ? row->tunnel : 101);
 }
 
+static bool has_ethernet(enum program program)
+{
+	return program != TUNNEL && program != EGRESS_LINK;
+}
+
 /* ---- After it ------------------------------------------------------------------------------------------ */
 
 static void check_counts(const struct row *row, const uint64_t before[REASON_COUNT])
@@ -95,7 +100,7 @@ static void check_packet(const struct row *row, enum family family, const struct
 		shape.mss = row->out_mss;
 	if (row->out_hops)
 		shape.hops = row->out_hops;
-	length = packet_build(&shape, family, row->program != TUNNEL, expected);
+	length = packet_build(&shape, family, has_ethernet(row->program), expected);
 	if (outcome->length != length)
 		complain("the packet came out with %zu bytes, not %zu", outcome->length, length);
 	for (size_t i = 0; i < length; i++)
@@ -134,9 +139,19 @@ static void check_device(const struct row *row)
 
 static const struct bpf_program *program_of(enum program program)
 {
-	if (program == TUNNEL)
+	switch (program) {
+	case TUNNEL:
 		return scene.gateway->progs.tunnel_ingress;
-	return program == RETURN ? scene.gateway->progs.return_egress : scene.gateway->progs.uplink_ingress;
+	case RETURN:
+		return scene.gateway->progs.return_egress;
+	case UPLINK:
+		return scene.gateway->progs.uplink_ingress;
+	case LAN:
+		return scene.gateway->progs.lan_ingress;
+	case EGRESS_LINK:
+		return scene.gateway->progs.link_ingress;
+	}
+	return NULL;
 }
 
 /* Asked before, explain says what will be, and leaves no trace. */
@@ -166,7 +181,7 @@ static void play(const struct row *row, enum family family)
 	for (uint32_t reason = 0; reason < REASON_COUNT; reason++)
 		before[reason] = scene_count(reason);
 	check_explanation(row, family);
-	length = packet_build(&row->in, family, row->program != TUNNEL, packet);
+	length = packet_build(&row->in, family, has_ethernet(row->program), packet);
 	outcome = scene_run(program_of(row->program), packet, length, row->gso_size);
 	if (outcome.error) {
 		complain("the run answered %d", outcome.error);

@@ -13,7 +13,7 @@
 /* Rows start from a usual packet and say what is different about theirs. */
 #pragma GCC diagnostic ignored "-Woverride-init"
 
-enum program { TUNNEL, RETURN, UPLINK };
+enum program { TUNNEL, RETURN, UPLINK, LAN, EGRESS_LINK };
 
 /* Verdicts, as <linux/pkt_cls.h> counts them. */
 enum verdict { PASSED = -1, DROPPED = 2, SENT = 7 };
@@ -25,7 +25,7 @@ struct row {
 	bool then;          /* the scene goes on from the row above */
 	enum family family; /* 0: both */
 	enum program program;
-	uint16_t tunnel;      /* tunnel_ingress: by which it comes. 0: 101 */
+	uint16_t tunnel;      /* tunnel_ingress, link_ingress: by which it comes. 0: 101 */
 	bool no_tunnel;       /* by an interface that is none */
 	int32_t after_ms;     /* so much time has gone by since the row above */
 	uint16_t unusable[4]; /* tunnels of ours that are not usable from here on */
