@@ -40,14 +40,14 @@ expect_still_there() { # BEFORE-IDENTITY: more may have come
 }
 
 # A tunnel more, changed, gone again; another log level: nobody else notices.
-scenario_apply_leaves_others_alone() { # FAMILY
-	local family=$1 before hands lab=$LAB/edge-gw-01/lab
+scenario_apply_leaves_others_alone() {
+	local before hands lab=$LAB/edge-gw-01/lab
 	config_with_more "$lab/more.yaml"
 	sed 's/51990/51991/; s/aardvark-1/&\n    # &/' "$lab/more.yaml" >"$lab/changed.yaml"
 	{ gateway_config 1 "$ATTACH" && echo "log: debug"; } >"$lab/log.yaml"
 	before=$(identity edge-gw-01)
 	hands=$(handshakes edge-gw-01)
-	traffic_start "$family" "$(device_address "$family" 24)"
+	traffic_start 24
 	expect_exit 1 config diff /run/lab/more.yaml
 	config apply /run/lab/more.yaml
 	expect_exit 0 config diff /run/lab/more.yaml
@@ -66,8 +66,8 @@ scenario_apply_leaves_others_alone() { # FAMILY
 }
 
 # The tunnel in use is taken away for five seconds; nobody confirms.
-scenario_apply_unconfirmed() { # FAMILY
-	local family=$1 lab=$LAB/edge-gw-01/lab
+scenario_apply_unconfirmed() {
+	local family lab=$LAB/edge-gw-01/lab
 	config_without_tunnel_1 "$lab/cut.yaml"
 	config apply --confirm 5s /run/lab/cut.yaml
 	expect "tunnels" 1 "$(gwctl edge-gw-01 -j tunnel list | jq '.tunnels | length')"
@@ -75,7 +75,9 @@ scenario_apply_unconfirmed() { # FAMILY
 	expect "the file" "$(gateway_config 1 "$ATTACH")" "$(cat "$lab/gateway.yaml")"
 	expect_exit 3 config confirm
 	lab_wait
-	expect "the page says" edge-gw-01 "$(fetch "$(device_address "$family" 25)" "$family" /)"
+	for family in 4 6; do
+		expect "the page says" edge-gw-01 "$(fetch "$(device_address $family 25)" $family /)"
+	done
 }
 
 # The same, and the daemon dies meanwhile: the next one reads the file, which is the old one.

@@ -173,22 +173,37 @@ job_gone() { # JOB
 
 # A gateway is taken out of service: new requests go to the other one, not one is lost, and what it began it ends. A client
 # of UDP that keeps its port has no connection to lose: it finds the application that is in service.
-scenario_gateway_drained() { # FAMILY
-	local address
-	address=$(device_address "$1" 33)
+scenario_gateway_drained() {
+	local family
 	disturb
-	move 1 1 "$1" from "$address"
-	expect "in service UDP is answered by" edge-gw-01 "$(ask "$address" "$1" name 4301)"
-	traffic_start "$1" "$(device_address "$1" 32)"
-	background edge-gw-02 "$LAB/edge-gw-02/lab/numbers" "$NUMBERS" serve "${LOOPBACK[$1]}" 9100
+	for family in 4 6; do
+		move 1 1 $family from "$(device_address $family 33)"
+		expect_udp_served $family edge-gw-01
+	done
+	traffic_start 32
+	answer_numbers 2 4
+	answer_numbers 2 6
 	gwctl edge-gw-01 gateway drain --wait=60s
-	within 10 route_leads local-gw-01 "$1" edge-gw-02 || fail "the provider's router did not move to edge-gw-02"
+	provider_leads_to edge-gw-02
 	traffic_end
 	expect "announced by edge-gw-01" false "$(gwctl edge-gw-01 -j status | jq '[.loopbacks[].announced] | any')"
-	move 2 1 "$1" from "$address"
-	expect "drained, UDP is answered by" edge-gw-02 "$(ask "$address" "$1" name 4301)"
+	for family in 4 6; do
+		move 2 1 $family from "$(device_address $family 33)"
+		expect_udp_served $family edge-gw-02
+	done
 	gwctl edge-gw-01 gateway undrain
-	within 20 route_leads local-gw-01 "$1" edge-gw-01 || fail "the provider's router did not come back"
+	provider_leads_to edge-gw-01
+}
+
+expect_udp_served() { # FAMILY EDGE_MACHINE: a client that keeps its port
+	expect "UDP is answered, v$1, by" "$2" "$(ask "$(device_address "$1" 33)" "$1" name 4301)"
+}
+
+provider_leads_to() { # EDGE_MACHINE: by what BGP says, in both families
+	local family
+	for family in 4 6; do
+		within 20 route_leads local-gw-01 $family "$1" || fail "the provider's router did not move to $1, v$family"
+	done
 }
 
 # ---- What a gateway opens -----------------------------------------------------------------------------------------------

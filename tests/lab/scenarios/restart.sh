@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Promise 6, operating it loses nothing. A thousand numbered packets a second go each way through edge-gw-01, and a TCP
-# download goes across it, while its gwd is killed, started, replaced by another build. What the next gwd finds it adopts:
+# Promise 6, operating it loses nothing. In each family a thousand numbered packets a second go each way through edge-gw-01,
+# and a TCP download goes across it, while its gwd is killed, started, replaced by another build. What the next gwd finds it adopts:
 # the same interfaces, programs, processes, BGP sessions, handshakes. And when no next one comes, the guard withdraws.
 
 NUMBERS=$BUILD/lab/numbers
 UPGRADE=$BUILD/upgrade/gwd # the same gwd with other programs
-RATE=1000                  # numbered packets a second
+RATE=1000                  # numbered packets a second, in each family
 RUN_SECONDS=9              # what the download of /slow takes, and a little more
 
 # ---- Traffic ------------------------------------------------------------------------------------------------------------
@@ -18,31 +18,46 @@ small_window() { # FAMILY
 	device ip "-$1" route replace "${LOOPBACK[$1]}" via "${router[$1]}" window 16384
 }
 
-traffic_start() { # FAMILY ADDRESS
+traffic_start() { # NUMBER of the device's address: in both families at a time
+	local family
+	rm -f "$LAB"/*/lab/numbers.* # of the scenario before, which also say "ready"
+	downloads=()
+	for family in 4 6; do
+		traffic_of $family "$(device_address $family "$1")"
+	done
+	within 10 downloads_run || fail "the downloads do not start"
+}
+
+traffic_of() { # FAMILY ADDRESS
 	local family=$1 address=$2
 	small_window "$family"
-	rm -f "$LAB"/*/lab/numbers # of the scenario before, which also says "ready"
-	background edge-gw-01 "$LAB/edge-gw-01/lab/numbers" "$NUMBERS" serve "${LOOPBACK[$family]}" 9100
-	within 5 grep -q ready "$LAB/edge-gw-01/lab/numbers" || fail "nobody is there to answer"
-	background device "$LAB/device/lab/numbers" "$NUMBERS" ask "$address" "${LOOPBACK[$family]}" 9100 $RATE $RUN_SECONDS
+	answer_numbers 1 "$family"
+	within 5 grep -q ready "$LAB/edge-gw-01/lab/numbers.$family" || fail "nobody is there to answer"
+	background device "$LAB/device/lab/numbers.$family" "$NUMBERS" ask "$address" "${LOOPBACK[$family]}" 9100 $RATE $RUN_SECONDS
 	fetch_big "$address" "$family" /slow &
-	download=$!
-	within 10 grep -q running "$LAB/device/lab/numbers" || fail "the numbered packets do not come back"
-	within 10 download_runs || fail "the download does not start"
+	downloads+=($!)
+	within 10 grep -q running "$LAB/device/lab/numbers.$family" || fail "the numbered packets do not come back"
 }
 
-download_runs() {
-	[ -n "$(find "$LAB/device/lab" -name 'got-*' -size +100k)" ]
+answer_numbers() { # EDGE FAMILY
+	background "edge-gw-0$1" "$LAB/edge-gw-0$1/lab/numbers.$2" "$NUMBERS" serve "${LOOPBACK[$2]}" 9100
 }
 
-traffic_end() { # nothing was lost, and the download came whole
-	local family
-	wait "$download" || fail "the download broke"
-	within 30 grep -q sent "$LAB/device/lab/numbers" || fail "the numbered packets do not end"
-	grep -e lost -e sent "$LAB/device/lab/numbers"
-	expect "numbered packets" "sent $((RATE * RUN_SECONDS)) answered $((RATE * RUN_SECONDS)) twice 0" \
-		"$(grep -o 'sent .* twice [0-9]*' "$LAB/device/lab/numbers")"
+downloads_run() {
+	[ "$(find "$LAB/device/lab" -name 'got-*' -size +100k | wc -l)" = 2 ]
+}
+
+traffic_end() { # nothing was lost, and the downloads came whole
+	local family numbers download
+	for download in "${downloads[@]}"; do
+		wait "$download" || fail "a download broke"
+	done
 	for family in 4 6; do
+		numbers=$LAB/device/lab/numbers.$family
+		within 30 grep -q sent "$numbers" || fail "the numbered packets do not end"
+		grep -e lost -e sent "$numbers"
+		expect "numbered packets, v$family" "sent $((RATE * RUN_SECONDS)) answered $((RATE * RUN_SECONDS)) twice 0" \
+			"$(grep -o 'sent .* twice [0-9]*' "$numbers")"
 		device ip "-$family" route del "${LOOPBACK[$family]}" 2>/dev/null || true
 	done
 	background_end
@@ -96,12 +111,11 @@ expect_adopted() { # BEFORE-IDENTITY
 	[ "$1" = "$after" ] || fail "not adopted: $(diff <(echo "$1") <(echo "$after") | grep '^[<>]' | head -8)"
 }
 
-restart_under_traffic() { # FAMILY ADDRESS SIGNAL…: after each signal a new gwd
-	local family=$1 address=$2 before hands signal
-	shift 2
+restart_under_traffic() { # SIGNAL…: after each a new gwd
+	local before hands signal
 	before=$(identity edge-gw-01)
 	hands=$(handshakes edge-gw-01)
-	traffic_start "$family" "$address"
+	traffic_start 22
 	for signal in "$@"; do
 		gwd_kill 1 "$signal"
 		sleep 0.5
@@ -114,10 +128,10 @@ restart_under_traffic() { # FAMILY ADDRESS SIGNAL…: after each signal a new gw
 }
 
 # What the lab itself loses: if this fails, the others say nothing.
-scenario_no_restart() { restart_under_traffic "$1" "$(device_address "$1" 22)"; }
-scenario_restart_after_kill() { restart_under_traffic "$1" "$(device_address "$1" 22)" KILL; }
-scenario_restart_after_term() { restart_under_traffic "$1" "$(device_address "$1" 22)" TERM; }
-scenario_restart_again_and_again() { restart_under_traffic "$1" "$(device_address "$1" 22)" KILL KILL TERM KILL KILL; }
+scenario_no_restart() { restart_under_traffic; }
+scenario_restart_after_kill() { restart_under_traffic KILL; }
+scenario_restart_after_term() { restart_under_traffic TERM; }
+scenario_restart_again_and_again() { restart_under_traffic KILL KILL TERM KILL KILL; }
 
 # ---- Other programs, other tables -------------------------------------------------------------------------------------------
 
@@ -133,11 +147,11 @@ map_id() { # MACHINE MAP
 	on "$1" bpftool -j map show pinned "$PIN_DIR/current/$2" | jq .id
 }
 
-scenario_upgrade() { # FAMILY: to a build with other programs, and back
-	local family=$1 before flows
+scenario_upgrade() { # to a build with other programs, and back
+	local before flows
 	before=$(programs edge-gw-01)
 	flows=$(map_id edge-gw-01 flows_1)
-	traffic_start "$family" "$(device_address "$family" 23)"
+	traffic_start 23
 	gwd_kill 1 TERM
 	GWD=$UPGRADE gateway_start 1 "$ATTACH"
 	[ "$before" != "$(programs edge-gw-01)" ] || fail "the programs are still those of the old build"
@@ -148,19 +162,22 @@ scenario_upgrade() { # FAMILY: to a build with other programs, and back
 	traffic_end
 }
 
-scenario_tables_grow() { # FAMILY: a new table is filled from the old one
-	local family=$1 address flows
-	address=$(device_address "$family" 24)
+scenario_tables_grow() { # a new table is filled from the old one
+	local family flows kept
 	flows=$(map_id edge-gw-01 flows_1)
-	steer 1 2 "$family" from "$address" ipproto udp
-	traffic_start "$family" "$address"
+	for family in 4 6; do
+		steer 1 2 $family from "$(device_address $family 24)" ipproto udp
+	done
+	traffic_start 24
 	gwd_kill 1 TERM
 	CONFIG_EXTRA='tables: {flows: 524288, devices: 131072}' gateway_start 1 "$ATTACH"
 	[ "$flows" != "$(map_id edge-gw-01 flows_1)" ] || fail "the flow table is still the old one"
 	expect "lines" 524288 "$(on edge-gw-01 bpftool -j map show pinned "$PIN_DIR/current/flows_1" | jq .max_entries)"
 	traffic_end
-	gwctl edge-gw-01 -j flow list --port 9100 | jq -e '[.flows[] | .request.packets] | add > 8000' ||
-		fail "the flow's counters were not carried over: $(gwctl edge-gw-01 -j flow list --port 9100)"
+	for family in 4 6; do
+		kept=$(gwctl edge-gw-01 -j flow list --port 9100 --address "$(device_address $family 24)" | jq '[.flows[].request.packets] | add')
+		[ "$kept" -gt 8000 ] || fail "the flow's counters were not carried over: $kept of 9000 packets, v$family"
+	done
 	gwd_kill 1 TERM
 	gateway_start 1 "$ATTACH"
 }
@@ -189,12 +206,13 @@ scenario_dumps_are_equal() { # FAMILY
 # ---- BIRD ---------------------------------------------------------------------------------------------------------------------
 
 # The routes go with BIRD, so what the provider sends by them goes elsewhere until it is back; what has its way goes on.
-scenario_bird_killed() { # FAMILY
-	local family=$1 address pid
-	address=$(device_address "$family" 25)
-	steer 1 1 "$family" from "$address"
+scenario_bird_killed() {
+	local family pid
+	for family in 4 6; do
+		steer 1 1 $family from "$(device_address $family 25)"
+	done
 	pid=$(on edge-gw-01 pidof bird)
-	traffic_start "$family" "$address"
+	traffic_start 25
 	on edge-gw-01 kill -KILL "$pid"
 	within 10 bird_is_another edge-gw-01 "$pid" || fail "BIRD is not started again"
 	traffic_end
