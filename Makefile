@@ -184,7 +184,7 @@ BUILD_ALL = $(MAKE) --no-print-directory -j$(shell nproc)
 
 check: packages
 	$(BUILD_ALL) tests
-	tests/run lab -- unit golden bpf lint harden install fuzz + vm # the lab has clocks in it: it runs alone
+	tests/run lab + lint -- unit golden bpf harden install fuzz + vm # beside the lab runs only what yields to it
 
 check-unit check-golden check-bpf check-lint check-fuzz check-harden check-install check-lab check-vm: check-%: tests
 	tests/run $*
