@@ -129,7 +129,7 @@ $(B)/fuzz/%/target: $(B)/fuzzed/tests/fuzz/%.o $(B)/fuzzed.a
 	$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer $^ $(LIBRARY_LDLIBS) -o $@
 
 $(B)/bpf-cost: $(call objects,plain,tests/bpf/cost.c $(BPF_SCENE))
-	$(CC) $(CFLAGS) $^ -lbpf -o $@
+	$(CC) $(CFLAGS) $^ -lbpf -lcunit -o $@
 
 # What a packet costs in each program: figures to read, not a test.
 .PHONY: bpf-cost

@@ -5,27 +5,40 @@
 #ifndef HOMEWARD_HOP_H
 #define HOMEWARD_HOP_H
 
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-
 #include "bpf/parse.h"
 
-#define IPV4_HOPS     8
-#define IPV4_CHECKSUM 10
-#define IPV6_HOPS     7
+#define IPV4_HOPS 8
+#define IPV6_HOPS 7
 
-/* In IPv4 the header checksum covers the word of TTL and protocol. */
-static __always_inline int spend_hop(struct __sk_buff *skb, const struct packet *packet)
+struct ipv4_hops {
+	__u8 hop_limit;
+	__u8 protocol;
+	__sum16 checksum;
+};
+
+/*
+ * Of a packet whose IP header starts at `network` by now. In IPv4 the checksum follows: the word of TTL and protocol is less
+ * by 0x100, so the checksum is more, in ones' complement.
+ */
+static __always_inline long spend_hop_at(struct __sk_buff *skb, const struct packet *packet, __u32 network)
 {
-	__u8 hops = packet->hop_limit - 1;
-	__be16 old, new;
+	struct ipv4_hops hops;
+	__u8 left = packet->hop_limit - 1;
+	__u32 sum;
 
 	if (packet->version == 6)
-		return bpf_skb_store_bytes(skb, packet->network + IPV6_HOPS, &hops, 1, 0);
-	old = bpf_htons(packet->hop_limit << 8);
-	new = bpf_htons(hops << 8);
-	bpf_l3_csum_replace(skb, packet->network + IPV4_CHECKSUM, old, new, sizeof(new));
-	return bpf_skb_store_bytes(skb, packet->network + IPV4_HOPS, &hops, 1, 0);
+		return store_bytes(skb, network + IPV6_HOPS, &left, sizeof(left));
+	if (load_bytes(skb, network + IPV4_HOPS, &hops, sizeof(hops)))
+		return -1;
+	sum = hops.checksum + (__u32)bpf_htons(0x100);
+	hops.checksum = sum + (sum >= 0xffff);
+	hops.hop_limit = left;
+	return store_bytes(skb, network + IPV4_HOPS, &hops, sizeof(hops));
+}
+
+static __always_inline long spend_hop(struct __sk_buff *skb, const struct packet *packet)
+{
+	return spend_hop_at(skb, packet, packet->network);
 }
 
 #endif

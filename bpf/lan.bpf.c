@@ -42,7 +42,7 @@ static __always_inline int send_by(struct __sk_buff *skb, const struct settings 
 		return drop_too_big(skb, config->mtu);
 	spend_hop(skb, packet);
 	clamp_mss(skb, config, packet);
-	count_link(number, skb->gso_segs ?: 1, skb->len - ETH_HLEN);
+	count_link(number, packets_in(skb), skb->len - ETH_HLEN);
 	decide(skb, reason, number);
 	return bpf_redirect(tunnel->ifindex, 0);
 }

@@ -330,7 +330,7 @@ static __always_inline int note_request(struct __sk_buff *skb, const struct sett
 		changed |= advance_by_request(skb, &table, &found, packet, owner == config->gateway);
 	if (changed && owner)
 		note_change(&table, &found, packet->protocol);
-	count_line(config, found.index, DIRECTION_REQUEST, skb->gso_segs ?: 1, packet->length);
+	count_line(config, found.index, DIRECTION_REQUEST, packets_in(skb), packet->length);
 	return owner != before ? learned | FLOW_NEW : learned;
 }
 
@@ -387,7 +387,7 @@ SUBPROGRAM int learn_new_flow(struct __sk_buff *skb, const struct settings *conf
 	if (line <= 0)
 		return line == LINE_REFUSED ? owner | FLOW_REFUSED : owner;
 	reset_line_counters(config, line - 1);
-	count_line(config, line - 1, DIRECTION_REQUEST, skb->gso_segs ?: 1, packet->length);
+	count_line(config, line - 1, DIRECTION_REQUEST, packets_in(skb), packet->length);
 	if (state == LINE_ESTABLISHED)
 		tell(config, CHANGE_FLOW, line - 1);
 	return owner | FLOW_NEW;
@@ -523,6 +523,27 @@ static __always_inline bool learn_response(const struct settings *config, const 
 		changed |= advance_by_response(&table, found, packet, writer && writer != config->gateway);
 	if (changed)
 		note_change(&table, found, packet->protocol);
+	return true;
+}
+
+struct response {
+	struct line_key key; /* of the flow */
+	__u64 home;          /* the flow's, 0 if it has no line */
+	__u32 line;          /* index + 1, 0 if it has none */
+	__u8 owner;          /* who wrote it, as learn_response() takes it */
+};
+
+/* The flow is alive and one step further. */
+SUBPROGRAM int note_response(
+	const struct settings *config, const struct packet *packet, struct response *response)
+{
+	struct finding found = {};
+
+	if (!config || !packet || !response ||
+		!learn_response(config, packet, &response->key, response->owner, &found))
+		return false;
+	response->home = found.home;
+	response->line = found.index + 1;
 	return true;
 }
 

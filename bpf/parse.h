@@ -32,8 +32,7 @@
 #define SUBPROGRAM __attribute__((weak, noinline))
 
 #ifdef __bpf__
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
+#include "bpf/hook.h"
 
 #define LINEAR_MAX 0x7fff /* how far the verifier follows an offset */
 
@@ -46,7 +45,7 @@ static __always_inline int load_bytes(struct __sk_buff *skb, __u32 offset, void 
 	void *start = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 
 	if (offset > LINEAR_MAX || start + offset + length > end)
-		return bpf_skb_load_bytes(skb, offset, to, length);
+		return load_beyond(skb, offset, to, length);
 	__builtin_memcpy(to, __builtin_assume_aligned(start + offset, 2), length);
 	return 0;
 }

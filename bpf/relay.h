@@ -4,7 +4,6 @@
  * it looks, claim.h what vouches for it). From a tunnel, which has no MAC header, and from Ethernet, from our stack and
  * from an uplink it goes the same way: make room, write the outer headers, let the kernel resolve the neighbour.
  *
- * The outer UDP checksum is 0: nobody then merges relayed packets on their way (GRO), and the inner packet has its own.
  * A GSO packet stays one; the kernel cuts it when it leaves, and writes lengths and inner checksums anew.
  */
 #ifndef HOMEWARD_RELAY_H
@@ -12,44 +11,14 @@
 
 #include <linux/if_ether.h>
 
-#include "bpf/claim.h"
+#include "bpf/outer.h"
 #include "bpf/verdict.h"
 
-#define RELAY_HOPS 64
-
-/* Of <sys/socket.h>, which programs do not see. */
-#define FAMILY_V4 2
-#define FAMILY_V6 10
-
-/*
- * Routed as a packet that came in by home0: gwd switches forwarding on there, which the kernel asks for. Where an underlay
- * is named nothing leaves by another interface, whatever the routes say while it is away: it was named for what it hides.
- */
-static __always_inline bool find_route(
-	struct __sk_buff *skb, const struct settings *config, __u32 gateway, struct bpf_fib_lookup *fib)
+/* The member is reached, as far as the kernel knows: it asks for a neighbour itself, and its MTU is what we look at. */
+static __always_inline bool leads(long route)
 {
-	const struct member_entry *theirs = member_by_number(gateway),
-				  *ours = member_by_number(config->gateway);
-	long result;
-
-	if (!ours || !theirs || theirs->state == MEMBER_NONE ||
-		is_mapped(ours->address) != is_mapped(theirs->address))
-		return false;
-	fib->ifindex = config->home_ifindex;
-	if (is_mapped(theirs->address)) {
-		fib->family = FAMILY_V4;
-		__builtin_memcpy(&fib->ipv4_src, ours->address + 12, 4);
-		__builtin_memcpy(&fib->ipv4_dst, theirs->address + 12, 4);
-	} else {
-		fib->family = FAMILY_V6;
-		__builtin_memcpy(fib->ipv6_src, ours->address, 16);
-		__builtin_memcpy(fib->ipv6_dst, theirs->address, 16);
-	}
-	result = bpf_fib_lookup(skb, fib, sizeof(*fib), 0);
-	if (config->underlay_ifindex && fib->ifindex != config->underlay_ifindex)
-		return false;
-	return result == BPF_FIB_LKUP_RET_SUCCESS || result == BPF_FIB_LKUP_RET_NO_NEIGH ||
-	       result == BPF_FIB_LKUP_RET_FRAG_NEEDED;
+	return route == BPF_FIB_LKUP_RET_SUCCESS || route == BPF_FIB_LKUP_RET_NO_NEIGH ||
+	       route == BPF_FIB_LKUP_RET_FRAG_NEEDED;
 }
 
 /*
@@ -64,7 +33,7 @@ SUBPROGRAM int aim(struct __sk_buff *skb, const struct settings *config, __u32 g
 	struct bpf_redir_neigh neighbour = {};
 	__u32 overhead;
 
-	if (!config || !find_route(skb, config, gateway, &fib))
+	if (!config || !leads(find_route(skb, config, gateway, &fib)))
 		return TC_ACT_SHOT;
 	overhead = fib.family == FAMILY_V4 ? RELAY_OVERHEAD_V4 : RELAY_OVERHEAD_V6;
 	if (fib.mtu_result && length + overhead > fib.mtu_result) {
@@ -74,71 +43,6 @@ SUBPROGRAM int aim(struct __sk_buff *skb, const struct settings *config, __u32 g
 	neighbour.nh_family = fib.family;
 	__builtin_memcpy(neighbour.ipv6_nh, fib.ipv6_dst, 16);
 	return bpf_redirect_neigh(fib.ifindex, &neighbour, sizeof(neighbour), 0);
-}
-
-/* ---- The outer headers ------------------------------------------------------------------------------------------- */
-
-static __always_inline __sum16 checksum_of_ipv4(const struct ipv4_header *ip)
-{
-	const __u16 *words = (const __u16 *)ip;
-	__u32 sum = 0;
-
-	for (__u32 i = 0; i < sizeof(*ip) / 2; i++)
-		sum += words[i];
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~(sum + (sum >> 16));
-}
-
-/* The inner packet's DSCP counts on the underlay too. Not its ECN: nobody would carry a mark back inside. */
-static __always_inline __u8 service_of(struct __sk_buff *skb, const struct packet *packet)
-{
-	__be16 start;
-
-	if (load_bytes(skb, packet->network, &start, sizeof(start)))
-		return 0;
-	return (packet->version == 4 ? bpf_ntohs(start) : bpf_ntohs(start) >> 4) & 0xfc;
-}
-
-/* `outer`: the service in the upper 16 bits, the length of UDP in the lower ones. */
-SUBPROGRAM int write_outer_v4(
-	struct __sk_buff *skb, const struct settings *config, __u32 gateway, __u32 outer)
-{
-	const struct member_entry *ours, *theirs = member_by_number(gateway);
-	struct ipv4_header ip = {.version_length = 0x45,
-		.service = outer >> 16,
-		.length = bpf_htons((outer & 0xffff) + sizeof(ip)),
-		.fragment = bpf_htons(IPV4_FRAGMENT_NOT),
-		.hop_limit = RELAY_HOPS,
-		.protocol = IPPROTO_UDP};
-
-	if (!config || !theirs)
-		return -1;
-	ours = member_by_number(config->gateway);
-	if (!ours)
-		return -1;
-	__builtin_memcpy(ip.source, ours->address + 12, 4);
-	__builtin_memcpy(ip.destination, theirs->address + 12, 4);
-	ip.checksum = checksum_of_ipv4(&ip);
-	return bpf_skb_store_bytes(skb, ETH_HLEN, &ip, sizeof(ip), 0);
-}
-
-SUBPROGRAM int write_outer_v6(
-	struct __sk_buff *skb, const struct settings *config, __u32 gateway, __u32 outer)
-{
-	const struct member_entry *ours, *theirs = member_by_number(gateway);
-	struct ipv6_header ip = {.version_class_flow = bpf_htonl(6 << 28 | (outer >> 16) << 20),
-		.payload_length = bpf_htons(outer & 0xffff),
-		.next_header = IPPROTO_UDP,
-		.hop_limit = RELAY_HOPS};
-
-	if (!config || !theirs)
-		return -1;
-	ours = member_by_number(config->gateway);
-	if (!ours)
-		return -1;
-	__builtin_memcpy(ip.source, ours->address, 16);
-	__builtin_memcpy(ip.destination, theirs->address, 16);
-	return bpf_skb_store_bytes(skb, ETH_HLEN, &ip, sizeof(ip), 0);
 }
 
 /* Room for the outer headers, behind an Ethernet header, which a tunnel's packet does not bring. */
@@ -154,41 +58,6 @@ static __always_inline long make_room(struct __sk_buff *skb, bool v4, bool ether
 		result = bpf_skb_adjust_room(
 			skb, RELAY_OVERHEAD_V6, BPF_ADJ_ROOM_MAC, flags | BPF_F_ADJ_ROOM_ENCAP_L3_IPV6);
 	return result || ethernet ? result : bpf_skb_change_head(skb, ETH_HLEN, 0);
-}
-
-/* Claim and code before the inner packet. By itself, since the hash takes a good part of the memory there is. */
-SUBPROGRAM int write_claim(
-	struct __sk_buff *skb, const struct settings *config, __u32 inner, __u32 to, __u32 length)
-{
-	struct relay_header header = {};
-
-	if (!config || inner < sizeof(header) || !seal(skb, config, inner, to, length, &header))
-		return -1;
-	return bpf_skb_store_bytes(skb, inner - sizeof(header), &header, sizeof(header), 0);
-}
-
-/* All outer headers but Ethernet's, in the room that was made. `outer` is as write_outer_v4() takes it, `to` RELAY_TO(). */
-static __always_inline long write_headers(
-	struct __sk_buff *skb, const struct settings *config, __u32 to, __u32 outer, bool v4)
-{
-	__u32 inner = ETH_HLEN + (v4 ? RELAY_OVERHEAD_V4 : RELAY_OVERHEAD_V6);
-
-	if (write_claim(skb, config, inner, to, outer & 0xffff))
-		return -1;
-	return v4 ? write_outer_v4(skb, config, RELAY_TO_GATEWAY(to), outer)
-		  : write_outer_v6(skb, config, RELAY_TO_GATEWAY(to), outer);
-}
-
-static __always_inline __u32 outer_of(struct __sk_buff *skb, const struct packet *packet)
-{
-	return service_of(skb, packet) << 16 | (__u16)(packet->length + sizeof(struct relay_header));
-}
-
-static __always_inline bool is_underlay_v4(const struct settings *config)
-{
-	const struct member_entry *ours = member_by_number(config->gateway);
-
-	return ours && is_mapped(ours->address);
 }
 
 /* ---- Relaying ---------------------------------------------------------------------------------------------------- */
@@ -222,7 +91,7 @@ SUBPROGRAM int relay_out(
 static __always_inline int relay(struct __sk_buff *skb, const struct settings *config,
 	const struct packet *packet, __u8 gateway, __u16 tunnel, __u8 kind)
 {
-	__u32 packets = skb->gso_segs ?: 1, bytes = skb->len;
+	__u32 packets = packets_in(skb), bytes = skb->len;
 	enum reason reason = kind == RELAY_REQUEST ? REASON_relayed_request : REASON_relayed_response;
 	int verdict;
 
@@ -256,7 +125,7 @@ SUBPROGRAM int send_copy(struct __sk_buff *skb, const struct settings *config, _
 	struct bpf_fib_lookup fib = {};
 	struct ethhdr ethernet = {};
 
-	if (!config || !find_route(skb, config, gateway, &fib))
+	if (!config || !leads(find_route(skb, config, gateway, &fib)))
 		return COPY_LOST;
 	if (fib.mtu_result && length > fib.mtu_result)
 		return COPY_TOO_BIG;
@@ -319,7 +188,7 @@ static __always_inline enum reason reason_of_asking(int copies)
 static __always_inline int relay_ask(
 	struct __sk_buff *skb, const struct settings *config, const struct packet *packet, __u16 tunnel)
 {
-	__u32 packets = skb->gso_segs ?: 1, bytes = skb->len;
+	__u32 packets = packets_in(skb), bytes = skb->len;
 	int copies;
 
 	if (config->relay == RELAY_OFF)

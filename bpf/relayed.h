@@ -99,7 +99,7 @@ static __always_inline int take_response(struct __sk_buff *skb, const struct set
 		return drop(skb, REASON_malformed);
 	find_way_of_relayed(config, &response.key, relay->tunnel, &way);
 	if (way.tunnel && response.line)
-		count_line(config, response.line - 1, DIRECTION_RESPONSE, skb->gso_segs ?: 1, packet->length);
+		count_line(config, response.line - 1, DIRECTION_RESPONSE, packets_in(skb), packet->length);
 	return send(skb, config, packet, &way, 0);
 }
 

@@ -15,27 +15,6 @@
 #include "bpf/relay.h"
 #include "bpf/verdict.h"
 
-struct response {
-	struct line_key key; /* of the flow */
-	__u64 home;          /* the flow's, 0 if it has no line */
-	__u32 line;          /* index + 1, 0 if it has none */
-	__u8 owner;          /* who wrote it, as learn_response() takes it */
-};
-
-/* The flow is alive and one step further. */
-SUBPROGRAM int note_response(
-	const struct settings *config, const struct packet *packet, struct response *response)
-{
-	struct finding found = {};
-
-	if (!config || !packet || !response ||
-		!learn_response(config, packet, &response->key, response->owner, &found))
-		return false;
-	response->home = found.home;
-	response->line = found.index + 1;
-	return true;
-}
-
 static __always_inline void follow_first_fragment(
 	const struct packet *packet, __u16 zone, struct response *response)
 {
@@ -123,7 +102,7 @@ static __always_inline int respond(struct __sk_buff *skb, const struct settings 
 		remember_fragment(packet, zone,
 			HOME_WAY(HOME(0, way.tunnel, way.gateway, HOME_OWNER(response.home))), response.line);
 	if (response.line)
-		count_line(config, response.line - 1, DIRECTION_RESPONSE, skb->gso_segs ?: 1, packet->length);
+		count_line(config, response.line - 1, DIRECTION_RESPONSE, packets_in(skb), packet->length);
 	clamp_mss(skb, config, packet);
 	return send(skb, config, packet, &way, kind_of(config, &response, kind));
 }

@@ -8,14 +8,11 @@
  * looked at: they are in the first, linear part. An object of its own: libxdp loads it, with the maps of
  * the others.
  */
-#include <linux/bpf.h>
+#define HOOK_XDP
+
 #include <linux/if_ether.h>
-#include <bpf/bpf_helpers.h>
 
-/* Behind here an skb is an xdp_md: what is shared reads either by the same two ends, and by a helper of the same kind. */
-#define __sk_buff          xdp_md
-#define bpf_skb_load_bytes bpf_xdp_load_bytes
-
+#include "bpf/hook.h"
 #include "bpf/claim.h"
 #include "bpf/maps.h"
 #include "bpf/parse.h"

@@ -25,7 +25,7 @@ static __always_inline void decide_counted(
 
 static __always_inline void decide(struct __sk_buff *skb, enum reason reason, __u16 tunnel)
 {
-	decide_counted(skb, reason, tunnel, skb->gso_segs ?: 1, skb->len);
+	decide_counted(skb, reason, tunnel, packets_in(skb), skb->len);
 }
 
 /* Other programs on the same hook may have their turn. */

@@ -86,24 +86,6 @@ static void print_relay_cost(const char *what, int program, const struct shape *
 	printf("  ns\n");
 }
 
-static int load_xdp(void)
-{
-	struct uplink_xdp_bpf *xdp = uplink_xdp_bpf__open();
-	struct bpf_map *map;
-
-	if (!xdp)
-		exit(1);
-	bpf_object__for_each_map(map, xdp->obj)
-	{
-		bpf_map__set_pin_path(map, NULL);
-		bpf_map__reuse_fd(map,
-			bpf_map__fd(bpf_object__find_map_by_name(scene.gateway->obj, bpf_map__name(map))));
-	}
-	if (uplink_xdp_bpf__load(xdp))
-		exit(1);
-	return bpf_program__fd(xdp->progs.uplink_xdp);
-}
-
 /* ---- Live ---------------------------------------------------------------------------------------------------------- */
 
 static int need(int result, const char *what)
@@ -341,7 +323,7 @@ int main(void)
 	int tunnel, home, uplink, xdp;
 
 	scene_open();
-	xdp = load_xdp();
+	xdp = bpf_program__fd(scene_load_xdp()->progs.uplink_xdp);
 	tunnel = bpf_program__fd(scene.gateway->progs.tunnel_ingress);
 	home = bpf_program__fd(scene.gateway->progs.return_egress);
 	uplink = bpf_program__fd(scene.gateway->progs.uplink_ingress);

@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bpf/uplink_xdp.skel.h"
+
 struct scene scene;
 
 static void expect(bool ok, const char *what)
@@ -268,6 +270,24 @@ void scene_open(void)
 	scene.counters = map_lines(scene.gateway->maps.flow_counters_1);
 	write_configuration();
 	scene_reset();
+}
+
+struct uplink_xdp_bpf *scene_load_xdp(void)
+{
+	struct uplink_xdp_bpf *xdp = uplink_xdp_bpf__open();
+	struct bpf_map *map;
+
+	expect(xdp, "opening the XDP program");
+	bpf_object__for_each_map(map, xdp->obj)
+	{
+		const struct bpf_map *ours =
+			bpf_object__find_map_by_name(scene.gateway->obj, bpf_map__name(map));
+
+		bpf_map__set_pin_path(map, NULL);
+		expect(ours && !bpf_map__reuse_fd(map, bpf_map__fd(ours)), bpf_map__name(map));
+	}
+	expect(!uplink_xdp_bpf__load(xdp), "loading the XDP program");
+	return xdp;
 }
 
 void scene_close(void)

@@ -41,6 +41,9 @@ extern struct scene scene;
 void scene_open(void);
 void scene_close(void);
 
+/* uplink_xdp, with the maps of the others; the caller destroys it. */
+struct uplink_xdp_bpf *scene_load_xdp(void);
+
 /* As it was at first: empty tables, all tunnels usable, no counts. */
 void scene_reset(void);
 void scene_settings(void);

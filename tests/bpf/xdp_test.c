@@ -12,22 +12,6 @@
 
 static struct uplink_xdp_bpf *xdp;
 
-static void load(void)
-{
-	const struct bpf_map *ours;
-	struct bpf_map *map;
-
-	xdp = uplink_xdp_bpf__open();
-	CU_ASSERT_PTR_NOT_NULL_FATAL(xdp);
-	bpf_object__for_each_map(map, xdp->obj)
-	{
-		bpf_map__set_pin_path(map, NULL);
-		ours = bpf_object__find_map_by_name(scene.gateway->obj, bpf_map__name(map));
-		CU_ASSERT_EQUAL_FATAL(bpf_map__reuse_fd(map, bpf_map__fd(ours)), 0);
-	}
-	CU_ASSERT_EQUAL_FATAL(uplink_xdp_bpf__load(xdp), 0);
-}
-
 static int run(const uint8_t *packet, size_t length)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet, .data_size_in = length);
@@ -52,7 +36,7 @@ static int run_udp(enum who to, uint16_t port, enum family family, uint16_t frag
 
 static void a_stranger_s_is_dropped_and_counted(void)
 {
-	load();
+	xdp = scene_load_xdp();
 	scene_reset();
 	CU_ASSERT_EQUAL(run_udp(UNDERLAY, RELAY_PORT, V4, 0), XDP_DROPPED);
 	CU_ASSERT_EQUAL(run_udp(UNDERLAY, RELAY_PORT, V6, 0), XDP_DROPPED);

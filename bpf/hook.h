@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A packet at either hook, under the same names, so that whoever reads one and writes into it is compiled for both: traffic
+ * control's is an skb, XDP's an xdp_md, for whom HOOK_XDP is defined. Both have two ends, between which is the linear part.
+ */
+#ifndef HOMEWARD_HOOK_H
+#define HOMEWARD_HOOK_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#ifdef HOOK_XDP
+#define __sk_buff xdp_md
+
+static __always_inline long load_beyond(struct __sk_buff *skb, __u32 offset, void *to, __u32 length)
+{
+	return bpf_xdp_load_bytes(skb, offset, to, length);
+}
+
+static __always_inline long store_bytes(struct __sk_buff *skb, __u32 offset, const void *from, __u32 length)
+{
+	return bpf_xdp_store_bytes(skb, offset, (void *)from, length);
+}
+
+static __always_inline __u32 packets_in(struct __sk_buff *skb)
+{
+	return 1;
+}
+#else
+static __always_inline long load_beyond(struct __sk_buff *skb, __u32 offset, void *to, __u32 length)
+{
+	return bpf_skb_load_bytes(skb, offset, to, length);
+}
+
+static __always_inline long store_bytes(struct __sk_buff *skb, __u32 offset, const void *from, __u32 length)
+{
+	return bpf_skb_store_bytes(skb, offset, from, length, 0);
+}
+
+/* A GSO packet is several. */
+static __always_inline __u32 packets_in(struct __sk_buff *skb)
+{
+	return skb->gso_segs ?: 1;
+}
+#endif
+
+#endif
