@@ -21,7 +21,9 @@
 enum request {
 	REQUEST_CONFIGURE,
 	REQUEST_ROUTES,
+	REQUEST_SILENCE,
 	REQUEST_SESSIONS,
+	REQUEST_BFD,
 	REQUEST_COUNT,
 	REQUEST_NONE = REQUEST_COUNT
 };
@@ -29,7 +31,8 @@ enum request {
 static const char *const commands[REQUEST_COUNT] = {
 	[REQUEST_CONFIGURE] = "configure\n",
 	[REQUEST_ROUTES] = "show route table all where proto ~ \"hw_announce?\"\n",
-	[REQUEST_SESSIONS] = "show protocols \"" BIRD_SESSION_PREFIX "*\"\n",
+	[REQUEST_SESSIONS] = "show protocols \"hw_*\"\n",
+	[REQUEST_BFD] = "show bfd sessions\n", /* REQUEST_SILENCE: a command a session */
 };
 
 struct connection {
@@ -50,6 +53,9 @@ struct bird_client {
 	struct address *expected; /* what `configure` is to announce */
 	size_t expected_count, expected_seen;
 	bool unexpected_seen;
+	char (*silent)[BIRD_NAME_SIZE]; /* the sessions by which nothing is to leave */
+	size_t silent_count, silent_asked;
+	bool has_routers;
 	int configured; /* how the last `configure` ended, as the handler is told */
 	char words[BIRD_LINE_MAX];
 };
@@ -66,6 +72,17 @@ static int send_text(const struct connection *connection, const char *text, stru
 	return (size_t)sent < size ? error_set(error, -EPROTO, "BIRD's control socket takes no commands") : 0;
 }
 
+static int send_request(const struct bird_client *client, enum request request, struct error *error)
+{
+	char text[BIRD_NAME_SIZE + 64];
+
+	if (request != REQUEST_SILENCE)
+		return send_text(&client->command, commands[request], error);
+	snprintf(text, sizeof(text), "show route table all export '%s'\n",
+		client->silent[client->silent_asked]);
+	return send_text(&client->command, text, error);
+}
+
 static int send_next(struct bird_client *client, struct error *error)
 {
 	if (client->outstanding != REQUEST_NONE || !client->command.greeted)
@@ -78,7 +95,7 @@ static int send_next(struct bird_client *client, struct error *error)
 		client->sessions_stale = false;
 		client->expected_seen = 0;
 		client->unexpected_seen = false;
-		return send_text(&client->command, commands[request], error);
+		return send_request(client, request, error);
 	}
 	return 0;
 }
@@ -113,39 +130,96 @@ static bool is_expected(const struct bird_client *client, const struct address *
 }
 
 /* Rows begin with the prefix; headings ("Table master4:") and details do not. */
-static void routes_line(struct bird_client *client, const struct bird_line *line)
+static bool is_route(const struct bird_line *line, struct prefix *prefix)
 {
 	char first[PREFIX_TEXT_SIZE] = "";
-	struct prefix prefix;
 
 	sscanf(line->text, "%49s", first);
-	if (line->code == BIRD_ROUTE_ROW && prefix_parse(first, &prefix) == 0) {
-		if (is_expected(client, &prefix.address))
-			client->expected_seen++;
-		else
-			client->unexpected_seen = true;
-	}
-	if (!line->last)
-		return;
-	if (line->code >= BIRD_FIRST_ERROR)
-		configure_ended(client, -EAGAIN, line->text);
-	else if (client->expected_seen == client->expected_count && !client->unexpected_seen)
-		configure_ended(client, 0, "announced as wanted");
-	else if (client->configured == 0)
+	return line->code == BIRD_ROUTE_ROW && prefix_parse(first, prefix) == 0;
+}
+
+static void not_in_force(struct bird_client *client)
+{
+	if (client->configured == 0)
 		configure_ended(client, -ESTALE, "BIRD does not show any more what it announced");
 	else
 		configure_ended(client, -EAGAIN, "BIRD does not announce yet what it is to announce");
 }
 
+/* The announced routes are as they are to be: those that are to hear nothing are asked, one after the other. */
+static void ask_silence(struct bird_client *client)
+{
+	if (client->silent_asked < client->silent_count)
+		client->wanted[REQUEST_SILENCE] = true;
+	else
+		configure_ended(client, 0, "announced as wanted");
+}
+
+static void routes_line(struct bird_client *client, const struct bird_line *line)
+{
+	struct prefix prefix;
+
+	if (is_route(line, &prefix)) {
+		if (is_expected(client, &prefix.address))
+			client->expected_seen++;
+		else
+			client->unexpected_seen = true;
+	}
+	if (!line->last || client->wanted[REQUEST_CONFIGURE])
+		return;
+	if (line->code >= BIRD_FIRST_ERROR)
+		configure_ended(client, -EAGAIN, line->text);
+	else if (client->expected_seen != client->expected_count || client->unexpected_seen)
+		not_in_force(client);
+	else {
+		client->silent_asked = 0;
+		ask_silence(client);
+	}
+}
+
+/* A session that BIRD does not know (any more) announces nothing either, but then it has not read the files yet. */
+static void silence_line(struct bird_client *client, const struct bird_line *line)
+{
+	struct prefix prefix;
+
+	client->unexpected_seen |= is_route(line, &prefix);
+	if (!line->last || client->wanted[REQUEST_CONFIGURE]) /* other sessions may be asked then */
+		return;
+	client->silent_asked++;
+	if (line->code >= BIRD_FIRST_ERROR)
+		configure_ended(client, -EAGAIN, line->text);
+	else if (client->unexpected_seen)
+		not_in_force(client);
+	else
+		ask_silence(client);
+}
+
+static bool peer_of(const char *protocol, struct bird_peer *peer)
+{
+	*peer = (struct bird_peer){.router = bird_session_router(protocol)};
+	return peer->router || bird_session_tunnel(protocol, &peer->tunnel);
+}
+
 static void sessions_line(struct bird_client *client, const struct bird_line *line)
 {
 	struct bird_session_row row;
-	uint16_t tunnel;
+	struct bird_peer peer;
 
 	if (line->code == BIRD_PROTOCOL_ROW && !client->sessions_stale &&
-		bird_session_row(line->text, &row) && bird_session_tunnel(row.name, &tunnel))
+		bird_session_row(line->text, &row) && peer_of(row.name, &peer))
 		client->handler.session(
-			client->handler.context, tunnel, strcmp(row.words, "Established") == 0, row.words);
+			client->handler.context, &peer, strcmp(row.words, "Established") == 0, row.words);
+}
+
+/* "172.31.1.254  eth1  Up  12:00:00.000  0.050  0.150": the neighbour, and its state in BIRD's words. */
+static void bfd_line(struct bird_client *client, const struct bird_line *line)
+{
+	char neighbor[ADDRESS_TEXT_SIZE] = "", state[8] = "";
+	struct address address;
+
+	if (line->code == BIRD_BFD_ROW && sscanf(line->text, "%45s %*s %7s", neighbor, state) == 2 &&
+		address_parse(neighbor, &address) == 0)
+		client->handler.bfd(client->handler.context, &address, strcmp(state, "Up") == 0);
 }
 
 static int command_line(struct bird_client *client, const struct bird_line *line, struct error *error)
@@ -153,7 +227,9 @@ static int command_line(struct bird_client *client, const struct bird_line *line
 	static void (*const meanings[REQUEST_COUNT])(struct bird_client *, const struct bird_line *) = {
 		[REQUEST_CONFIGURE] = configure_line,
 		[REQUEST_ROUTES] = routes_line,
+		[REQUEST_SILENCE] = silence_line,
 		[REQUEST_SESSIONS] = sessions_line,
+		[REQUEST_BFD] = bfd_line,
 	};
 
 	if (!client->command.greeted) {
@@ -177,7 +253,7 @@ static int command_line(struct bird_client *client, const struct bird_line *line
 static int pushed_line(struct bird_client *client, const struct bird_line *line, struct error *error)
 {
 	struct bird_session_row row;
-	uint16_t tunnel;
+	struct bird_peer peer;
 
 	if (!client->pushed.greeted) {
 		client->pushed.greeted = true;
@@ -186,9 +262,9 @@ static int pushed_line(struct bird_client *client, const struct bird_line *line,
 	if (line->kind == BIRD_LINE_REPLY)
 		return 0;
 	if (line->kind == BIRD_LINE_PUSHED) {
-		if (!bird_pushed_state(line->text, &row) || !bird_session_tunnel(row.name, &tunnel))
+		if (!bird_pushed_state(line->text, &row) || !peer_of(row.name, &peer))
 			return 0;
-		client->handler.session(client->handler.context, tunnel, strcmp(row.state, "up") == 0, NULL);
+		client->handler.session(client->handler.context, &peer, strcmp(row.state, "up") == 0, NULL);
 	}
 	client->wanted[REQUEST_SESSIONS] = true;
 	client->sessions_stale = true;
@@ -321,6 +397,7 @@ void bird_client_close(struct bird_client *client)
 	close_descriptor(&client->pushed.fd);
 	close_descriptor(&client->epoll);
 	free(client->expected);
+	free(client->silent);
 	free(client);
 }
 
@@ -331,7 +408,8 @@ int bird_client_fd(const struct bird_client *client)
 
 /* ---- Asking ------------------------------------------------------------------------------------------------------ */
 
-static struct address *announced_addresses(const struct model *model, const bool *announced, size_t *count)
+static struct address *announced_addresses(
+	const struct model *model, const struct announcement *announcement, size_t *count)
 {
 	size_t room = 1;
 	struct address *addresses;
@@ -341,23 +419,46 @@ static struct address *announced_addresses(const struct model *model, const bool
 	addresses = calloc(room, sizeof(*addresses));
 	*count = 0;
 	for (size_t i = 0; addresses && i < model->loopback_count; i++)
-		for (size_t j = 0; announced[i] && j < model->loopbacks[i].address_count; j++)
+		for (size_t j = 0; announcement->loopbacks[i] && j < model->loopbacks[i].address_count; j++)
 			addresses[(*count)++] = model->loopbacks[i].addresses[j];
 	return addresses;
 }
 
-int bird_client_configure(
-	struct bird_client *client, const struct model *model, const bool *announced, struct error *error)
+static void *silent_sessions(
+	const struct model *model, const struct announcement *announcement, size_t *count)
 {
-	size_t count;
-	struct address *addresses = announced_addresses(model, announced, &count);
+	char(*names)[BIRD_NAME_SIZE] = calloc(model->tunnel_count + model->router_count + 1, sizeof(*names));
 
-	if (!addresses)
+	*count = 0;
+	for (size_t i = 0; names && i < model->tunnel_count; i++)
+		if (model->tunnels[i].bgp.enabled && announcement->tunnels[i] == VOICE_SILENT)
+			bird_tunnel_session(model->tunnels[i].number, names[(*count)++]);
+	for (size_t i = 0; names && announcement->withdrawn && i < model->router_count; i++)
+		bird_router_session(model->routers[i].name, names[(*count)++]);
+	return names;
+}
+
+int bird_client_configure(struct bird_client *client, const struct model *model,
+	const struct announcement *announcement, struct error *error)
+{
+	size_t count, silent_count;
+	struct address *addresses = announced_addresses(model, announcement, &count);
+	void *silent = silent_sessions(model, announcement, &silent_count);
+
+	if (!addresses || !silent) {
+		free(addresses);
+		free(silent);
 		return error_errno(error, -ENOMEM, "the announced set");
+	}
 	free(client->expected);
+	free(client->silent);
 	client->expected = addresses;
 	client->expected_count = count;
+	client->silent = silent;
+	client->silent_count = silent_count;
+	client->has_routers = model->router_count > 0;
 	client->configured = -EAGAIN;
+	client->wanted[REQUEST_SILENCE] = false;
 	client->wanted[REQUEST_CONFIGURE] = true;
 	return send_next(client, error);
 }
@@ -367,6 +468,7 @@ int bird_client_refresh(struct bird_client *client, struct error *error)
 	if (client->outstanding != REQUEST_NONE && ++client->unanswered >= BIRD_PATIENCE)
 		return error_set(error, -ETIMEDOUT, "BIRD does not answer on its control socket");
 	client->wanted[REQUEST_SESSIONS] = true;
+	client->wanted[REQUEST_BFD] = client->has_routers;
 	if (client->configured == -EAGAIN || client->configured == -ESTALE)
 		client->wanted[REQUEST_CONFIGURE] = true;
 	else if (client->configured == 0)

@@ -5,7 +5,7 @@
  * On the first, commands: one outstanding at a time, since BIRD drops a connection with more. What is wanted
  * meanwhile is remembered as a flag, not queued: ten announcements in a burst become two `configure`s, the last of
  * which reads the newest file. An accepted `configure` is believed only when BIRD's table of announced routes shows
- * what was asked for.
+ * what was asked for, and, of a tunnel or router that is to hear nothing, that it exports nothing.
  *
  * On the second, BIRD pushes what it logs ("echo all"), so that a session's end is heard at once. Those lines are words
  * without a promise and may be lost, so they only make us ask: the truth about sessions is the reply to
@@ -20,17 +20,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/announcement.h"
 #include "base/error.h"
 #include "model.h"
 
 struct bird_client;
 
+/* Whose session it is. */
+struct bird_peer {
+	uint16_t tunnel;    /* 0: a router's */
+	const char *router; /* its name, valid during the call; NULL: a tunnel's */
+};
+
 struct bird_handler {
 	/*
-	 * A tunnel's BGP session as it is now; also called when nothing changed. `words` is BIRD's own name of the
+	 * A BGP session as it is now; also called when nothing changed. `words` is BIRD's own name of the
 	 * state ("Established", "Active", …), or NULL when it has not said it yet: keep the one before.
 	 */
-	void (*session)(void *context, uint16_t tunnel, bool established, const char *words);
+	void (*session)(void *context, const struct bird_peer *peer, bool established, const char *words);
+	/* What a router's BFD says, once a second; a tunnel's is known by its marker. */
+	void (*bfd)(void *context, const struct address *neighbor, bool up);
 	/*
 	 * A `configure` has ended, or what it announced was looked at again: 0 when the announced set is in force;
 	 * -EAGAIN when BIRD is still about it or shows other routes, -ESTALE when it was in force and is not any more (the
@@ -54,9 +63,9 @@ int bird_client_fd(const struct bird_client *client);
 /* Does it. On an error the connection is of no more use: close it, see whether BIRD lives, open it again. */
 int bird_client_read(struct bird_client *client, struct error *error);
 
-/* BIRD is to read its files again, and then to announce this set (model->loopback_count entries, copied). */
-int bird_client_configure(
-	struct bird_client *client, const struct model *model, const bool *announced, struct error *error);
+/* BIRD is to read its files again, and then to announce this; what of it is needed is copied. */
+int bird_client_configure(struct bird_client *client, const struct model *model,
+	const struct announcement *announcement, struct error *error);
 
 /*
  * Asks for all sessions and for what is announced, and configures again when the last time did not end well. To be called once a second;

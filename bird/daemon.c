@@ -23,7 +23,7 @@ bool bird_is_wanted(const struct model *model)
 	for (size_t i = 0; i < model->tunnel_count; i++)
 		if (model->tunnels[i].bgp.enabled)
 			return true;
-	return false;
+	return model->router_count > 0;
 }
 
 /* ---- Names ------------------------------------------------------------------------------------------------------ */
@@ -185,45 +185,62 @@ static int read_secret(const char *path, char *secret, size_t size, struct error
 		       : 0;
 }
 
-static int write_password(int folder, const struct tunnel *tunnel, struct error *error)
+static int write_password(int folder, const struct bgp *bgp, const char *name, struct error *error)
 {
-	char secret[256], name[BIRD_FILE_NAME_SIZE], *text = NULL;
+	char secret[256], *text = NULL;
 	struct error reason = {0};
-	int result = read_secret(tunnel->bgp.password_file, secret, sizeof(secret), error);
+	int result = read_secret(bgp->password_file, secret, sizeof(secret), error);
 
 	if (result < 0)
 		return result;
 	result = bird_render_password(secret, &text, &reason);
 	explicit_bzero(secret, sizeof(secret));
 	if (result < 0)
-		return error_set(error, result, "%s: %s", tunnel->bgp.password_file, reason.text);
-	return write_rendered(folder, bird_password_file(tunnel->number, name), 0600, text, error);
+		return error_set(error, result, "%s: %s", bgp->password_file, reason.text);
+	return write_rendered(folder, name, 0600, text, error);
+}
+
+static int write_passwords(int folder, const struct model *model, struct error *error)
+{
+	char name[BIRD_NAME_SIZE];
+	int result = 0;
+
+	for (size_t i = 0; i < model->tunnel_count && result == 0; i++) {
+		const struct bgp *bgp = &model->tunnels[i].bgp;
+
+		if (bgp->enabled && bgp->password_file)
+			result = write_password(
+				folder, bgp, bird_password_file(model->tunnels[i].number, name), error);
+	}
+	for (size_t i = 0; i < model->router_count && result == 0; i++) {
+		const struct bgp *bgp = &model->routers[i].bgp;
+
+		if (bgp->password_file)
+			result = write_password(
+				folder, bgp, bird_router_password_file(model->routers[i].name, name), error);
+	}
+	return result;
 }
 
 /* ---- Stage, check, install -------------------------------------------------------------------------------------- */
 
 static int stage_files(const struct bird_daemon *daemon, int stage, const struct model *model,
-	const bool *announced, struct error *error)
+	const struct announcement *announcement, struct error *error)
 {
-	char *node = NULL, *tunnels = NULL, *announce = NULL;
+	char *node = NULL, *tunnels = NULL, *routers = NULL, *announce = NULL;
 	int result;
 
 	if ((result = bird_render_node(model, daemon->log, &node, error)) < 0 ||
 		(result = write_rendered(stage, "node.conf", 0640, node, error)) < 0 ||
 		(result = bird_render_tunnels(model, &tunnels, error)) < 0 ||
 		(result = write_rendered(stage, "tunnels.conf", 0640, tunnels, error)) < 0 ||
-		(result = bird_render_announce(model, announced, daemon->leaving, &announce, error)) < 0 ||
+		(result = bird_render_routers(model, &routers, error)) < 0 ||
+		(result = write_rendered(stage, "routers.conf", 0640, routers, error)) < 0 ||
+		(result = bird_render_announce(model, announcement, &announce, error)) < 0 ||
 		(result = write_rendered(stage, "announce.conf", 0640, announce, error)) < 0 ||
 		(result = write_file(stage, "bird.conf", 0640, bird_template, error)) < 0)
 		return result;
-	for (size_t i = 0; i < model->tunnel_count; i++) {
-		const struct bgp *bgp = &model->tunnels[i].bgp;
-
-		if (bgp->enabled && bgp->password_file &&
-			(result = write_password(stage, &model->tunnels[i], error)) < 0)
-			return result;
-	}
-	return 0;
+	return write_passwords(stage, model, error);
 }
 
 /* Runs a program to its end and keeps the beginning of what it says. Its exit status, or a negative errno. */
@@ -294,13 +311,13 @@ static int install(int stage, int folder, struct error *error)
 
 /* What is staged and accepted stays in `stage`; what is refused too, for people to look at, but for passwords. */
 static int stage_and_check(const struct bird_daemon *daemon, int stage, const struct model *model,
-	const bool *announced, struct error *error)
+	const struct announcement *announcement, struct error *error)
 {
 	int result = for_each_file(stage, remove_file, NULL);
 
 	if (result < 0)
 		return error_errno(error, result, "BIRD's directory %s/" STAGE, daemon->directory);
-	result = stage_files(daemon, stage, model, announced, error);
+	result = stage_files(daemon, stage, model, announcement, error);
 	if (result == 0)
 		result = check(daemon, error);
 	if (result < 0)
@@ -317,32 +334,32 @@ static int open_folders(const struct bird_daemon *daemon, int *folder, int *stag
 	return *stage < 0 ? *stage : 0;
 }
 
-int bird_daemon_check(const struct bird_daemon *daemon, const struct model *model, const bool *announced,
-	struct error *error)
+int bird_daemon_check(const struct bird_daemon *daemon, const struct model *model,
+	const struct announcement *announcement, struct error *error)
 {
 	_cleanup_close_ int folder = -1, stage = -1;
 	int result = open_folders(daemon, &folder, &stage, error);
 
 	if (result == 0)
-		result = stage_and_check(daemon, stage, model, announced, error);
+		result = stage_and_check(daemon, stage, model, announcement, error);
 	if (result == 0)
 		for_each_file(stage, remove_file, NULL);
 	return result;
 }
 
-int bird_daemon_install(const struct bird_daemon *daemon, const struct model *model, const bool *announced,
-	struct error *error)
+int bird_daemon_install(const struct bird_daemon *daemon, const struct model *model,
+	const struct announcement *announcement, struct error *error)
 {
 	_cleanup_close_ int folder = -1, stage = -1;
 	int result = open_folders(daemon, &folder, &stage, error);
 
 	if (result == 0)
-		result = stage_and_check(daemon, stage, model, announced, error);
+		result = stage_and_check(daemon, stage, model, announcement, error);
 	return result == 0 ? install(stage, folder, error) : result;
 }
 
 int bird_daemon_install_announced(const struct bird_daemon *daemon, const struct model *model,
-	const bool *announced, struct error *error)
+	const struct announcement *announcement, struct error *error)
 {
 	_cleanup_close_ int folder = open_folder(AT_FDCWD, daemon->directory, error);
 	char *text = NULL;
@@ -350,7 +367,7 @@ int bird_daemon_install_announced(const struct bird_daemon *daemon, const struct
 
 	if (folder < 0)
 		return folder;
-	if ((result = bird_render_announce(model, announced, daemon->leaving, &text, error)) < 0 ||
+	if ((result = bird_render_announce(model, announcement, &text, error)) < 0 ||
 		(result = write_rendered(folder, "announce.conf.new", 0640, text, error)) < 0)
 		return result;
 	if (renameat(folder, "announce.conf.new", folder, "announce.conf") < 0)

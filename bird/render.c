@@ -101,24 +101,51 @@ int bird_render_node(const struct model *model, const char *log_file, char **tex
 	return writer_close(&writer, text, error);
 }
 
-static bool has_bfd(const struct tunnel *tunnel)
+/* ---- Sessions: with the neighbours that tunnels lead to, and with routers ----------------------------------------- */
+
+struct session {
+	uint16_t tunnel; /* its number; 0: a router's */
+	const char *name, *interface;
+	const struct prefix *addresses;
+	size_t address_count;
+	const struct bgp *bgp;
+};
+
+static size_t session_count(const struct model *model)
 {
-	return tunnel->bgp.enabled && tunnel->bgp.bfd.enabled;
+	return model->tunnel_count + model->router_count;
 }
 
+/* The tunnels' first. False: the tunnel has none. */
+static bool session_at(const struct model *model, size_t i, struct session *session)
+{
+	if (i < model->tunnel_count) {
+		const struct tunnel *tunnel = &model->tunnels[i];
+
+		*session = (struct session){tunnel->number, tunnel->name, tunnel->name, tunnel->addresses,
+			tunnel->address_count, &tunnel->bgp};
+		return tunnel->bgp.enabled;
+	}
+	const struct router *router = &model->routers[i - model->tunnel_count];
+
+	*session = (struct session){
+		0, router->name, router->interface, router->addresses, router->address_count, &router->bgp};
+	return true;
+}
+
+/* One protocol for all; of two routers on one interface the first one's values count. */
 static void write_bfd(FILE *stream, const struct model *model)
 {
-	fprintf(stream, "protocol bfd hw_bfd {\n\tstrict bind yes;\n");
-	for (size_t i = 0; i < model->tunnel_count; i++) {
-		const struct tunnel *tunnel = &model->tunnels[i];
-		const struct bfd *bfd = &tunnel->bgp.bfd;
+	struct session session;
 
-		if (!has_bfd(tunnel))
+	fprintf(stream, "protocol bfd hw_bfd {\n\tstrict bind yes;\n");
+	for (size_t i = 0; i < session_count(model); i++) {
+		if (!session_at(model, i, &session) || !session.bgp->bfd.enabled)
 			continue;
 		/* Idle means down: often enough to notice soon that the neighbour is back. */
 		fprintf(stream,
 			"\tinterface \"%s\" { interval %u ms; multiplier %u; idle tx interval 300 ms; };\n",
-			tunnel->name, bfd->interval_ms, bfd->multiplier);
+			session.interface, session.bgp->bfd.interval_ms, session.bgp->bfd.multiplier);
 	}
 	fprintf(stream, "}\n");
 }
@@ -133,7 +160,8 @@ static void write_markers(FILE *stream, const struct model *model, const struct 
 		const struct tunnel *tunnel = &model->tunnels[i];
 		struct address marker = marker_address(family->family, tunnel->number);
 
-		if (!has_bfd(tunnel) || address_family(&tunnel->bgp.neighbor) != family->family)
+		if (!tunnel->bgp.enabled || !tunnel->bgp.bfd.enabled ||
+			address_family(&tunnel->bgp.neighbor) != family->family)
 			continue;
 		fprintf(stream, "\troute %s/%u via %s%%'%s' bfd;\n", address_format(&marker, destination),
 			family->bits, address_format(&tunnel->bgp.neighbor, neighbor), tunnel->name);
@@ -141,81 +169,106 @@ static void write_markers(FILE *stream, const struct model *model, const struct 
 	fprintf(stream, "}\n");
 }
 
-/* The tunnel's own address on the neighbour's link: a model has one. */
-static const struct address *local_address(const struct tunnel *tunnel)
+/* The next hop we give for routes of a family: our first address of it. NULL: there is none. */
+static const struct address *next_hop(const struct session *session, int family)
 {
-	size_t i = 0;
-
-	while (i + 1 < tunnel->address_count &&
-		!prefix_contains(&tunnel->addresses[i], &tunnel->bgp.neighbor))
-		i++;
-	return &tunnel->addresses[i].address;
-}
-
-/* The next hop we give for routes of a family: the tunnel's first address of it. NULL: it has none. */
-static const struct address *next_hop(const struct tunnel *tunnel, int family)
-{
-	for (size_t i = 0; i < tunnel->address_count; i++)
-		if (address_family(&tunnel->addresses[i].address) == family)
-			return &tunnel->addresses[i].address;
+	for (size_t i = 0; i < session->address_count; i++)
+		if (address_family(&session->addresses[i].address) == family)
+			return &session->addresses[i].address;
 	return NULL;
 }
 
-/*
- * Imported routes only tell that the far side lives: one too many is ignored, since a session (and with it
- * our announcement) must not end for it.
- */
-static void write_import(FILE *stream, const struct bgp *bgp, const struct family *family)
+/* [ 100.64.0.0/10+, … ]: what may be imported of a family; false, and nothing is written: nothing. */
+static bool write_prefixes(FILE *stream, const struct bgp *bgp, const struct family *family)
 {
 	char text[PREFIX_TEXT_SIZE];
 	size_t written = 0;
 
-	for (size_t i = 0; i < bgp->import_count; i++) {
-		if (address_family(&bgp->import[i].address) != family->family)
-			continue;
-		fprintf(stream, "%s%s+", written++ ? ", " : "\t\timport filter { if net ~ [ ",
-			prefix_format(&bgp->import[i], text));
-	}
-	if (written == 0)
-		fprintf(stream, "\t\timport none;\n");
-	else
-		fprintf(stream, " ] then accept; reject; };\n\t\timport limit %u action block;\n",
-			bgp->import_maximum);
+	for (size_t i = 0; i < bgp->import_count; i++)
+		if (address_family(&bgp->import[i].address) == family->family)
+			fprintf(stream, "%s%s+", written++ ? ", " : "\t\timport filter { if net ~ [ ",
+				prefix_format(&bgp->import[i], text));
+	return written > 0;
 }
 
-static void write_channel(FILE *stream, const struct tunnel *tunnel, const struct family *family)
+#define USUAL_LOCAL_PREF 100
+
+/* One route too many is ignored: a session (and with it our announcement) must not end for it. */
+static void write_import(FILE *stream, const struct session *session, const struct family *family)
 {
-	const struct address *hop = next_hop(tunnel, family->family);
+	const struct bgp *bgp = session->bgp;
+
+	if (!write_prefixes(stream, bgp, family)) {
+		fprintf(stream, "\t\timport none;\n");
+		return;
+	}
+	fprintf(stream, " ] then { ");
+	if (bgp->local_pref != USUAL_LOCAL_PREF)
+		fprintf(stream, "bgp_local_pref = %u; ", bgp->local_pref);
+	fprintf(stream, "if hw_import(%u) then accept; } reject; };\n\t\timport limit %u action block;\n",
+		session->tunnel, bgp->import_maximum);
+}
+
+static void write_export(FILE *stream, const struct session *session)
+{
+	const struct bgp *bgp = session->bgp;
+
+	fprintf(stream, "\t\texport filter { if ");
+	if (session->tunnel)
+		fprintf(stream, "hw_export(%u)", session->tunnel);
+	else
+		fprintf(stream, "hw_export_to_routers()");
+	fprintf(stream, " then { ");
+	if (bgp->med)
+		fprintf(stream, "bgp_med = %u; ", bgp->med);
+	for (unsigned i = 0; i < bgp->prepend; i++)
+		fprintf(stream, "bgp_path.prepend(%u); ", bgp->local_as);
+	fprintf(stream, "accept; } reject; };\n");
+}
+
+static void write_channel(FILE *stream, const struct session *session, const struct family *family)
+{
+	const struct address *hop = next_hop(session, family->family);
 	char text[ADDRESS_TEXT_SIZE];
 
 	if (!hop)
 		return;
 	fprintf(stream, "\t%s {\n", family->channel);
-	write_import(stream, &tunnel->bgp, family);
-	fprintf(stream, "\t\texport filter hw_export;\n\t\tnext hop address %s;\n\t};\n",
-		address_format(hop, text));
+	write_import(stream, session, family);
+	write_export(stream, session);
+	fprintf(stream, "\t\tnext hop address %s;\n%s\t};\n", address_format(hop, text),
+		session->tunnel ? "" : "\t\tnext hop self;\n");
 }
 
-static void write_neighbor(FILE *stream, const struct tunnel *tunnel)
+static void write_neighbor(FILE *stream, const struct session *session)
 {
-	const struct bgp *bgp = &tunnel->bgp;
-	char own[ADDRESS_TEXT_SIZE], other[ADDRESS_TEXT_SIZE], file[BIRD_FILE_NAME_SIZE];
+	const struct bgp *bgp = session->bgp;
+	const struct address *local =
+		model_address_towards(session->addresses, session->address_count, &bgp->neighbor);
+	char own[ADDRESS_TEXT_SIZE], other[ADDRESS_TEXT_SIZE], text[BIRD_NAME_SIZE];
 
-	fprintf(stream, "\nprotocol bgp " BIRD_SESSION_PREFIX "%u from hw_neighbor {\n", tunnel->number);
-	fprintf(stream, "\tdescription \"%s\";\n\tinterface \"%s\";\n", tunnel->name, tunnel->name);
-	fprintf(stream, "\tlocal %s as %u;\n", address_format(local_address(tunnel), own), bgp->local_as);
+	fprintf(stream,
+		session->tunnel ? "\nprotocol bgp %s from hw_neighbor {\n"
+				: "\nprotocol bgp '%s' from hw_neighbor {\n",
+		session->tunnel ? bird_tunnel_session(session->tunnel, text)
+				: bird_router_session(session->name, text));
+	fprintf(stream, "\tdescription \"%s\";\n\tinterface \"%s\";\n", session->name, session->interface);
+	fprintf(stream, "\tlocal %s as %u;\n", address_format(local, own), bgp->local_as);
 	fprintf(stream, "\tneighbor %s as %u;\n", address_format(&bgp->neighbor, other), bgp->peer_as);
 	if (bgp->password_file)
-		fprintf(stream, "\tinclude \"%s\";\n", bird_password_file(tunnel->number, file));
+		fprintf(stream, "\tinclude \"%s\";\n",
+			session->tunnel ? bird_password_file(session->tunnel, text)
+					: bird_router_password_file(session->name, text));
 	if (bgp->bfd.enabled)
 		fprintf(stream, "\tbfd on;\n");
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
-		write_channel(stream, tunnel, &families[i]);
+		write_channel(stream, session, &families[i]);
 	fprintf(stream, "}\n");
 }
 
 int bird_render_tunnels(const struct model *model, char **text, struct error *error)
 {
+	struct session session;
 	struct writer writer;
 	int result = writer_open(&writer, error);
 
@@ -225,10 +278,28 @@ int bird_render_tunnels(const struct model *model, char **text, struct error *er
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
 		write_markers(writer.stream, model, &families[i]);
 	for (size_t i = 0; i < model->tunnel_count; i++)
-		if (model->tunnels[i].bgp.enabled)
-			write_neighbor(writer.stream, &model->tunnels[i]);
+		if (session_at(model, i, &session))
+			write_neighbor(writer.stream, &session);
 	return writer_close(&writer, text, error);
 }
+
+int bird_render_routers(const struct model *model, char **text, struct error *error)
+{
+	struct session session;
+	struct writer writer;
+	int result = writer_open(&writer, error);
+
+	if (result < 0)
+		return result;
+	if (model->router_count)
+		fputs(template_routers_conf, writer.stream);
+	for (size_t i = model->tunnel_count; i < session_count(model); i++)
+		if (session_at(model, i, &session))
+			write_neighbor(writer.stream, &session);
+	return writer_close(&writer, text, error);
+}
+
+/* ---- What is announced ------------------------------------------------------------------------------------------- */
 
 static void write_routes(
 	FILE *stream, const struct loopback *loopback, const struct family *family, bool leaving)
@@ -242,20 +313,41 @@ static void write_routes(
 				leaving ? " { bgp_community.add(hw_graceful_shutdown); }" : "");
 }
 
+/* define hw_disabled = [ 103, 104 ]; or [ ] */
+static void write_tunnels(FILE *stream, const char *name, const struct model *model,
+	const struct announcement *announcement, enum voice voice)
+{
+	const char *separator = "";
+
+	fprintf(stream, "define %s = [", name);
+	for (size_t i = 0; i < model->tunnel_count; i++)
+		if (announcement->tunnels[i] == voice) {
+			fprintf(stream, "%s %u", separator, model->tunnels[i].number);
+			separator = ",";
+		}
+	fprintf(stream, " ];\n");
+}
+
 int bird_render_announce(
-	const struct model *model, const bool *announced, bool leaving, char **text, struct error *error)
+	const struct model *model, const struct announcement *announcement, char **text, struct error *error)
 {
 	struct writer writer;
 	int result = writer_open(&writer, error);
 
 	if (result < 0)
 		return result;
+	write_tunnels(writer.stream, "hw_leaving", model, announcement, VOICE_LEAVES);
+	write_tunnels(writer.stream, "hw_disabled", model, announcement, VOICE_SILENT);
+	fprintf(writer.stream, "define hw_gateway_leaves = %s;\n", announcement->leaving ? "true" : "false");
+	fprintf(writer.stream, "define hw_gateway_is_out = %s;\n",
+		announcement->withdrawn ? "true" : "false");
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
 		fprintf(writer.stream, "protocol static %s {\n\t%s;\n", families[i].announce,
 			families[i].channel);
 		for (size_t j = 0; j < model->loopback_count; j++)
-			if (announced[j])
-				write_routes(writer.stream, &model->loopbacks[j], &families[i], leaving);
+			if (announcement->loopbacks[j])
+				write_routes(writer.stream, &model->loopbacks[j], &families[i],
+					announcement->leaving);
 		fprintf(writer.stream, "}\n");
 	}
 	return writer_close(&writer, text, error);
@@ -284,9 +376,29 @@ int bird_render_password(const char *secret, char **text, struct error *error)
 	return 0;
 }
 
+/* ---- Names ------------------------------------------------------------------------------------------------------- */
+
 const char *bird_password_file(uint16_t tunnel, char *name)
 {
-	snprintf(name, BIRD_FILE_NAME_SIZE, "password-%u.conf", tunnel);
+	snprintf(name, BIRD_NAME_SIZE, "password-%u.conf", tunnel);
+	return name;
+}
+
+const char *bird_router_password_file(const char *router, char *name)
+{
+	snprintf(name, BIRD_NAME_SIZE, "password-router-%s.conf", router);
+	return name;
+}
+
+const char *bird_tunnel_session(uint16_t tunnel, char *name)
+{
+	snprintf(name, BIRD_NAME_SIZE, BIRD_SESSION_PREFIX "%u", tunnel);
+	return name;
+}
+
+const char *bird_router_session(const char *router, char *name)
+{
+	snprintf(name, BIRD_NAME_SIZE, BIRD_ROUTER_PREFIX "%s", router);
 	return name;
 }
 
@@ -300,4 +412,11 @@ bool bird_session_tunnel(const char *protocol, uint16_t *tunnel)
 		return false;
 	*tunnel = (uint16_t)number;
 	return true;
+}
+
+const char *bird_session_router(const char *protocol)
+{
+	size_t prefix = strlen(BIRD_ROUTER_PREFIX);
+
+	return strncmp(protocol, BIRD_ROUTER_PREFIX, prefix) == 0 ? protocol + prefix : NULL;
 }

@@ -51,6 +51,7 @@ enum {
 	BIRD_QUEUED = 5,        /* accepted: after the one in progress */
 	BIRD_PROTOCOL_ROW = 1002,
 	BIRD_ROUTE_ROW = 1007,
+	BIRD_BFD_ROW = 1020,
 	BIRD_FIRST_ERROR = 8000, /* and all above */
 };
 

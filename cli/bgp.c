@@ -4,7 +4,8 @@
 #include "cli/report.h"
 
 static const struct column columns[] = {
-	{"TUNNEL", "tunnel"},
+	{"SESSION", "session"},
+	{"INTERFACE", "interface"},
 	{"PROVIDER", "provider"},
 	{"NEIGHBOR", "neighbor"},
 	{"LOCAL AS", "local_as", NULL, true},
@@ -24,7 +25,7 @@ int run_bgp_list(const struct invocation *invocation)
 
 int run_bgp_get(const struct invocation *invocation)
 {
-	json_t *arguments = json_pack("{s:s}", "tunnel", invocation->selector[0]);
+	json_t *arguments = json_pack("{s:s}", "session", invocation->selector[0]);
 
 	return print_list(invocation, METHOD_BGP_GET, arguments, "sessions", columns, ARRAY_SIZE(columns));
 }

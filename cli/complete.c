@@ -20,6 +20,7 @@ static const struct kind {
 	bool file;
 } kinds[] = {
 	{"TUNNEL", .method = METHOD_TUNNEL_LIST, .field = "tunnel"},
+	{"SESSION", .method = METHOD_BGP_LIST, .field = "session"},
 	{"PROVIDER", .method = METHOD_TUNNEL_LIST, .field = "provider"},
 	{"GATEWAY", .method = METHOD_STATUS, .object = "gateway", .field = "name"},
 	{"PROTOCOL", .words = (const char *const[]){"tcp", "udp", "icmp", NULL}},

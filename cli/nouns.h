@@ -15,6 +15,8 @@ int run_device_list(const struct invocation *invocation);
 int run_device_get(const struct invocation *invocation);
 int run_tunnel_list(const struct invocation *invocation);
 int run_tunnel_get(const struct invocation *invocation);
+int run_tunnel_disable(const struct invocation *invocation);
+int run_tunnel_enable(const struct invocation *invocation);
 int run_bgp_list(const struct invocation *invocation);
 int run_bgp_get(const struct invocation *invocation);
 int run_map_dump(const struct invocation *invocation);

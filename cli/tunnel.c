@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/tunnel.h"
 
+#include <string.h>
+#include <time.h>
+
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "cli/nouns.h"
 #include "cli/report.h"
 
@@ -11,6 +15,7 @@ const struct column tunnel_columns[] = {
 	{"PROVIDER", "provider"},
 	{"DRIVER", "driver"},
 	{"USABLE", "usable"},
+	{"SERVICE", "service"},
 	{"SINCE", "usable_changed_ms", cell_duration, true},
 	{"BFD", "bfd"},
 	{"BGP", "bgp"},
@@ -32,4 +37,64 @@ int run_tunnel_get(const struct invocation *invocation)
 
 	return print_list(
 		invocation, METHOD_TUNNEL_GET, arguments, "tunnels", tunnel_columns, tunnel_column_count);
+}
+
+/* ---- Out of service, and back ------------------------------------------------------------------------------------ */
+
+#define LOOK_AGAIN_MS 200
+
+static json_t *tunnel_argument(const struct invocation *invocation)
+{
+	return json_pack("{s:s}", "tunnel", invocation->selector[0]);
+}
+
+static enum reply_code look(const struct invocation *invocation, json_t **row, struct error *error)
+{
+	json_decref(*row);
+	*row = NULL;
+	return ask_one(invocation, METHOD_TUNNEL_GET, tunnel_argument(invocation), row, error);
+}
+
+/* Until BIRD shows that nothing is announced there any more. */
+static enum reply_code wait_until_it_left(
+	const struct invocation *invocation, json_t **row, struct error *error)
+{
+	const struct timespec moment = {.tv_nsec = LOOK_AGAIN_MS * 1000000L};
+	uint64_t deadline = now_ms() + invocation->wait_ms;
+	enum reply_code code;
+
+	while ((code = look(invocation, row, error)) == REPLY_FINE &&
+		strcmp(text_of(*row, "service"), "leaving") == 0) {
+		if (now_ms() >= deadline)
+			return (enum reply_code)error_set(error, REPLY_TIMED_OUT,
+				"the tunnel is still leaving: BIRD has not withdrawn there yet");
+		nanosleep(&moment, NULL);
+	}
+	return code;
+}
+
+static int set_service(const struct invocation *invocation, const char *method)
+{
+	struct error error = {0};
+	json_t *row = NULL;
+	enum reply_code code = ask_one(invocation, method, tunnel_argument(invocation), &row, &error);
+
+	if (code == REPLY_FINE && invocation->wait_ms)
+		code = wait_until_it_left(invocation, &row, &error);
+	else if (code == REPLY_FINE)
+		code = look(invocation, &row, &error);
+	if (row && invocation->json)
+		print_document(row);
+	json_decref(row);
+	return report(invocation, code, &error);
+}
+
+int run_tunnel_disable(const struct invocation *invocation)
+{
+	return set_service(invocation, METHOD_TUNNEL_DISABLE);
+}
+
+int run_tunnel_enable(const struct invocation *invocation)
+{
+	return set_service(invocation, METHOD_TUNNEL_ENABLE);
 }

@@ -220,16 +220,24 @@ int status_open(struct status *status, const struct model *model, struct error *
 	status->model = model;
 	status->started_ms = now_ms();
 	status->tunnels = calloc(model->tunnel_count + 1, sizeof(*status->tunnels));
+	status->routers = calloc(model->router_count + 1, sizeof(*status->routers));
 	status->uplinks = calloc(model_uplink_count(model) + 1, sizeof(*status->uplinks));
 	status->loopbacks = calloc(model->loopback_count + 1, sizeof(*status->loopbacks));
 	status->members = calloc(model->array.member_count + 1, sizeof(*status->members));
-	if (!status->tunnels || !status->uplinks || !status->loopbacks || !status->members)
+	if (!status->tunnels || !status->routers || !status->uplinks || !status->loopbacks ||
+		!status->members)
 		return error_set(error, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < model->tunnel_count; i++) {
 		status->tunnels[i].tunnel = &model->tunnels[i];
 		status->tunnels[i].usable_since_ms = status->started_ms;
 		status->tunnels[i].bgp_since_ms = status->started_ms;
 		status->tunnels[i].handshake_age_ms = UINT64_MAX;
+	}
+	for (size_t i = 0; i < model->router_count; i++) {
+		status->routers[i].router = &model->routers[i];
+		status->routers[i].bgp = SESSION_DOWN;
+		status->routers[i].bfd = model->routers[i].bgp.bfd.enabled ? SESSION_DOWN : SESSION_OFF;
+		status->routers[i].bgp_since_ms = status->started_ms;
 	}
 	for (size_t i = 0; i < model_uplink_count(model); i++)
 		status->uplinks[i].name = model_uplink(model, i);
@@ -245,6 +253,7 @@ int status_open(struct status *status, const struct model *model, struct error *
 void status_close(struct status *status)
 {
 	free(status->tunnels);
+	free(status->routers);
 	free(status->uplinks);
 	free(status->loopbacks);
 	for (size_t i = 0; status->members && i < status->model->array.member_count; i++)
@@ -297,6 +306,8 @@ static int prepare(struct daemon *daemon, struct model *model, const char *confi
 		return error_set(error, -ENOMEM, "out of memory");
 	r = status_open(&daemon->status, daemon->model, error);
 	if (r == 0)
+		r = disabled_adopt(daemon, error);
+	if (r == 0)
 		drain_adopt(daemon);
 	return r;
 }
@@ -342,18 +353,18 @@ static int start(struct daemon *daemon, struct error *error)
 
 static int withdraw(struct daemon *daemon, struct error *error)
 {
+	struct announcement announcement;
 	int r;
 
 	health_withdraw_all(daemon->health);
 	replicate_stop(daemon);
 	if (!daemon->bird_client)
 		return 0;
-	r = bird_daemon_install_announced(
-		&daemon->bird, daemon->model, health_announced(daemon->health), error);
+	announcement = health_announcement(daemon->health);
+	r = bird_daemon_install_announced(&daemon->bird, daemon->model, &announcement, error);
 	if (r < 0)
 		return r;
-	r = bird_client_configure(
-		daemon->bird_client, daemon->model, health_announced(daemon->health), error);
+	r = bird_client_configure(daemon->bird_client, daemon->model, &announcement, error);
 	if (r < 0)
 		return r;
 	r = bird_client_wait(daemon->bird_client, WITHDRAW_TIMEOUT_MS, error);
@@ -417,6 +428,7 @@ static void remove_run_dir(struct daemon *daemon)
 {
 	config_forget(daemon);
 	drain_forget(daemon);
+	disabled_forget(daemon);
 	newcomer_forget(daemon);
 	ports_restore(daemon);
 	lock_run_dir_remove(daemon->run_dir);

@@ -9,7 +9,7 @@
  *	guards.c   the guard as a child: started, armed, replaced, ended
  *	join.c, replicate.c, keys.c, members.c, lines.c, channel.c   the array: what others know, what we know of them (replicate.h)
  *	hooks.c    what gwctl asks of it
- *	drain.c    out of service, and back
+ *	drain.c disabled.c    the gateway out of service and back, a tunnel
  *	newcomer.c whether our tables are still to be filled
  *	ports.c    the ports from which this gateway opens connections
  *	config.c   the configuration as a text: in force, before, unconfirmed
@@ -75,6 +75,7 @@ struct daemon {
 	struct bird_daemon bird;
 	bool stopping;                   /* from `gateway stop` on nothing is healed */
 	bool announced_in_force;         /* BIRD shows the routes that it was asked to announce */
+	bool announcement_verified;      /* … since it was asked last */
 	struct bird_client *bird_client; /* NULL: BIRD does not answer, or is not wanted */
 	uint64_t bird_waited_for_ms;     /* while it does not answer: since when */
 	sd_event_source *bird_source, *heal_timer, *health_timer;
@@ -174,6 +175,13 @@ void drain_adopt(struct daemon *daemon);
 void drain_forget(const struct daemon *daemon);
 /* The hook of ctl/ctl.h. */
 int drain_set(void *self, bool drained, struct error *error);
+
+/* Which tunnels an operator disabled: as an earlier daemon was told; none any more; those that are left of the model's. */
+int disabled_adopt(struct daemon *daemon, struct error *error);
+void disabled_forget(const struct daemon *daemon);
+void disabled_keep(const struct daemon *daemon);
+/* The hook of ctl/ctl.h. */
+int disabled_set(void *self, const struct tunnel *tunnel, bool disabled, struct error *error);
 
 /*
  * Before the first step of a start from nothing; forgotten when our tables hold what the array knows, and at a stop. Until

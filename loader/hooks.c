@@ -55,6 +55,7 @@ const struct ctl_hooks daemon_hooks = {
 	.config_confirm = config_confirm,
 	.config_rollback = config_rollback,
 	.drain = drain_set,
+	.disable = disabled_set,
 	.stop = stop,
 	.stopped = stopped,
 };

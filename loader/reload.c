@@ -92,23 +92,27 @@ static int check_identity(const struct model *old, const struct model *new, stru
 }
 
 /* All that BIRD reads, in one text. NULL: no memory, or not to be rendered. */
-static char *bird_text(const struct daemon *daemon, const struct model *model, const bool *announced)
+static char *bird_text(
+	const struct daemon *daemon, const struct model *model, const struct announcement *announcement)
 {
-	_cleanup_free_ char *node = NULL, *tunnels = NULL, *announce = NULL;
+	_cleanup_free_ char *node = NULL, *tunnels = NULL, *routers = NULL, *announce = NULL;
 	char *all = NULL;
 
 	if (bird_render_node(model, daemon->bird.log, &node, NULL) == 0 &&
 		bird_render_tunnels(model, &tunnels, NULL) == 0 &&
-		bird_render_announce(model, announced, daemon->bird.leaving, &announce, NULL) == 0 &&
-		asprintf(&all, "%s%s%s", node, tunnels, announce) < 0)
+		bird_render_routers(model, &routers, NULL) == 0 &&
+		bird_render_announce(model, announcement, &announce, NULL) == 0 &&
+		asprintf(&all, "%s%s%s%s", node, tunnels, routers, announce) < 0)
 		return NULL;
 	return all;
 }
 
-static bool bird_differs(const struct daemon *daemon, const struct model *model, const bool *announced)
+static bool bird_differs(const struct daemon *daemon, const struct next *next)
 {
-	_cleanup_free_ char *old = bird_text(daemon, daemon->model, health_announced(daemon->health));
-	_cleanup_free_ char *new = bird_text(daemon, model, announced);
+	const struct announcement before = health_announcement(daemon->health);
+	const struct announcement after = health_announcement(next->health);
+	_cleanup_free_ char *old = bird_text(daemon, daemon->model, &before);
+	_cleanup_free_ char *new = bird_text(daemon, next->model, &after);
 
 	return !old || !new || strcmp(old, new) != 0;
 }
@@ -129,6 +133,13 @@ static void carry_members(struct status *to, const struct status *from)
 			}
 }
 
+static enum session_state carry_bfd(const struct router *router, enum session_state was)
+{
+	if (!router->bgp.bfd.enabled)
+		return SESSION_OFF;
+	return was == SESSION_OFF ? SESSION_DOWN : was;
+}
+
 static void carry_status(struct status *to, const struct status *from)
 {
 	to->started_ms = from->started_ms;
@@ -139,6 +150,13 @@ static void carry_status(struct status *to, const struct status *from)
 				from->tunnels[j].tunnel->number == to->tunnels[i].tunnel->number) {
 				to->tunnels[i] = from->tunnels[j];
 				to->tunnels[i].tunnel = &to->model->tunnels[i];
+			}
+	for (size_t i = 0; i < to->model->router_count; i++)
+		for (size_t j = 0; j < from->model->router_count; j++)
+			if (strcmp(to->routers[i].router->name, from->routers[j].router->name) == 0) {
+				to->routers[i] = from->routers[j];
+				to->routers[i].router = &to->model->routers[i];
+				to->routers[i].bfd = carry_bfd(to->routers[i].router, from->routers[j].bfd);
 			}
 	for (size_t i = 0; i < model_uplink_count(to->model); i++)
 		for (size_t j = 0; j < model_uplink_count(from->model); j++)
@@ -168,12 +186,22 @@ static int next_make(struct daemon *daemon, const struct model *model, struct ne
 		next->announced[i] = health_announced(next->health)[i] &&
 				     has_all_addresses(daemon->model, &model->loopbacks[i]);
 	next->leaves = something_leaves(daemon->model, model);
-	next->bird_changes = bird_differs(daemon, model, health_announced(next->health));
+	next->bird_changes = bird_differs(daemon, next);
 	return 0;
+}
+
+/* While the plan runs. */
+static struct announcement announcement_meanwhile(const struct next *next)
+{
+	struct announcement announcement = health_announcement(next->health);
+
+	announcement.loopbacks = next->announced;
+	return announcement;
 }
 
 static int check_bird(struct daemon *daemon, const struct next *next, struct error *error)
 {
+	const struct announcement announcement = announcement_meanwhile(next);
 	int r = 0;
 
 	if (!bird_is_wanted(next->model))
@@ -181,7 +209,7 @@ static int check_bird(struct daemon *daemon, const struct next *next, struct err
 	if (!bird_is_wanted(daemon->model))
 		r = bird_daemon_init(&daemon->bird, daemon->run_dir, error);
 	if (r == 0)
-		r = bird_daemon_check(&daemon->bird, next->model, next->announced, error);
+		r = bird_daemon_check(&daemon->bird, next->model, &announcement, error);
 	if (r < 0 && !bird_is_wanted(daemon->model))
 		bird_daemon_remove(&daemon->bird);
 	return r;
@@ -210,12 +238,12 @@ static void set_leaving_bits(struct daemon *daemon, const struct next *next, boo
 			log_error("tunnel %s: %s", daemon->model->tunnels[i].name, error.text);
 }
 
-static int tell_bird(
-	struct daemon *daemon, const struct model *model, const bool *announced, struct error *error)
+static int tell_bird(struct daemon *daemon, const struct model *model, struct announcement announcement,
+	struct error *error)
 {
-	int r = bird_daemon_install(&daemon->bird, model, announced, error);
+	int r = bird_daemon_install(&daemon->bird, model, &announcement, error);
 
-	return r < 0 ? r : bird_client_configure(daemon->bird_client, model, announced, error);
+	return r < 0 ? r : bird_client_configure(daemon->bird_client, model, &announcement, error);
 }
 
 static int wait_for_bird(struct daemon *daemon, struct error *error)
@@ -239,7 +267,7 @@ static int leave(struct daemon *daemon, const struct next *next, struct error *e
 	set_leaving_bits(daemon, next, false);
 	if (!daemon->bird_client || !next->bird_changes || !bird_is_wanted(next->model))
 		return 0;
-	r = tell_bird(daemon, next->model, next->announced, error);
+	r = tell_bird(daemon, next->model, announcement_meanwhile(next), error);
 	if (r == 0)
 		r = wait_for_bird(daemon, error);
 	if (r == 0)
@@ -255,7 +283,7 @@ static void stay(struct daemon *daemon, const struct next *next)
 		return;
 	set_leaving_bits(daemon, next, true);
 	if (daemon->bird_client && next->bird_changes &&
-		tell_bird(daemon, daemon->model, health_announced(daemon->health), &error) < 0)
+		tell_bird(daemon, daemon->model, health_announcement(daemon->health), &error) < 0)
 		log_error("%s", error.text);
 }
 
@@ -309,7 +337,7 @@ static int follow_bird(struct daemon *daemon, const struct model *old, bool bird
 	if (r == 0 && !daemon->bird_client)
 		r = watch_bird_start(daemon, error);
 	else if (r == 0 && bird_changes)
-		r = tell_bird(daemon, daemon->model, health_announced(daemon->health), error);
+		r = tell_bird(daemon, daemon->model, health_announcement(daemon->health), error);
 	return r == 0 ? guards_arm(daemon, error) : r;
 }
 
@@ -321,6 +349,7 @@ static void follow(struct daemon *daemon, const struct model *old, bool bird_cha
 	log_set_level(daemon->model->log);
 	if (daemon_open_tables(daemon, &error) < 0 || ctl_regroup(daemon->ctl, &error) < 0)
 		log_error("%s", error.text);
+	disabled_keep(daemon);
 	flush_old_providers(daemon, old);
 	replicate_reload(daemon);
 	if (ports_keep(daemon, &error) < 0)

@@ -19,11 +19,21 @@ struct tunnel_status {
 	const char *driver; /* "wireguard" (the kernel's), "wireguard-go" */
 	bool usable;        /* responses may leave here */
 	uint64_t usable_since_ms;
+	const char *cause; /* why it is usable or not, in words */
+	bool disabled;     /* by an operator */
+	bool leaving;      /* … a moment ago: it is usable still, and announced as leaving */
 	enum session_state bfd, bgp;
 	char bgp_text[48]; /* the daemon's own word: "Established", "Active", … */
 	uint64_t bgp_since_ms;
 	uint64_t received_packets, received_bytes, sent_packets, sent_bytes;
 	uint64_t handshake_age_ms; /* UINT64_MAX: never */
+};
+
+struct router_status {
+	const struct router *router;
+	enum session_state bfd, bgp;
+	char bgp_text[48]; /* the daemon's own word */
+	uint64_t bgp_since_ms;
 };
 
 struct uplink_status {
@@ -71,6 +81,7 @@ struct status {
 	const char *attach; /* "tcx" or "clsact": how return_egress is attached to home0; NULL: not */
 	const char *xdp;    /* "native", "generic" or "none" */
 	struct tunnel_status *tunnels;     /* model->tunnel_count, in the model's order */
+	struct router_status *routers;     /* model->router_count, in the model's order */
 	struct uplink_status *uplinks;     /* model_uplink_count(), in the model's order */
 	struct loopback_status *loopbacks; /* model->loopback_count, in the model's order */
 	struct member_status *members;     /* model->array.member_count, in the model's order */

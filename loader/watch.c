@@ -42,6 +42,14 @@ static enum session_state session_state(bool configured, bool up)
 	return up ? SESSION_UP : SESSION_DOWN;
 }
 
+/* Until BIRD shows that nothing is announced there. */
+static bool is_leaving(const struct daemon *daemon, const struct health_tunnel *row, bool announces)
+{
+	bool unverified = announces && daemon->bird_client && !daemon->announcement_verified;
+
+	return row->disabled && (row->leave_ms != UINT64_MAX || unverified);
+}
+
 static void fill_status(struct daemon *daemon)
 {
 	const struct health_tunnel *rows = health_tunnels(daemon->health);
@@ -53,6 +61,9 @@ static void fill_status(struct daemon *daemon)
 
 		status->usable = rows[i].usable;
 		status->usable_since_ms = rows[i].since_ms;
+		status->cause = health_cause(&rows[i]);
+		status->disabled = rows[i].disabled;
+		status->leaving = is_leaving(daemon, &rows[i], bgp->enabled);
 		status->bfd = session_state(bgp->enabled && bgp->bfd.enabled, rows[i].has[HEALTH_BFD]);
 		status->bgp = session_state(bgp->enabled, rows[i].has[HEALTH_BGP]);
 	}
@@ -90,14 +101,14 @@ static void arm_health_timer(struct daemon *daemon)
 /* What a BIRD that does not answer missed, it hears when it does. */
 static void announce(struct daemon *daemon)
 {
-	const bool *announced = health_announced(daemon->health);
+	const struct announcement announcement = health_announcement(daemon->health);
 	struct error error;
 
-	daemon->bird.leaving = health_is_leaving(daemon->health);
 	if (!daemon->bird_client || !health_next_announcement(daemon->health))
 		return;
-	if (bird_daemon_install_announced(&daemon->bird, daemon->model, announced, &error) < 0 ||
-		bird_client_configure(daemon->bird_client, daemon->model, announced, &error) < 0)
+	daemon->announcement_verified = false;
+	if (bird_daemon_install_announced(&daemon->bird, daemon->model, &announcement, &error) < 0 ||
+		bird_client_configure(daemon->bird_client, daemon->model, &announcement, &error) < 0)
 		log_error("%s", error.text);
 }
 
@@ -205,9 +216,55 @@ static int hear_monitor(sd_event_source *source, int fd, uint32_t events, void *
 
 /* ---- BIRD -------------------------------------------------------------------------------------------------------- */
 
-static void bird_session(void *context, uint16_t tunnel, bool established, const char *words)
+static struct router_status *router_of(struct daemon *daemon, const char *name)
+{
+	for (size_t i = 0; i < daemon->model->router_count; i++)
+		if (strcmp(daemon->model->routers[i].name, name) == 0)
+			return &daemon->status.routers[i];
+	return NULL;
+}
+
+static void tell_session(struct daemon *daemon, const char *name, bool established)
+{
+	tell(daemon, established ? EVENT_BGP_UP : EVENT_BGP_DOWN, name,
+		established ? "the session is established" : "the session is closed");
+}
+
+static void router_session(struct daemon *daemon, const char *router, bool established, const char *words)
+{
+	struct router_status *status = router_of(daemon, router);
+	enum session_state state = session_state(true, established);
+
+	if (!status)
+		return;
+	if (words)
+		snprintf(status->bgp_text, sizeof(status->bgp_text), "%s", words);
+	if (status->bgp == state)
+		return;
+	status->bgp = state;
+	status->bgp_since_ms = now_ms();
+	tell_session(daemon, router, established);
+}
+
+static void bird_bfd(void *context, const struct address *neighbor, bool up)
 {
 	struct daemon *daemon = context;
+
+	for (size_t i = 0; i < daemon->model->router_count; i++) {
+		struct router_status *status = &daemon->status.routers[i];
+		enum session_state state = session_state(true, up);
+
+		if (!address_equal(&status->router->bgp.neighbor, neighbor) || status->bfd == SESSION_OFF ||
+			status->bfd == state)
+			continue;
+		status->bfd = state;
+		tell(daemon, up ? EVENT_BFD_UP : EVENT_BFD_DOWN, status->router->name,
+			up ? "it answers" : "it said nothing in time");
+	}
+}
+
+static void tunnel_session(struct daemon *daemon, uint16_t tunnel, bool established, const char *words)
+{
 	struct tunnel_status *status = status_of(daemon, tunnel);
 	bool changed;
 
@@ -221,8 +278,15 @@ static void bird_session(void *context, uint16_t tunnel, bool established, const
 	health_report(daemon->health, tunnel, HEALTH_BGP, established, now_ms());
 	watch_changes(daemon);
 	if (changed)
-		tell(daemon, established ? EVENT_BGP_UP : EVENT_BGP_DOWN, status->tunnel->name,
-			established ? "the session is established" : "the session is closed");
+		tell_session(daemon, status->tunnel->name, established);
+}
+
+static void bird_session(void *context, const struct bird_peer *peer, bool established, const char *words)
+{
+	if (peer->router)
+		router_session(context, peer->router, established, words);
+	else
+		tunnel_session(context, peer->tunnel, established, words);
 }
 
 static void bird_configured(void *context, int result, const char *words)
@@ -233,6 +297,7 @@ static void bird_configured(void *context, int result, const char *words)
 		log_error("BIRD refused its configuration and goes on with what it had: %s", words);
 	if (result != -EAGAIN)
 		daemon->announced_in_force = result == 0;
+	daemon->announcement_verified = result == 0;
 	watch_changes(daemon);
 }
 
@@ -246,6 +311,8 @@ static void lose_bird(struct daemon *daemon, const char *why)
 	daemon->bird_waited_for_ms = now_ms();
 	daemon->announced_in_force = false;
 	health_bird_lost(daemon->health, now_ms());
+	for (size_t i = 0; i < daemon->model->router_count; i++)
+		router_session(daemon, daemon->model->routers[i].name, false, "");
 	watch_changes(daemon);
 	tell(daemon, EVENT_BIRD_LOST, NULL, "%s; the data plane stays as it is", why);
 	daemon_heal_soon(daemon);
@@ -291,7 +358,7 @@ static void end_hung_bird(struct daemon *daemon)
 /* Until it answers, is gone, or the time is over. */
 static int connect_bird(struct daemon *daemon, unsigned timeout_ms, struct error *error)
 {
-	const struct bird_handler handler = {bird_session, bird_configured, daemon};
+	const struct bird_handler handler = {bird_session, bird_bfd, bird_configured, daemon};
 	pid_t pid = child_pid(apply_children(daemon->apply), BIRD_CHILD);
 	uint64_t deadline = now_ms() + timeout_ms;
 	int r;
@@ -314,10 +381,10 @@ static int connect_bird(struct daemon *daemon, unsigned timeout_ms, struct error
 
 static int start_bird(struct daemon *daemon, unsigned timeout_ms, struct error *error)
 {
-	const bool *announced = health_announced(daemon->health);
+	const struct announcement announcement = health_announcement(daemon->health);
 	int r;
 
-	r = bird_daemon_install(&daemon->bird, daemon->model, announced, error);
+	r = bird_daemon_install(&daemon->bird, daemon->model, &announcement, error);
 	if (r < 0)
 		return r;
 	r = start_bird_process(daemon, error);
@@ -333,7 +400,7 @@ static int start_bird(struct daemon *daemon, unsigned timeout_ms, struct error *
 	health_bird_back(daemon->health, now_ms());
 	watch_changes(daemon);
 	tell(daemon, EVENT_BIRD_BACK, NULL, "it answers at %s", daemon->bird.socket);
-	return bird_client_configure(daemon->bird_client, daemon->model, announced, error);
+	return bird_client_configure(daemon->bird_client, daemon->model, &announcement, error);
 }
 
 int watch_bird_start(struct daemon *daemon, struct error *error)

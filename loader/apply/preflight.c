@@ -169,6 +169,28 @@ static int check_uplinks(struct apply *apply, const struct question *question, s
 	return result < 0 ? result : 0;
 }
 
+/* Its addresses are the operator's business: BIRD waits for them. One that is lost just now was there before. */
+static int check_routers(struct apply *apply, const struct question *question, struct error *error)
+{
+	const struct model *model = question->model;
+
+	for (size_t i = 0; i < model->router_count; i++) {
+		const struct router *router = &model->routers[i];
+		struct link link = {0};
+		int result = link_find(apply->netlink, router->interface, &link, error);
+
+		if (result == -ENODEV && question->in_force &&
+			model_router_by_name(question->in_force, router->name))
+			continue;
+		if (result == -ENODEV)
+			return error_set(error, result, "the router %s: there is no interface %s",
+				router->name, router->interface);
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}
+
 struct underlay_search {
 	const struct address *address;
 	uint32_t index;
@@ -280,7 +302,7 @@ int apply_preflight(
 {
 	const struct question question = {model, in_force};
 	static check *const checks[] = {check_bpffs, check_kernel, check_wireguard, check_names,
-		check_uplinks, check_underlay, check_loopbacks, check_keys};
+		check_uplinks, check_underlay, check_routers, check_loopbacks, check_keys};
 	int result = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(checks) && result == 0; i++)

@@ -232,7 +232,8 @@ static bool holds_model(const struct request *request)
 {
 	const struct arguments *arguments = &request->arguments;
 
-	return request->method && (arguments->provider || arguments->tunnel || arguments->gateway);
+	return request->method &&
+	       (arguments->provider || arguments->tunnel || arguments->router || arguments->gateway);
 }
 
 void clients_interrupt(struct client_list *list)

@@ -77,6 +77,8 @@ struct ctl_hooks {
 	int (*config_rollback)(void *self, const struct ctl_listener *listener, struct error *error);
 	/* Takes the gateway out of service, or back in, and remembers it for the next gwd; status.drained tells. */
 	int (*drain)(void *self, bool drained, struct error *error);
+	/* The same for one tunnel of the model in force; its row in the status tells. */
+	int (*disable)(void *self, const struct tunnel *tunnel, bool disabled, struct error *error);
 	/* Withdraws and removes everything, saying each step by say(to, words); the words reach the client at
 	 * once. */
 	int (*stop)(void *self, void (*say)(void *to, const char *words), void *to, struct error *error);

@@ -26,10 +26,12 @@
 #define EVENTS(X)                                                                                         \
 	X(TUNNEL_USABLE, "tunnel", "usable", INFO, "responses may leave there")                           \
 	X(TUNNEL_NOT_USABLE, "tunnel", "not_usable", INFO, "responses leave by another way")              \
-	X(BFD_UP, "bfd", "up", INFO, "the tunnel's neighbour answers")                                    \
-	X(BFD_DOWN, "bfd", "down", INFO, "the tunnel's neighbour is silent")                              \
-	X(BGP_UP, "bgp", "up", INFO, "the tunnel's session is established")                               \
-	X(BGP_DOWN, "bgp", "down", INFO, "the tunnel's session is not established")                       \
+	X(TUNNEL_DISABLED, "tunnel", "disabled", WARNING, "nothing is announced there; its flows go on")  \
+	X(TUNNEL_ENABLED, "tunnel", "enabled", INFO, "it is in service again")                            \
+	X(BFD_UP, "bfd", "up", INFO, "the neighbour of the tunnel, or the router, answers")               \
+	X(BFD_DOWN, "bfd", "down", INFO, "the neighbour of the tunnel, or the router, is silent")         \
+	X(BGP_UP, "bgp", "up", INFO, "the session of the tunnel, or with the router, is established")     \
+	X(BGP_DOWN, "bgp", "down", INFO, "the session of the tunnel, or with the router, is closed")      \
 	X(LOOPBACK_ANNOUNCED, "loopback", "announced", INFO, "BIRD tells the neighbours of it")           \
 	X(LOOPBACK_WITHDRAWN, "loopback", "withdrawn", WARNING, "no neighbour hears of it any more")      \
 	X(UPLINK_LOST, "uplink", "lost", ERROR, "what the inside or a member sends there reaches nobody") \

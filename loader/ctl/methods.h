@@ -21,6 +21,8 @@ int map_dump_step(struct request *request);
 /* tunnels.c */
 int tunnel_list_step(struct request *request);
 int tunnel_get_step(struct request *request);
+int tunnel_disable_step(struct request *request);
+int tunnel_enable_step(struct request *request);
 int bgp_list_step(struct request *request);
 int bgp_get_step(struct request *request);
 /* explain.c */

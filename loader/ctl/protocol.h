@@ -52,6 +52,8 @@ enum reply_code {
 #define METHOD_DEVICE_GET      "device.get"
 #define METHOD_TUNNEL_LIST     "tunnel.list"
 #define METHOD_TUNNEL_GET      "tunnel.get"
+#define METHOD_TUNNEL_DISABLE  "tunnel.disable"
+#define METHOD_TUNNEL_ENABLE   "tunnel.enable"
 #define METHOD_BGP_LIST        "bgp.list"
 #define METHOD_BGP_GET         "bgp.get"
 #define METHOD_MAP_DUMP        "map.dump"
@@ -70,6 +72,7 @@ enum reply_code {
 #define ARGUMENTS(X)                                                            \
 	X(PROVIDER, "provider", "a provider's name")                            \
 	X(TUNNEL, "tunnel", "a tunnel's name")                                  \
+	X(SESSION, "session", "the name of a tunnel or of a router")            \
 	X(GATEWAY, "gateway", "a gateway's name")                               \
 	X(ADDRESS, "address", "an address or a prefix")                         \
 	X(PORT, "port", "1..65535")                                             \

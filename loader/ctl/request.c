@@ -37,6 +37,14 @@ static int read_tunnel(
 	return to->tunnel ? 0 : not_found(error, "tunnel", json_string_value(value));
 }
 
+static int read_session(
+	const json_t *value, const struct model *model, struct arguments *to, struct error *error)
+{
+	to->tunnel = model_tunnel_by_name(model, json_string_value(value));
+	to->router = model_router_by_name(model, json_string_value(value));
+	return to->tunnel || to->router ? 0 : not_found(error, "tunnel or router", json_string_value(value));
+}
+
 static int read_gateway(
 	const json_t *value, const struct model *model, struct arguments *to, struct error *error)
 {
@@ -261,6 +269,7 @@ static const struct argument_reader {
 } readers[ARGUMENT_COUNT] = {
 	[ARGUMENT_PROVIDER] = {JSON_STRING, read_provider},
 	[ARGUMENT_TUNNEL] = {JSON_STRING, read_tunnel},
+	[ARGUMENT_SESSION] = {JSON_STRING, read_session},
 	[ARGUMENT_GATEWAY] = {JSON_STRING, read_gateway},
 	[ARGUMENT_ADDRESS] = {JSON_STRING, read_address},
 	[ARGUMENT_PORT] = {JSON_INTEGER, read_port},

@@ -18,6 +18,7 @@ struct arguments {
 	uint32_t given; /* bits by enum argument_id */
 	const struct provider *provider;
 	const struct tunnel *tunnel;
+	const struct router *router;
 	const struct member *gateway;
 	struct prefix address;
 	uint16_t port;

@@ -34,7 +34,9 @@ static void judge_tunnel(json_t *list, const struct tunnel_status *is)
 {
 	const char *name = is->tunnel->name;
 
-	if (!is->ifindex)
+	if (is->disabled)
+		degraded(list, json_sprintf("tunnel %s is disabled by an operator", name));
+	else if (!is->ifindex)
 		degraded(list, json_sprintf("tunnel %s has no interface", name));
 	else if (!is->usable)
 		degraded(list, json_sprintf("tunnel %s is not usable%s", name, why_not_usable(is)));
@@ -42,6 +44,19 @@ static void judge_tunnel(json_t *list, const struct tunnel_status *is)
 		degraded(list,
 			json_sprintf(
 				"tunnel %s: BGP is up and BFD is not, a failure would be seen late", name));
+}
+
+static void judge_router(json_t *list, const struct router_status *is)
+{
+	const char *name = is->router->name;
+
+	if (is->bgp != SESSION_UP)
+		degraded(list, json_sprintf("router %s: BGP is down%s", name,
+				       is->bfd == SESSION_DOWN ? ", BFD is down" : ""));
+	else if (is->bfd == SESSION_DOWN)
+		degraded(list,
+			json_sprintf(
+				"router %s: BGP is up and BFD is not, a failure would be seen late", name));
 }
 
 /* Why it is not announced, where that is known. */
@@ -89,12 +104,14 @@ static void judge_members(json_t *list, const struct status *status)
 static json_t *judge(const struct status *status)
 {
 	json_t *list = json_array();
-	bool wants_bird = false;
+	bool wants_bird = status->model->router_count > 0;
 
 	for (size_t i = 0; i < status->model->tunnel_count; i++) {
 		wants_bird |= status->tunnels[i].tunnel->bgp.enabled;
 		judge_tunnel(list, &status->tunnels[i]);
 	}
+	for (size_t i = 0; i < status->model->router_count; i++)
+		judge_router(list, &status->routers[i]);
 	for (size_t i = 0; i < model_uplink_count(status->model); i++)
 		if (!status->uplinks[i].up)
 			degraded(list, json_sprintf("uplink %s is %s", status->uplinks[i].name,

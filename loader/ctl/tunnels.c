@@ -31,44 +31,78 @@ static json_t *prefixes_text(const struct prefix *prefixes, size_t count)
 	return texts;
 }
 
+/* Whether an operator took it out. */
+static const char *service_name(const struct tunnel_status *is)
+{
+	if (is->leaving)
+		return "leaving";
+	return is->disabled ? "disabled" : "enabled";
+}
+
 json_t *tunnel_row(const struct tunnel_status *is)
 {
 	const struct tunnel *tunnel = is->tunnel;
 
-	return json_pack("{s:s, s:i, s:s?, s:s, s:o, s:i, s:o, s:b, s:o, s:s, s:s, s:s, s:o, s:o, s:o}",
+	return json_pack(
+		"{s:s, s:i, s:s?, s:s, s:o, s:i, s:o, s:b, s:s, s:s, s:o, s:s, s:s, s:s, s:o, s:o, s:o}",
 		"tunnel", tunnel->name, "number", tunnel->number, "provider", tunnel_provider(tunnel),
 		"driver", is->driver ? is->driver : "none", "interface_index",
 		is->ifindex ? json_integer(is->ifindex) : json_null(), "listen_port",
 		tunnel->wireguard.listen_port, "addresses",
-		prefixes_text(tunnel->addresses, tunnel->address_count), "usable", is->usable,
-		"usable_changed_ms", age_ms(is->usable_since_ms), "bfd", session_name(is->bfd), "bgp",
-		session_name(is->bgp), "bgp_state", is->bgp_text, "handshake_age_ms",
+		prefixes_text(tunnel->addresses, tunnel->address_count), "usable", is->usable, "cause",
+		is->cause ? is->cause : "", "service", service_name(is), "usable_changed_ms",
+		age_ms(is->usable_since_ms), "bfd", session_name(is->bfd), "bgp", session_name(is->bgp),
+		"bgp_state", is->bgp_text, "handshake_age_ms",
 		is->handshake_age_ms == UINT64_MAX ? json_null()
 						   : json_integer((json_int_t)is->handshake_age_ms),
 		"received", traffic(is->received_packets, is->received_bytes), "sent",
 		traffic(is->sent_packets, is->sent_bytes));
 }
 
-static json_t *bgp_row(const struct tunnel_status *is)
+/* Of a tunnel's session the router is NULL, and the other way round. */
+static json_t *bgp_row(const struct tunnel *tunnel, const struct router *router, enum session_state state,
+	const char *words, uint64_t since_ms, enum session_state bfd)
 {
-	const struct bgp *bgp = &is->tunnel->bgp;
+	const struct bgp *bgp = tunnel ? &tunnel->bgp : &router->bgp;
 
-	return json_pack("{s:s, s:s?, s:o, s:I, s:I, s:s, s:s, s:o, s:s, s:i, s:i, s:o, s:I}", "tunnel",
-		is->tunnel->name, "provider", tunnel_provider(is->tunnel), "neighbor",
-		address_text(&bgp->neighbor), "local_as", (json_int_t)bgp->local_as, "peer_as",
-		(json_int_t)bgp->peer_as, "bgp", session_name(is->bgp), "bgp_state", is->bgp_text,
-		"bgp_changed_ms", age_ms(is->bgp_since_ms), "bfd", session_name(is->bfd), "bfd_interval_ms",
-		(int)bgp->bfd.interval_ms, "bfd_multiplier", bgp->bfd.multiplier, "import",
-		prefixes_text(bgp->import, bgp->import_count), "import_maximum",
+	return json_pack("{s:s, s:s?, s:s?, s:s, s:s?, s:o, s:I, s:I, s:s, s:s, s:o, s:s, s:i, s:i, s:I, "
+			 "s:i, s:I, s:o, s:I}",
+		"session", tunnel ? tunnel->name : router->name, "tunnel", tunnel ? tunnel->name : NULL,
+		"router", router ? router->name : NULL, "interface",
+		tunnel ? tunnel->name : router->interface, "provider",
+		tunnel ? tunnel_provider(tunnel) : NULL, "neighbor", address_text(&bgp->neighbor), "local_as",
+		(json_int_t)bgp->local_as, "peer_as", (json_int_t)bgp->peer_as, "bgp", session_name(state),
+		"bgp_state", words, "bgp_changed_ms", age_ms(since_ms), "bfd", session_name(bfd),
+		"bfd_interval_ms", (int)bgp->bfd.interval_ms, "bfd_multiplier", bgp->bfd.multiplier, "med",
+		(json_int_t)bgp->med, "prepend", bgp->prepend, "local_pref", (json_int_t)bgp->local_pref,
+		"import", prefixes_text(bgp->import, bgp->import_count), "import_maximum",
 		(json_int_t)bgp->import_maximum);
+}
+
+static json_t *tunnel_session(const struct tunnel_status *is)
+{
+	return bgp_row(is->tunnel, NULL, is->bgp, is->bgp_text, is->bgp_since_ms, is->bfd);
+}
+
+static json_t *router_session(const struct router_status *is)
+{
+	return bgp_row(NULL, is->router, is->bgp, is->bgp_text, is->bgp_since_ms, is->bfd);
 }
 
 typedef json_t *(*tunnel_status_row)(const struct tunnel_status *is);
 
+static bool is_asked_for(const struct arguments *arguments, const struct tunnel *tunnel, bool only_bgp)
+{
+	if (arguments->router || (only_bgp && !tunnel->bgp.enabled))
+		return false;
+	if (arguments->provider && arguments->provider != tunnel->provider)
+		return false;
+	return !arguments->tunnel || arguments->tunnel == tunnel;
+}
+
 static int list(struct request *request, bool only_bgp, tunnel_status_row row)
 {
 	const struct status *status = request->views->status;
-	const struct arguments *arguments = &request->arguments;
 
 	if (request->index == 0)
 		request->hooks->refresh(request->hooks->self);
@@ -77,11 +111,7 @@ static int list(struct request *request, bool only_bgp, tunnel_status_row row)
 
 		if (request_full(request))
 			return REQUEST_MORE;
-		if (only_bgp && !is->tunnel->bgp.enabled)
-			continue;
-		if (arguments->provider && arguments->provider != is->tunnel->provider)
-			continue;
-		if (arguments->tunnel && arguments->tunnel != is->tunnel)
+		if (!is_asked_for(&request->arguments, is->tunnel, only_bgp))
 			continue;
 		request_row(request, row(is));
 		request->count++;
@@ -99,14 +129,55 @@ int tunnel_get_step(struct request *request)
 	return list(request, false, tunnel_row);
 }
 
+static int set_disabled(struct request *request, bool disabled)
+{
+	int r = request->hooks->disable(
+		request->hooks->self, request->arguments.tunnel, disabled, &request->error);
+
+	return r < 0 ? REPLY_DEGRADED : REPLY_FINE;
+}
+
+int tunnel_disable_step(struct request *request)
+{
+	return set_disabled(request, true);
+}
+
+int tunnel_enable_step(struct request *request)
+{
+	return set_disabled(request, false);
+}
+
+/* Routers come behind the tunnels; none is any provider's. */
+static int list_sessions(struct request *request)
+{
+	const struct status *status = request->views->status;
+	const struct arguments *arguments = &request->arguments;
+	size_t tunnels = status->model->tunnel_count;
+	int r = list(request, true, tunnel_session);
+
+	if (r != REPLY_FINE || arguments->provider || arguments->tunnel)
+		return r;
+	for (; request->index < tunnels + status->model->router_count; request->index++) {
+		const struct router_status *is = &status->routers[request->index - tunnels];
+
+		if (request_full(request))
+			return REQUEST_MORE;
+		if (arguments->router && arguments->router != is->router)
+			continue;
+		request_row(request, router_session(is));
+		request->count++;
+	}
+	return REPLY_FINE;
+}
+
 int bgp_list_step(struct request *request)
 {
-	return list(request, true, bgp_row);
+	return list_sessions(request);
 }
 
 int bgp_get_step(struct request *request)
 {
-	int r = list(request, true, bgp_row);
+	int r = list_sessions(request);
 
 	if (r == REPLY_FINE && request->count == 0)
 		return error_set(&request->error, REPLY_NOT_FOUND, "the tunnel “%s” has no BGP session",

@@ -9,6 +9,7 @@ struct health {
 	struct health_tunnel *tunnels; /* in the model's order */
 	bool *told;                    /* the bit that health_next_change() last told, a tunnel each */
 	bool *announced;
+	enum voice *voices; /* the tunnels', in the model's order */
 	bool bird_lost;
 	uint64_t thaw_ms; /* when what is still frozen thaws; UINT64_MAX: nothing waits for that */
 	bool withdrawn, drained, array_waits, isolated;
@@ -27,7 +28,8 @@ struct health *health_new(const struct model *model, uint64_t now_ms)
 	health->tunnels = calloc(model->tunnel_count + 1, sizeof(*health->tunnels));
 	health->told = calloc(model->tunnel_count + 1, sizeof(*health->told));
 	health->announced = calloc(model->loopback_count + 1, sizeof(*health->announced));
-	if (!health->tunnels || !health->told || !health->announced) {
+	health->voices = calloc(model->tunnel_count + 1, sizeof(*health->voices));
+	if (!health->tunnels || !health->told || !health->announced || !health->voices) {
 		health_free(health);
 		return NULL;
 	}
@@ -35,6 +37,8 @@ struct health *health_new(const struct model *model, uint64_t now_ms)
 		health->tunnels[i].tunnel = model->tunnels[i].number;
 		health->tunnels[i].missing = HEALTH_LINK;
 		health->tunnels[i].since_ms = now_ms;
+		health->tunnels[i].has[HEALTH_ENABLED] = true;
+		health->tunnels[i].leave_ms = UINT64_MAX;
 	}
 	memset(health->announced, true, model->loopback_count);
 	return health;
@@ -47,6 +51,7 @@ void health_free(struct health *health)
 	free(health->tunnels);
 	free(health->told);
 	free(health->announced);
+	free(health->voices);
 	free(health);
 }
 
@@ -78,7 +83,8 @@ static void judge(struct health *health, size_t i, uint64_t now_ms)
 	enum health_need missing = first_missing(&health->model->tunnels[i], state);
 	bool usable = missing == HEALTH_NOTHING;
 
-	if (state->frozen && missing != HEALTH_LINK && (health->bird_lost || !usable))
+	/* What is known without BIRD is believed at once. */
+	if (state->frozen && missing > HEALTH_LINK && (health->bird_lost || !usable))
 		return;
 	state->frozen = false;
 	state->missing = missing;
@@ -97,15 +103,34 @@ const char *health_obstacle(const struct health *health)
 	return health->array_waits ? "the array is not ready" : NULL;
 }
 
+static bool is_silent(const struct health *health)
+{
+	bool drains = health->drained && !health->withdrawn && health->leave_ms != UINT64_MAX;
+
+	return health_obstacle(health) && !drains;
+}
+
+static enum voice voice_of(const struct health_tunnel *state)
+{
+	if (!state->disabled)
+		return VOICE_SPEAKS;
+	return state->leave_ms != UINT64_MAX ? VOICE_LEAVES : VOICE_SILENT;
+}
+
 /* By the rules, all loopbacks alike. */
 static void announce(struct health *health)
 {
-	bool leaving = health->drained && !health->withdrawn && health->leave_ms != UINT64_MAX;
-	bool announced = !health_obstacle(health) || leaving;
+	bool announced = !is_silent(health);
 
 	for (size_t i = 0; i < health->model->loopback_count; i++) {
 		health->announcement_changed |= health->announced[i] != announced;
 		health->announced[i] = announced;
+	}
+	for (size_t i = 0; i < health->model->tunnel_count; i++) {
+		enum voice voice = voice_of(&health->tunnels[i]);
+
+		health->announcement_changed |= health->voices[i] != voice;
+		health->voices[i] = voice;
 	}
 }
 
@@ -204,8 +229,23 @@ static void thaw(struct health *health, uint64_t now_ms)
 	}
 }
 
+static void leave(struct health *health, uint64_t now_ms)
+{
+	for (size_t i = 0; i < health->model->tunnel_count; i++) {
+		struct health_tunnel *state = &health->tunnels[i];
+
+		if (now_ms < state->leave_ms)
+			continue;
+		state->leave_ms = UINT64_MAX;
+		state->has[HEALTH_ENABLED] = false;
+		judge(health, i, now_ms);
+		announce(health);
+	}
+}
+
 void health_tick(struct health *health, uint64_t now_ms)
 {
+	leave(health, now_ms);
 	if (now_ms >= health->thaw_ms)
 		thaw(health, now_ms);
 	if (now_ms >= health->leave_ms) {
@@ -216,7 +256,12 @@ void health_tick(struct health *health, uint64_t now_ms)
 
 uint64_t health_deadline(const struct health *health)
 {
-	return health->thaw_ms < health->leave_ms ? health->thaw_ms : health->leave_ms;
+	uint64_t deadline = health->thaw_ms < health->leave_ms ? health->thaw_ms : health->leave_ms;
+
+	for (size_t i = 0; i < health->model->tunnel_count; i++)
+		if (health->tunnels[i].leave_ms < deadline)
+			deadline = health->tunnels[i].leave_ms;
+	return deadline;
 }
 
 void health_drain(struct health *health, bool drained, bool at_once, uint64_t now_ms)
@@ -229,6 +274,27 @@ void health_drain(struct health *health, bool drained, bool at_once, uint64_t no
 	health->drained = drained;
 	health->announcement_changed = true;
 	announce(health);
+}
+
+static void disable(struct health *health, size_t i, bool disabled, bool at_once, uint64_t now_ms)
+{
+	struct health_tunnel *state = &health->tunnels[i];
+	bool leaves = disabled && !at_once && state->usable && needs(&health->model->tunnels[i], HEALTH_BGP);
+
+	if (state->disabled == disabled)
+		return;
+	state->disabled = disabled;
+	state->leave_ms = leaves ? now_ms + HEALTH_LEAVING_MS : UINT64_MAX;
+	state->has[HEALTH_ENABLED] = !disabled || leaves;
+	judge(health, i, now_ms);
+	announce(health);
+}
+
+void health_disable(struct health *health, uint16_t tunnel, bool disabled, bool at_once, uint64_t now_ms)
+{
+	for (size_t i = 0; i < health->model->tunnel_count; i++)
+		if (health->tunnels[i].tunnel == tunnel)
+			disable(health, i, disabled, at_once, now_ms);
 }
 
 void health_array_ready(struct health *health, bool ready)
@@ -248,6 +314,7 @@ void health_isolated(struct health *health, bool isolated)
 const char *health_cause(const struct health_tunnel *tunnel)
 {
 	static const char *const causes[] = {
+		[HEALTH_ENABLED] = "disabled by an operator",
 		[HEALTH_LINK] = "link gone",
 		[HEALTH_BFD] = "BFD down",
 		[HEALTH_BGP] = "BGP down",
@@ -277,6 +344,14 @@ bool health_next_change(struct health *health, struct health_tunnel *change)
 const bool *health_announced(const struct health *health)
 {
 	return health->announced;
+}
+
+struct announcement health_announcement(const struct health *health)
+{
+	return (struct announcement){.loopbacks = health->announced,
+		.tunnels = health->voices,
+		.leaving = health_is_leaving(health),
+		.withdrawn = is_silent(health)};
 }
 
 bool health_is_leaving(const struct health *health)

@@ -5,6 +5,7 @@
  *
  * What a tunnel needs depends on what is configured for it:
  *
+ *	not disabled              by an operator: it is usable until it has left
  *	link                      always
  *	BGP session established   when it has a `bgp` section
  *	BFD session up            when that has `bfd`
@@ -24,13 +25,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/announcement.h"
 #include "model.h"
 
 #define HEALTH_CONVERGE_MS 15000
 #define HEALTH_LEAVING_MS  3000 /* for routers to choose another way, on and on to their own neighbours */
 
 /* What a tunnel can need, in the order of which a missing one explains the next. */
-enum health_need { HEALTH_LINK, HEALTH_BFD, HEALTH_BGP, HEALTH_NEEDS, HEALTH_NOTHING = HEALTH_NEEDS };
+enum health_need {
+	HEALTH_ENABLED,
+	HEALTH_LINK,
+	HEALTH_BFD,
+	HEALTH_BGP,
+	HEALTH_NEEDS,
+	HEALTH_NOTHING = HEALTH_NEEDS
+};
 
 struct health_tunnel {
 	uint16_t tunnel;
@@ -39,6 +48,8 @@ struct health_tunnel {
 	uint64_t since_ms;        /* when `usable` changed last; the start when it never did */
 	bool has[HEALTH_NEEDS];   /* what was reported last */
 	bool frozen;
+	bool disabled;     /* by an operator; it has HEALTH_ENABLED for as long as it is leaving */
+	uint64_t leave_ms; /* when one that is leaving is silent; UINT64_MAX: it is not leaving */
 };
 
 struct health;
@@ -85,6 +96,12 @@ uint64_t health_deadline(const struct health *health);
  * back in: it is announced again at once. May be repeated. One that starts drained has nothing to leave: `at_once`.
  */
 void health_drain(struct health *health, bool drained, bool at_once, uint64_t now_ms);
+/*
+ * An operator takes one tunnel out of service: what is announced there is leaving for HEALTH_LEAVING_MS, while responses
+ * still leave there; then nothing is announced there, and it is not usable. Or back in, at once. May be repeated. One that
+ * starts disabled, or by which nothing comes anyway, has nothing to leave. Nothing happens when the model has no such tunnel.
+ */
+void health_disable(struct health *health, uint16_t tunnel, bool disabled, bool at_once, uint64_t now_ms);
 /* Whether our tables hold what the array knows, so that we may be asked; it is so unless said. */
 void health_array_ready(struct health *health, bool ready);
 /*
@@ -109,6 +126,8 @@ bool health_next_change(struct health *health, struct health_tunnel *change);
  * withdrawn, the gateway is drained, the array is not ready.
  */
 const bool *health_announced(const struct health *health);
+/* The same, and by which tunnels; it points to what `health` holds. */
+struct announcement health_announcement(const struct health *health);
 /* What is announced is announced as about to leave (RFC 8326), so that routers look for another way. */
 bool health_is_leaving(const struct health *health);
 /* True once after the announced set, or that it is leaving, has changed since it was last asked. */

@@ -64,10 +64,15 @@ struct heard {
 	unsigned configured;
 };
 
-static void on_session(void *context, uint16_t tunnel, bool established, const char *words)
+static void on_bfd(void *context, const struct address *neighbor, bool up)
+{
+	(void)context, (void)neighbor, (void)up;
+}
+
+static void on_session(void *context, const struct bird_peer *peer, bool established, const char *words)
 {
 	(void)context;
-	MUST(tunnel > 0);
+	MUST((peer->tunnel > 0) == !peer->router);
 	MUST(!words || (strlen(words) < sizeof(((struct bird_session_row *)0)->words) &&
 			       established == (strcmp(words, "Established") == 0)));
 }
@@ -107,11 +112,18 @@ static int configure(struct bird_client *client)
 	struct address addresses[2] = {
 		{{[10] = 0xff, 0xff, 192, 0, 2, 1}}, {{0x20, 0x01, 0x0d, 0xb8, [15] = 1}}};
 	struct loopback loopback = {.name = "control", .addresses = addresses, .address_count = 2};
-	struct model model = {.loopbacks = &loopback, .loopback_count = 1};
-	bool announced = true;
+	struct tunnel tunnel = {.number = 101, .bgp = {.enabled = true}};
+	struct router router = {.name = "ixp-1"};
+	struct model model = {.loopbacks = &loopback,
+		.loopback_count = 1,
+		.tunnels = &tunnel,
+		.tunnel_count = 1,
+		.routers = &router,
+		.router_count = 1};
+	const struct announcement announcement = {&(bool){true}, &(enum voice){VOICE_SILENT}, false, true};
 	struct error error;
 
-	return bird_client_configure(client, &model, &announced, &error);
+	return bird_client_configure(client, &model, &announcement, &error);
 }
 
 /* One turn: bytes on one of the connections and what the client makes of them, or something that gwd does. */
@@ -133,7 +145,7 @@ static int play(struct bird_client *client, const int far[2], struct input *inpu
 static void check_client(struct input input)
 {
 	struct heard heard = {0};
-	struct bird_handler handler = {on_session, on_configured, &heard};
+	struct bird_handler handler = {on_session, on_bfd, on_configured, &heard};
 	struct bird_client *client = client_new(&handler);
 	int far[2] = {make_connection(&client->command), make_connection(&client->pushed)};
 	int result = 0;

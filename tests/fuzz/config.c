@@ -84,19 +84,24 @@ static void check_rendered(int result, char *text)
 static void check_bird(const struct model *model)
 {
 	_cleanup_free_ bool *announced = calloc(model->loopback_count + 1, sizeof(*announced));
+	_cleanup_free_ enum voice *voices = calloc(model->tunnel_count + 1, sizeof(*voices));
+	struct announcement announcement = {announced, voices, false, false};
 	char *text = NULL;
 	struct error error;
 	int result;
 
-	MUST(announced);
+	MUST(announced && voices);
 	memset(announced, true, model->loopback_count);
 	result = bird_render_node(model, "/run/homeward/bird/bird.log", &text, &error);
 	check_rendered(result, text);
 	result = bird_render_tunnels(model, &text, &error);
 	check_rendered(result, text);
-	result = bird_render_announce(model, announced, false, &text, &error);
+	result = bird_render_routers(model, &text, &error);
 	check_rendered(result, text);
-	result = bird_render_announce(model, announced, true, &text, &error);
+	result = bird_render_announce(model, &announcement, &text, &error);
+	check_rendered(result, text);
+	announcement.leaving = announcement.withdrawn = true;
+	result = bird_render_announce(model, &announcement, &text, &error);
 	check_rendered(result, text);
 }
 

@@ -44,6 +44,20 @@ static void expect_refusal(int result, const char *words)
 		printf("# %s\n", error.text);
 }
 
+static void preflight_wants_routers_interfaces(void)
+{
+	static struct router router = {.name = "ixp-1", .interface = "nosuch"};
+	struct error error = {0};
+
+	model.routers = &router;
+	model.router_count = 1;
+	expect_refusal(-ENODEV, "the router ixp-1: there is no interface nosuch");
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, &model, &error), 0); /* in force, and lost just now */
+	router.interface = "uplink0";
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), 0);
+	model.router_count = 0;
+}
+
 static void preflight_wants_an_underlay(void)
 {
 	struct error error = {0};
@@ -93,6 +107,7 @@ static void preflight_wants_a_bpffs(void)
 }
 
 APPLY_TESTS("apply preflight", {"preflight names what is in the way", preflight_names_the_thing},
+	{"preflight wants the interfaces of routers", preflight_wants_routers_interfaces},
 	{"preflight wants an underlay that can be one", preflight_wants_an_underlay},
 	{"preflight wants the programs it needs", preflight_wants_programs},
 	{"preflight wants a bpffs", preflight_wants_a_bpffs})

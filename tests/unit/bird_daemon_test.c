@@ -62,6 +62,9 @@ static struct machine {
 	struct bird_client *client;
 	pid_t peer_namespace, peer_bird, bird, guard;
 	bool established[2]; /* of 101 and 102 */
+	unsigned lost;       /* how often that of 101 */
+	bool leaving;        /* what is announced */
+	enum voice voices[5];
 	char words[2][48];
 	unsigned configured; /* how often */
 	int result;          /* of the last time */
@@ -157,9 +160,13 @@ static void write_text(const char *name, const char *text)
 
 /* ---- The handler ------------------------------------------------------------------------------------------------- */
 
-static void on_session(void *context, uint16_t tunnel, bool established, const char *words)
+static void on_session(void *context, const struct bird_peer *peer, bool established, const char *words)
 {
+	uint16_t tunnel = peer->tunnel;
+
 	(void)context;
+	if (here.established[0] && tunnel == 101 && !established)
+		here.lost++;
 	if (tunnel != 101 && tunnel != 102)
 		return;
 	here.established[tunnel - 101] = established;
@@ -320,11 +327,17 @@ static void start_peer_bird(void)
 		config, "-s", control, NULL});
 }
 
+static struct announcement announcement_of(const bool *announced)
+{
+	return announcing(announced, here.voices, here.leaving);
+}
+
 static void install(const bool *announced)
 {
+	const struct announcement announcement = announcement_of(announced);
 	struct error error;
 
-	if (bird_daemon_install(&here.daemon, &here.m.model, announced, &error) < 0)
+	if (bird_daemon_install(&here.daemon, &here.m.model, &announcement, &error) < 0)
 		CU_FAIL_FATAL(error.text);
 }
 
@@ -376,14 +389,24 @@ static void make_all(void)
 	start_bird();
 }
 
-static void announce(const bool *announced)
+static void configure(const bool *announced)
 {
+	const struct announcement announcement = announcement_of(announced);
 	struct error error;
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(here.client);
-	if (bird_daemon_install_announced(&here.daemon, &here.m.model, announced, &error) < 0 ||
-		bird_client_configure(here.client, &here.m.model, announced, &error) < 0)
+	if (bird_client_configure(here.client, &here.m.model, &announcement, &error) < 0)
 		CU_FAIL_FATAL(error.text);
+}
+
+static void announce(const bool *announced)
+{
+	const struct announcement announcement = announcement_of(announced);
+	struct error error;
+
+	if (bird_daemon_install_announced(&here.daemon, &here.m.model, &announcement, &error) < 0)
+		CU_FAIL_FATAL(error.text);
+	configure(announced);
 }
 
 static void announce_and_wait(const bool *announced)
@@ -457,9 +480,8 @@ static void a_refused_file_changes_nothing(void)
 {
 	struct error error;
 
-	CU_ASSERT_PTR_NOT_NULL_FATAL(here.client);
 	write_text("bird/announce.conf", "this is not BIRD's language\n");
-	CU_ASSERT_EQUAL(bird_client_configure(here.client, &here.m.model, none, &error), 0);
+	configure(none);
 	CU_ASSERT_EQUAL(bird_client_wait(here.client, 2000, &error), -EINVAL);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "announce.conf:1:"));
 	CU_ASSERT(peer_sees_all());
@@ -474,7 +496,7 @@ static void an_announcement_is_believed_when_seen(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		announce_and_wait(rows[i][0]);
-		CU_ASSERT_EQUAL(bird_client_configure(here.client, &here.m.model, rows[i][1], &error), 0);
+		configure(rows[i][1]);
 		CU_ASSERT_EQUAL(bird_client_wait(here.client, 300, &error), -ETIMEDOUT);
 		CU_ASSERT_EQUAL(here.result, -EAGAIN);
 	}
@@ -504,16 +526,95 @@ static bool peer_knows_none_leaving(void)
 
 static void what_leaves_says_so(void)
 {
-	here.daemon.leaving = true;
+	here.leaving = true;
 	announce_and_wait(all);
 	CU_ASSERT(until(peer_knows_all_leaving, 3000));
 	CU_ASSERT(peer_sees_all());
 	announce_and_wait(none);
 	CU_ASSERT(until(peer_sees_nothing, 3000));
-	here.daemon.leaving = false;
+	here.leaving = false;
 	announce_and_wait(all);
 	CU_ASSERT(until(peer_sees_all, 3000));
 	CU_ASSERT(until(peer_knows_none_leaving, 3000));
+}
+
+/* What the peer was told through the first tunnel, as BIRD shows it. */
+static bool peer_was_told(const char *attribute)
+{
+	return strstr(output(false, "birdc -s %s/peer.ctl show route table a4 all 192.0.2.1/32", here.folder),
+		       attribute) != NULL;
+}
+
+static bool peer_was_told_preferences(void)
+{
+	return peer_was_told("BGP.as_path: 64500 64500 64500\n") && peer_was_told("BGP.med: 20\n");
+}
+
+static bool peer_was_told_no_preferences(void)
+{
+	return peer_was_told("BGP.as_path: 64500\n") && !peer_was_told("BGP.med");
+}
+
+static bool imported_with_preference(void)
+{
+	return strstr(output(false, "birdc -s %s show route protocol hw_bgp_101 all", here.daemon.socket),
+		       "BGP.local_pref: 90") != NULL;
+}
+
+static void preferences_change_without_a_reset(void)
+{
+	unsigned lost = here.lost;
+
+	here.m.tunnels[0].bgp.med = 20;
+	here.m.tunnels[0].bgp.prepend = 2;
+	here.m.tunnels[0].bgp.local_pref = 90;
+	install(all);
+	announce_and_wait(all);
+	CU_ASSERT(until(peer_was_told_preferences, 3000));
+	CU_ASSERT(until(imported_with_preference, 3000));
+	CU_ASSERT(peer_has(2, FIRST_V4 SECOND_V4, V6));
+	here.m.tunnels[0].bgp.med = here.m.tunnels[0].bgp.prepend = 0;
+	here.m.tunnels[0].bgp.local_pref = 100;
+	install(all);
+	announce_and_wait(all);
+	CU_ASSERT(until(peer_was_told_no_preferences, 3000));
+	CU_ASSERT_EQUAL(here.lost, lost);
+}
+
+static bool first_tunnel_hears_nothing(void)
+{
+	return peer_has(1, "", "") && peer_has(2, FIRST_V4 SECOND_V4, V6);
+}
+
+static bool first_tunnel_hears_of_leaving(void)
+{
+	return peer_knows_leaving("3\n");
+}
+
+static void one_tunnel_leaves_and_is_silent(void)
+{
+	struct error error;
+	unsigned lost = here.lost;
+
+	here.voices[0] = VOICE_LEAVES;
+	announce_and_wait(all);
+	CU_ASSERT(until(first_tunnel_hears_of_leaving, 3000));
+	CU_ASSERT(peer_sees_all());
+	here.voices[0] = VOICE_SILENT;
+	announce_and_wait(all);
+	CU_ASSERT(until(first_tunnel_hears_nothing, 3000));
+	/* A file that says something else is not believed. */
+	here.voices[0] = VOICE_SPEAKS;
+	announce_and_wait(all);
+	here.voices[0] = VOICE_SILENT;
+	configure(all);
+	CU_ASSERT_EQUAL(bird_client_wait(here.client, 300, &error), -ETIMEDOUT);
+	CU_ASSERT_EQUAL(here.result, -EAGAIN);
+	here.voices[0] = VOICE_SPEAKS;
+	announce_and_wait(all);
+	CU_ASSERT(until(peer_sees_all, 3000));
+	CU_ASSERT(until(peer_knows_none_leaving, 3000));
+	CU_ASSERT_EQUAL(here.lost, lost);
 }
 
 static void silence_is_heard_by_markers_and_sessions(void)
@@ -633,6 +734,8 @@ UNIT_TESTS("bird daemon", {"sessions come up, by v4 and by v6", sessions_come_up
 	{"a refused file changes nothing", a_refused_file_changes_nothing},
 	{"an announcement is believed when it is seen", an_announcement_is_believed_when_seen},
 	{"what leaves says so", what_leaves_says_so},
+	{"preferences change without a reset", preferences_change_without_a_reset},
+	{"one tunnel leaves and is silent, the others speak on", one_tunnel_leaves_and_is_silent},
 	{"silence is heard by markers and sessions", silence_is_heard_by_markers_and_sessions},
 	{"a link may go and come back", a_link_may_go_and_come_back},
 	{"passwords are used", passwords_are_used},

@@ -7,12 +7,15 @@
  *	103 v4-only        neighbour by v4, one family, no BFD
  *	104 v6-only        neighbour by v6, one family, no BFD
  *	105 silent         no BGP
+ *
+ * and, for tests that count it in, a router: ixp-1.lab at 172.31.1.254, both families, BFD, imports.
  */
 #ifndef BIRD_MODEL_H
 #define BIRD_MODEL_H
 
 #include <CUnit/CUnit.h>
 
+#include "base/announcement.h"
 #include "base/cleanup.h"
 #include "model.h"
 
@@ -38,6 +41,8 @@ struct bird_model {
 	struct loopback loopbacks[2];
 	struct prefix links[5][2], import[2];
 	struct tunnel tunnels[5];
+	struct prefix router_links[2];
+	struct router routers[1];
 	struct model model;
 };
 
@@ -59,7 +64,16 @@ static void set_bgp(struct bird_model *m, size_t i, const char *neighbor, bool b
 		.local_as = 64500,
 		.peer_as = 64501,
 		.neighbor = address_of(neighbor),
+		.local_pref = 100,
 		.bfd = {.enabled = bfd, .interval_ms = 50, .multiplier = 3}};
+}
+
+/* By all tunnels, unless `tunnels` says something else (5 of them). */
+static inline struct announcement announcing(const bool *loopbacks, const enum voice *tunnels, bool leaving)
+{
+	static const enum voice all_speak[5];
+
+	return (struct announcement){loopbacks, tunnels ? tunnels : all_speak, leaving, false};
 }
 
 /* In place: the parts point at each other. */
@@ -88,13 +102,29 @@ static void bird_model_make(struct bird_model *m)
 	set_tunnel(m, 3, "v6-only", 104, NULL, "fd00:4::1/126");
 	set_bgp(m, 3, "fd00:4::2", false);
 	set_tunnel(m, 4, "silent", 105, "169.254.5.1/30", NULL);
+	m->router_links[0] = prefix_of("172.31.1.1/24");
+	m->router_links[1] = prefix_of("fd00:31::1/64");
+	m->routers[0] = (struct router){.name = "ixp-1.lab",
+		.interface = "eth1",
+		.addresses = m->router_links,
+		.address_count = 2,
+		.bgp = {.local_as = 64500,
+			.peer_as = 64502,
+			.neighbor = address_of("172.31.1.254"),
+			.bfd = {.enabled = true, .interval_ms = 50, .multiplier = 3},
+			.med = 7,
+			.local_pref = 100,
+			.import = m->import,
+			.import_count = 2,
+			.import_maximum = 5}};
 	m->model = (struct model){.gateway = "edge-gw-01",
 		.number = 1,
 		.array = {.mtu = 1400, .members = m->members, .member_count = 2},
 		.loopbacks = m->loopbacks,
 		.loopback_count = 2,
 		.tunnels = m->tunnels,
-		.tunnel_count = 5};
+		.tunnel_count = 5,
+		.routers = m->routers};
 }
 
 #endif

@@ -79,15 +79,17 @@ static void tunnels_are_rendered(void)
 		"\tneighbor 169.254.1.2 as 64501;\n"
 		"\tbfd on;\n"
 		"\tipv4 {\n"
-		"\t\timport filter { if net ~ [ 100.64.0.0/10+ ] then accept; reject; };\n"
+		"\t\timport filter { if net ~ [ 100.64.0.0/10+ ] then { if hw_import(101) then accept; } "
+		"reject; };\n"
 		"\t\timport limit 10 action block;\n"
-		"\t\texport filter hw_export;\n"
+		"\t\texport filter { if hw_export(101) then { accept; } reject; };\n"
 		"\t\tnext hop address 169.254.1.1;\n"
 		"\t};\n"
 		"\tipv6 {\n"
-		"\t\timport filter { if net ~ [ 2001:db8:100::/40+ ] then accept; reject; };\n"
+		"\t\timport filter { if net ~ [ 2001:db8:100::/40+ ] then { if hw_import(101) then accept; } "
+		"reject; };\n"
 		"\t\timport limit 10 action block;\n"
-		"\t\texport filter hw_export;\n"
+		"\t\texport filter { if hw_export(101) then { accept; } reject; };\n"
 		"\t\tnext hop address fd00:1::1;\n"
 		"\t};\n"
 		"}\n";
@@ -124,21 +126,86 @@ static void sessions_carry_what_the_tunnel_has(void)
 static void announcements_are_rendered(void)
 {
 	static const bool first[] = {true, false}, none[] = {false, false};
+	static const enum voice voices[5] = {VOICE_SILENT, VOICE_LEAVES, VOICE_SPEAKS, VOICE_SILENT};
+	const struct announcement first_here = announcing(first, voices, false),
+				  first_leaving = announcing(first, NULL, true),
+				  out = {none, voices, true, true};
 	_cleanup_free_ char *one = NULL, *nothing = NULL, *leaving = NULL;
 	struct bird_model m;
 
 	bird_model_make(&m);
-	CU_ASSERT_EQUAL_FATAL(bird_render_announce(&m.model, first, false, &one, NULL), 0);
-	CU_ASSERT_EQUAL_FATAL(bird_render_announce(&m.model, none, true, &nothing, NULL), 0);
-	CU_ASSERT_EQUAL_FATAL(bird_render_announce(&m.model, first, true, &leaving, NULL), 0);
+	CU_ASSERT_EQUAL_FATAL(bird_render_announce(&m.model, &first_here, &one, NULL), 0);
+	CU_ASSERT_EQUAL_FATAL(bird_render_announce(&m.model, &out, &nothing, NULL), 0);
+	CU_ASSERT_EQUAL_FATAL(bird_render_announce(&m.model, &first_leaving, &leaving, NULL), 0);
 	CU_ASSERT_STRING_EQUAL(one, HEAD
+		"define hw_leaving = [ 102 ];\ndefine hw_disabled = [ 101, 104 ];\n"
+		"define hw_gateway_leaves = false;\ndefine hw_gateway_is_out = false;\n"
 		"protocol static hw_announce4 {\n\tipv4;\n\troute 192.0.2.1/32 via \"hwguard0\";\n}\n"
 		"protocol static hw_announce6 {\n\tipv6;\n\troute 2001:db8::1/128 via \"hwguard0\";\n}\n");
 	CU_ASSERT_PTR_NOT_NULL(strstr(leaving,
 		"route 192.0.2.1/32 via \"hwguard0\" { bgp_community.add(hw_graceful_shutdown); };\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(leaving, "route 2001:db8::1/128 via \"hwguard0\" { bgp_comm"));
-	CU_ASSERT_STRING_EQUAL(nothing, HEAD "protocol static hw_announce4 {\n\tipv4;\n}\n"
-					     "protocol static hw_announce6 {\n\tipv6;\n}\n");
+	CU_ASSERT_PTR_NOT_NULL(strstr(leaving, "define hw_leaving = [ ];\ndefine hw_disabled = [ ];\n"
+					       "define hw_gateway_leaves = true;\n"));
+	CU_ASSERT_STRING_EQUAL(nothing,
+		HEAD "define hw_leaving = [ 102 ];\ndefine hw_disabled = [ 101, 104 ];\n"
+		     "define hw_gateway_leaves = true;\n"
+		     "define hw_gateway_is_out = true;\n"
+		     "protocol static hw_announce4 {\n\tipv4;\n}\n"
+		     "protocol static hw_announce6 {\n\tipv6;\n}\n");
+}
+
+static void preferences_are_rendered(void)
+{
+	_cleanup_free_ char *text = NULL;
+	struct bird_model m;
+
+	bird_model_make(&m);
+	m.tunnels[0].bgp.med = 20;
+	m.tunnels[0].bgp.prepend = 2;
+	m.tunnels[0].bgp.local_pref = 90;
+	CU_ASSERT_EQUAL_FATAL(bird_render_tunnels(&m.model, &text, NULL), 0);
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(text, "export filter { if hw_export(101) then { bgp_med = 20; "
+			     "bgp_path.prepend(64500); bgp_path.prepend(64500); accept; } reject; };\n"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(text, "then { bgp_local_pref = 90; if hw_import(101) then accept; } reject; };\n"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(text, "export filter { if hw_export(102) then { accept; } reject; };\n"));
+}
+
+static void routers_are_rendered(void)
+{
+	static const char *const wanted =
+		"\nprotocol bgp 'hw_router_ixp-1.lab' from hw_neighbor {\n"
+		"\tdescription \"ixp-1.lab\";\n"
+		"\tinterface \"eth1\";\n"
+		"\tlocal 172.31.1.1 as 64500;\n"
+		"\tneighbor 172.31.1.254 as 64502;\n"
+		"\tinclude \"password-router-ixp-1.lab.conf\";\n"
+		"\tbfd on;\n"
+		"\tipv4 {\n"
+		"\t\timport filter { if net ~ [ 100.64.0.0/10+ ] then { if hw_import(0) then accept; } "
+		"reject; };\n"
+		"\t\timport limit 5 action block;\n"
+		"\t\texport filter { if hw_export_to_routers() then { bgp_med = 7; accept; } reject; };\n"
+		"\t\tnext hop address 172.31.1.1;\n"
+		"\t\tnext hop self;\n"
+		"\t};\n";
+	_cleanup_free_ char *none = NULL, *text = NULL, *tunnels = NULL;
+	struct bird_model m;
+
+	bird_model_make(&m);
+	CU_ASSERT_EQUAL_FATAL(bird_render_routers(&m.model, &none, NULL), 0);
+	CU_ASSERT_STRING_EQUAL(none, HEAD);
+	m.model.router_count = 1;
+	m.routers[0].bgp.password_file = "/etc/homeward/bgp.password";
+	CU_ASSERT_EQUAL_FATAL(bird_render_routers(&m.model, &text, NULL), 0);
+	CU_ASSERT_EQUAL_FATAL(bird_render_tunnels(&m.model, &tunnels, NULL), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "protocol kernel hw_kernel4 {"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, wanted));
+	CU_ASSERT_PTR_NOT_NULL(strstr(tunnels, "\tinterface \"eth1\" { interval 50 ms;"));
+	CU_ASSERT_PTR_NULL(strstr(tunnels, "172.31.1.254"));
 }
 
 static void passwords_are_told_as_they_are_or_not_at_all(void)
@@ -226,9 +293,10 @@ static void write_secret(
 
 static void install_is_accepted(const struct place *place, const struct bird_model *m, const bool *announced)
 {
+	const struct announcement announcement = announcing(announced, NULL, false);
 	struct error error = {0};
 
-	if (bird_daemon_install(&place->daemon, &m->model, announced, &error) < 0)
+	if (bird_daemon_install(&place->daemon, &m->model, &announcement, &error) < 0)
 		CU_FAIL(error.text);
 	if (error.text[0])
 		printf("%s\n", error.text);
@@ -257,7 +325,17 @@ static void bird_accepts_what_is_rendered(void)
 	m.tunnels[0].bgp.bfd.enabled = m.tunnels[1].bgp.bfd.enabled = false;
 	install_is_accepted(&place, &m, all);
 	CU_ASSERT(bird_is_wanted(&m.model));
+	/* With preferences and a router, with a router alone, with nothing. */
+	m.model.router_count = 1;
+	m.tunnels[0].bgp.med = UINT32_MAX;
+	m.tunnels[0].bgp.prepend = 16;
+	m.tunnels[0].bgp.local_pref = 0;
+	install_is_accepted(&place, &m, all);
+	CU_ASSERT_EQUAL(mode_of(&place, "routers.conf"), 0640);
 	m.model.tunnel_count = 0;
+	install_is_accepted(&place, &m, all);
+	CU_ASSERT(bird_is_wanted(&m.model));
+	m.model.router_count = 0;
 	install_is_accepted(&place, &m, all);
 	CU_ASSERT_FALSE(bird_is_wanted(&m.model));
 	place_remove(&place);
@@ -265,29 +343,31 @@ static void bird_accepts_what_is_rendered(void)
 
 static void bird_refuses_and_nothing_changes(void)
 {
-	static const bool all[] = {true, true};
+	static const bool both[] = {true, true};
+	const struct announcement all = announcing(both, NULL, false);
 	struct error error = {0};
 	struct bird_model m;
 	struct place place;
 
 	bird_model_make(&m);
 	place_make(&place);
-	install_is_accepted(&place, &m, all);
+	install_is_accepted(&place, &m, both);
 	CU_ASSERT_EQUAL(chmod(place.daemon.config, 0600), 0);
 	m.tunnels[0].name = "no\"interface";
-	CU_ASSERT_EQUAL(bird_daemon_install(&place.daemon, &m.model, all, &error), -EINVAL);
+	CU_ASSERT_EQUAL(bird_daemon_install(&place.daemon, &m.model, &all, &error), -EINVAL);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "tunnels.conf:5:"));
 	CU_ASSERT_EQUAL(mode_of(&place, "bird.conf"), 0600);
 	CU_ASSERT_EQUAL(mode_of(&place, "new/tunnels.conf"), 0640);
 	m.tunnels[0].name = "acme-lgw.01";
-	install_is_accepted(&place, &m, all);
+	install_is_accepted(&place, &m, both);
 	CU_ASSERT_EQUAL(mode_of(&place, "bird.conf"), 0640);
 	place_remove(&place);
 }
 
 static void secrets_stay_secret(void)
 {
-	static const bool all[] = {true, true};
+	static const bool both[] = {true, true};
+	const struct announcement all = announcing(both, NULL, false);
 	struct error error = {0};
 	struct bird_model m;
 	struct place place;
@@ -297,25 +377,25 @@ static void secrets_stay_secret(void)
 	place_make(&place);
 	write_secret(&place, "secret", "open sesame\n", 0600, path);
 	m.tunnels[0].bgp.password_file = path;
-	install_is_accepted(&place, &m, all);
+	install_is_accepted(&place, &m, both);
 	CU_ASSERT_EQUAL(mode_of(&place, "password-101.conf"), 0600);
 	/* Others may read it: refused, and the installed one stays. */
 	write_secret(&place, "secret", "open sesame\n", 0640, path);
-	CU_ASSERT_EQUAL(bird_daemon_install(&place.daemon, &m.model, all, &error), -EPERM);
+	CU_ASSERT_EQUAL(bird_daemon_install(&place.daemon, &m.model, &all, &error), -EPERM);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, path));
 	write_secret(&place, "secret", "open \"sesame\n", 0600, path);
-	CU_ASSERT_EQUAL(bird_daemon_install(&place.daemon, &m.model, all, &error), -EINVAL);
+	CU_ASSERT_EQUAL(bird_daemon_install(&place.daemon, &m.model, &all, &error), -EINVAL);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, path));
 	CU_ASSERT_PTR_NULL(strstr(error.text, "sesame"));
 	CU_ASSERT_EQUAL(mode_of(&place, "password-101.conf"), 0600);
 	CU_ASSERT_EQUAL(mode_of(&place, "new/password-101.conf"), 0);
 	/* No longer wanted: gone. */
 	m.tunnels[0].bgp.password_file = NULL;
-	install_is_accepted(&place, &m, all);
+	install_is_accepted(&place, &m, both);
 	CU_ASSERT_EQUAL(mode_of(&place, "password-101.conf"), 0);
 	unlink(path);
 	m.tunnels[0].bgp.password_file = path;
-	CU_ASSERT_EQUAL(bird_daemon_install(&place.daemon, &m.model, all, &error), -ENOENT);
+	CU_ASSERT_EQUAL(bird_daemon_install(&place.daemon, &m.model, &all, &error), -ENOENT);
 	place_remove(&place);
 }
 
@@ -457,6 +537,8 @@ UNIT_TESTS("bird", {"the node is rendered", the_node_is_rendered},
 	{"tunnels are rendered", tunnels_are_rendered},
 	{"sessions carry what the tunnel has", sessions_carry_what_the_tunnel_has},
 	{"announcements are rendered", announcements_are_rendered},
+	{"preferences are rendered", preferences_are_rendered},
+	{"routers are rendered", routers_are_rendered},
 	{"passwords are told as they are or not at all", passwords_are_told_as_they_are_or_not_at_all},
 	{"markers go there and back", markers_go_there_and_back},
 	{"BIRD accepts what is rendered", bird_accepts_what_is_rendered},

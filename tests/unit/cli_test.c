@@ -315,6 +315,28 @@ static void a_drain_waits_for_connections(void)
 	stop_server();
 }
 
+static void a_tunnel_is_disabled_and_waited_for(void)
+{
+	world_make();
+	start_server();
+	CU_ASSERT_EQUAL(run("-j tunnel disable acme-lgw-01 --wait"), 0);
+	CU_ASSERT(is_one_document(output));
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "\"service\":\"disabled\""));
+	CU_ASSERT_EQUAL(run("tunnel list --no-headers"), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "  disabled  "));
+	CU_ASSERT_EQUAL(run("-j tunnel enable acme-lgw-01"), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "\"service\":\"enabled\""));
+	CU_ASSERT_EQUAL(run("tunnel disable nope"), REPLY_NOT_FOUND);
+	stop_server();
+	world_make();
+	world.leaves = true;
+	start_server();
+	CU_ASSERT_EQUAL(run("tunnel disable acme-lgw-01 --wait=1ms"), REPLY_TIMED_OUT);
+	CU_ASSERT_PTR_NOT_NULL(strstr(complaints, "still leaving"));
+	CU_ASSERT_EQUAL(run("tunnel disable acme-lgw-01"), 0); /* does not wait */
+	stop_server();
+}
+
 UNIT_TESTS("cli", {"flows are listed as the design says", flows_are_listed_as_the_design_says},
 	{"errors have their codes", errors_have_their_codes},
 	{"who may not connect is told", who_may_not_connect_is_told},
@@ -326,4 +348,5 @@ UNIT_TESTS("cli", {"flows are listed as the design says", flows_are_listed_as_th
 	{"rates are shown while watching", rates_are_shown_while_watching},
 	{"events are told a line each", events_are_told_a_line_each},
 	{"the other commands answer", the_other_commands_answer}, {"gateways are shown", gateways_are_shown},
-	{"a drain waits for connections", a_drain_waits_for_connections})
+	{"a drain waits for connections", a_drain_waits_for_connections},
+	{"a tunnel is disabled and waited for", a_tunnel_is_disabled_and_waited_for})

@@ -28,6 +28,8 @@ struct world {
 	struct tunnel tunnels[2];
 	struct model model;
 	struct tunnel_status tunnel_status[2];
+	struct router router;
+	struct router_status router_status;
 	struct loopback_status loopback_status;
 	struct member_status member_status[2];
 	struct member_tunnel member_tunnels[2];
@@ -38,7 +40,7 @@ struct world {
 	struct explanation answer;         /* what `explain` finds for a response */
 	struct explanation asked;          /* the last question */
 	unsigned refreshes, stops, counts; /* calls; each count of reasons finds 100 more by home_flow */
-	bool stopped, stop_fails, drain_fails;
+	bool stopped, stop_fails, drain_fails, leaves;
 	char config[64]; /* the beginning of what is in force */
 	size_t applied_size;
 	uint32_t confirm_ms;
@@ -117,6 +119,18 @@ static int world_drain(void *self, bool drained, struct error *error)
 		return error_set(error, -EROFS, "cannot remember it");
 	is->status.drained = drained;
 	is->loopback_status.announced = !drained;
+	return 0;
+}
+
+static int world_disable(void *self, const struct tunnel *tunnel, bool disabled, struct error *error)
+{
+	struct world *is = self;
+
+	if (is->drain_fails)
+		return error_set(error, -EROFS, "cannot remember it");
+	is->tunnel_status[tunnel - is->tunnels].disabled = disabled;
+	is->tunnel_status[tunnel - is->tunnels].leaving = disabled && is->leaves;
+	is->tunnel_status[tunnel - is->tunnels].cause = disabled ? "disabled by an operator" : "all well";
 	return 0;
 }
 
@@ -234,6 +248,10 @@ static void world_model(void)
 	world.providers[1] = (struct provider){"other", 2, 0, NULL, 0};
 	world_tunnel(0, "acme-lgw-01", 101, "169.254.1.1/30");
 	world_tunnel(1, "acme-lgw-02", 102, "169.254.2.1/30");
+	world.router = (struct router){.name = "ixp-1", .interface = "eth1"};
+	address_parse("172.31.1.254", &world.router.bgp.neighbor);
+	world.router_status =
+		(struct router_status){.router = &world.router, .bgp = SESSION_UP, .bgp_text = "Established"};
 	world.model = (struct model){.gateway = "edge-gw-01",
 		.number = 1,
 		.array = {.mtu = 1400, .members = world.members, .member_count = 2},
@@ -242,7 +260,9 @@ static void world_model(void)
 		.providers = world.providers,
 		.provider_count = 2,
 		.tunnels = world.tunnels,
-		.tunnel_count = 2};
+		.tunnel_count = 2,
+		.routers = &world.router,
+		.router_count = 1};
 }
 
 static void world_make(void)
@@ -256,6 +276,7 @@ static void world_make(void)
 		.attach = "tcx",
 		.xdp = "native",
 		.tunnels = world.tunnel_status,
+		.routers = &world.router_status,
 		.loopbacks = &world.loopback_status,
 		.members = world.member_status};
 	world.member_tunnels[0] = (struct member_tunnel){201, &world.providers[0], true};
@@ -310,6 +331,7 @@ static inline struct ctl_hooks world_hooks(void)
 		.config_confirm = world_config_confirm,
 		.config_rollback = world_config_rollback,
 		.drain = world_drain,
+		.disable = world_disable,
 		.stop = world_stop,
 		.stopped = world_stopped,
 	};

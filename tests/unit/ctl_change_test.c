@@ -22,6 +22,47 @@ static void a_gateway_is_drained_and_back(void)
 	world_close();
 }
 
+static void a_tunnel_is_disabled_and_back(void)
+{
+	static const char
+		disable[] = "{\"method\":\"tunnel.disable\",\"arguments\":{\"tunnel\":\"acme-lgw-01\"}}\n",
+		enable[] = "{\"method\":\"tunnel.enable\",\"arguments\":{\"tunnel\":\"acme-lgw-01\"}}\n",
+		get[] = "{\"method\":\"tunnel.get\",\"arguments\":{\"tunnel\":\"acme-lgw-01\"}}\n";
+
+	world_open();
+	world.leaves = true;
+	CU_ASSERT_EQUAL(code_of(exchange(disable)), 0);
+	exchange(get);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"service\":\"leaving\""));
+	world.tunnel_status[0].leaving = false;
+	exchange(get);
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(reply, "\"cause\":\"disabled by an operator\",\"service\":\"disabled\""));
+	CU_ASSERT_EQUAL(code_of(exchange("{\"method\":\"status\"}\n")), REPLY_DEGRADED);
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(reply, "\"degraded\":[\"tunnel acme-lgw-01 is disabled by an operator\"]"));
+	CU_ASSERT_EQUAL(code_of(exchange(enable)), 0);
+	exchange(get);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"service\":\"enabled\""));
+	world.drain_fails = true;
+	CU_ASSERT_EQUAL(code_of(exchange(disable)), REPLY_DEGRADED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "cannot remember it"));
+	world_close();
+}
+
+static void a_router_that_is_away_degrades(void)
+{
+	world_open();
+	world.router_status.bgp = SESSION_DOWN;
+	CU_ASSERT_EQUAL(code_of(exchange("{\"method\":\"status\"}\n")), REPLY_DEGRADED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"degraded\":[\"router ixp-1: BGP is down\"]"));
+	world.router_status.bgp = SESSION_UP;
+	world.router_status.bfd = SESSION_DOWN;
+	exchange("{\"method\":\"status\"}\n");
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "router ixp-1: BGP is up and BFD is not"));
+	world_close();
+}
+
 static void the_daemon_exits_behind_the_reply_of_a_stop(void)
 {
 	_cleanup_close_ int fd = -1;
@@ -192,6 +233,8 @@ static void a_large_configuration_is_taken_from_root(void)
 }
 
 UNIT_TESTS("ctl change", {"a gateway is drained and back", a_gateway_is_drained_and_back},
+	{"a tunnel is disabled and back", a_tunnel_is_disabled_and_back},
+	{"a router that is away degrades", a_router_that_is_away_degrades},
 	{"a configuration is compared", a_configuration_is_compared},
 	{"a configuration is applied and confirmed", a_configuration_is_applied_and_confirmed},
 	{"a large configuration is taken from root", a_large_configuration_is_taken_from_root},

@@ -193,13 +193,19 @@ static void tunnels_and_sessions_are_listed(void)
 {
 	world_open();
 	CU_ASSERT_EQUAL(count_lines(exchange("{\"method\":\"tunnel.list\"}\n")), 3);
-	CU_ASSERT_EQUAL(count_lines(exchange("{\"method\":\"bgp.list\"}\n")), 2);
+	CU_ASSERT_EQUAL(count_lines(exchange("{\"method\":\"bgp.list\"}\n")), 3);
+	CU_ASSERT_EQUAL(
+		count_lines(exchange("{\"method\":\"bgp.list\",\"arguments\":{\"provider\":\"acme\"}}\n")),
+		2);
+	CU_ASSERT_EQUAL(
+		count_lines(exchange("{\"method\":\"bgp.get\",\"arguments\":{\"session\":\"ixp-1\"}}\n")), 2);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"tunnel\":null,\"router\":\"ixp-1\",\"interface\":\"eth1\""));
 	CU_ASSERT_EQUAL(count_lines(exchange(
 				"{\"method\":\"tunnel.get\",\"arguments\":{\"tunnel\":\"acme-lgw-02\"}}\n")),
 		2);
 	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"handshake_age_ms\":null"));
 	CU_ASSERT_EQUAL(
-		code_of(exchange("{\"method\":\"bgp.get\",\"arguments\":{\"tunnel\":\"acme-lgw-02\"}}\n")),
+		code_of(exchange("{\"method\":\"bgp.get\",\"arguments\":{\"session\":\"acme-lgw-02\"}}\n")),
 		REPLY_NOT_FOUND);
 	CU_ASSERT_EQUAL(
 		code_of(exchange("{\"method\":\"tunnel.get\",\"arguments\":{\"tunnel\":\"nope\"}}\n")),

@@ -307,6 +307,55 @@ static void expect_announcement(struct health *health, bool changed, const char 
 	CU_ASSERT_EQUAL(health_next_announcement(health), changed);
 }
 
+/* One tunnel as a row: "usable voice cause", and when something is due. */
+static void expect_tunnel(struct health *health, uint64_t deadline, const char *wanted)
+{
+	static const char *const voices[] = {"speaks", "leaves", "silent"};
+	const struct health_tunnel *row = &health_tunnels(health)[0];
+	char text[128];
+
+	snprintf(text, sizeof(text), "%d %s %s", row->usable, voices[health_announcement(health).tunnels[0]],
+		health_cause(row));
+	CU_ASSERT_STRING_EQUAL(text, wanted);
+	CU_ASSERT_EQUAL(health_deadline(health), deadline);
+}
+
+static void a_disabled_tunnel_leaves_then_is_silent(void)
+{
+	_cleanup_(close_health) struct health *health = all_usable(), *next = health_new(&model, 0);
+
+	CU_ASSERT(!health_next_announcement(health));
+	health_disable(health, 1, true, false, 1000);
+	expect_tunnel(health, 4000, "1 leaves all well");
+	CU_ASSERT(health_next_announcement(health));
+	health_disable(health, 1, true, false, 2000); /* asked again: no longer time */
+	health_carry(next, health, 3999);
+	expect_tunnel(next, 4000, "1 leaves all well");
+	health_tick(health, 4000);
+	expect_tunnel(health, UINT64_MAX, "0 silent disabled by an operator");
+	CU_ASSERT(health_next_announcement(health));
+	CU_ASSERT(health_announced(health)[0] && !health_announcement(health).withdrawn);
+	health_report(health, 1, HEALTH_LINK, false, 4500); /* the operator's word explains more */
+	expect_tunnel(health, UINT64_MAX, "0 silent disabled by an operator");
+	health_report(health, 1, HEALTH_LINK, true, 4600);
+	health_disable(health, 1, false, false, 5000);
+	expect_tunnel(health, UINT64_MAX, "1 speaks all well");
+	CU_ASSERT(health_next_announcement(health));
+	health_disable(health, 99, true, false, 6000);
+	CU_ASSERT(!health_next_announcement(health));
+}
+
+static void a_disabled_tunnel_is_disabled_without_bird_too(void)
+{
+	_cleanup_(close_health) struct health *health = all_usable();
+
+	health_bird_lost(health, 500);
+	health_disable(health, 1, true, true, 1000);
+	expect_tunnel(health, UINT64_MAX, "0 silent disabled by an operator");
+	health_disable(health, 1, false, false, 2000);
+	CU_ASSERT_FALSE(health_tunnels(health)[0].usable); /* nothing is known of its session */
+}
+
 static void a_drained_gateway_leaves_then_withdraws(void)
 {
 	_cleanup_(close_health) struct health *health = health_new(&model, 0), *next = health_new(&model, 0);
@@ -386,6 +435,8 @@ UNIT_TESTS("health", {"a tunnel needs what is configured for it", needs_what_is_
 	{"what is known of tunnels that stay is carried over", what_stays_is_carried},
 	{"a lost BIRD is carried over", a_lost_bird_is_carried},
 	{"what stands against announcing is carried over", what_stands_against_announcing_is_carried},
+	{"a disabled tunnel leaves, then is silent", a_disabled_tunnel_leaves_then_is_silent},
+	{"a tunnel is disabled also while BIRD is lost", a_disabled_tunnel_is_disabled_without_bird_too},
 	{"a drained gateway leaves, then withdraws", a_drained_gateway_leaves_then_withdraws},
 	{"an isolated gateway is announced as leaving", an_isolated_gateway_is_announced_as_leaving},
 	{"one that starts drained announces nothing", one_that_starts_drained_announces_nothing},
