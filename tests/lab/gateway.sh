@@ -76,8 +76,12 @@ array_key() { # MACHINE: the same for all
 	install -m 600 "$LAB/keys/array.key" "$LAB/$1/lab/array.key"
 }
 
-gateway_launch() { # EDGE: gwd in the foreground of a session of its own, with the file that is there, its words in gwd.log
-	local machine=edge-gw-0$1
+gateway_launch() { # EDGE
+	gwd_launch "edge-gw-0$1"
+}
+
+gwd_launch() { # MACHINE: gwd in the foreground of a session of its own, with the file that is there, its words in gwd.log
+	local machine=$1
 	# shellcheck disable=SC2016
 	on "$machine" sh -c 'setsid "$@" >>/run/lab/gwd.log 2>&1 & echo $! >/run/lab/gwd.pid' \
 		sh "$GWD" -c /run/lab/gateway.yaml --run-dir $RUN_DIR --pin-dir $PIN_DIR </dev/null

@@ -80,7 +80,16 @@ edge_ready() { # EDGE: both tunnels to the provider usable
 	gwctl "edge-gw-0$1" -j tunnel list | jq -en 'input | [.tunnels[] | select(.provider == "acme" and .usable)] | length == 2'
 }
 
-local_ready() { # LOCAL: it hears all edges, in both families, and BFD watches them
+local_ready() { # LOCAL
+	"local_ready_$PROVIDER" "$1"
+}
+
+local_ready_homeward() { # LOCAL: all its tunnels and the router, by BGP and BFD
+	gwctl "local-gw-0$1" -j bgp list | jq -en --argjson edges ${#EDGES[@]} \
+		'input | [.sessions[] | select(.bgp == "up" and .bfd == "up")] | length == $edges + 1'
+}
+
+local_ready_frr() { # LOCAL: it hears all edges, in both families, and BFD watches them
 	frr "local-gw-0$1" "show bgp ipv4 unicast ${LOOPBACK[4]}/32 json" "show bgp ipv6 unicast ${LOOPBACK[6]}/128 json" |
 		jq -es --argjson edges ${#EDGES[@]} \
 			'[.[] | [.paths[] | select(.valid and .aspath.string == "64500")] | length] == [$edges, $edges]' &&
@@ -90,8 +99,10 @@ local_ready() { # LOCAL: it hears all edges, in both families, and BFD watches t
 
 routes_ready() { # the kernels agree with BGP
 	local machine family
+	local machines=(ixp-router:local-gw-01 local-gw-01:edge-gw-01 local-gw-02:edge-gw-02)
+	[ "$PROVIDER" = frr ] || machines=(ixp-router:local-gw-01) # from tunnels of ours nothing enters the kernel
 	for family in 4 6; do
-		for machine in ixp-router:local-gw-01 local-gw-01:edge-gw-01 local-gw-02:edge-gw-02; do
+		for machine in "${machines[@]}"; do
 			route_leads "${machine%:*}" $family "${machine#*:}" || return
 		done
 	done
@@ -106,7 +117,13 @@ lab_state() { # what a person wants to see when something is wrong
 	local edge lgw
 	for lgw in "${LOCALS[@]}"; do
 		echo "--- local-gw-0$lgw"
-		frr "local-gw-0$lgw" "show bgp summary" "show bfd peers brief"
+		if [ "$PROVIDER" = frr ]; then
+			frr "local-gw-0$lgw" "show bgp summary" "show bfd peers brief"
+		else
+			gwctl "local-gw-0$lgw" status
+			gwctl "local-gw-0$lgw" bgp list
+			tail -n 20 "$LAB/local-gw-0$lgw/lab/gwd.log"
+		fi
 		on "local-gw-0$lgw" wg show all latest-handshakes
 	done
 	for edge in "${EDGES[@]}"; do

@@ -4,6 +4,10 @@
 # The provider's side, none of it ours: FRR (zebra, bfdd, bgpd) on the ixp-router and the local gateways, WireGuard by
 # wireguard-go and wg(8). One AS (64501) for the local gateways, one for the ixp-router (64502); the platform is 64500.
 # The provider tells everybody its prefixes, the platform too: that these do not enter an edge is the edge's merit.
+#
+# With PROVIDER=homeward the local gateways are ours, gwd in the place of FRR and wg(8); the ixp-router stays what it is.
+
+PROVIDER=${PROVIDER:-frr}
 
 FRR=/usr/lib/frr
 BFD_INTERVAL=${BFD_INTERVAL:-50} # ms, three are missed
@@ -150,15 +154,83 @@ provider_tunnel_kill() { # EDGE LOCAL
 # ---- All of it -------------------------------------------------------------------------------------------------------
 
 provider_up() {
-	local edge lgw
+	local lgw
 	for lgw in "${LOCALS[@]}"; do
-		for edge in "${EDGES[@]}"; do
-			provider_tunnel_up "$edge" "$lgw"
-		done
-		frr_start "local-gw-0$lgw" "$(bgp_of_local "$lgw")"
+		"local_up_$PROVIDER" "$lgw"
 		witness_start "local-gw-0$lgw"
 	done
 	frr_start ixp-router "$(bgp_of_ixp_router)"
+}
+
+local_up_frr() { # LOCAL
+	local edge
+	for edge in "${EDGES[@]}"; do
+		provider_tunnel_up "$edge" "$1"
+	done
+	frr_start "local-gw-0$1" "$(bgp_of_local "$1")"
+}
+
+local_up_homeward() { # LOCAL
+	local_config "$1" >"$LAB/local-gw-0$1/lab/gateway.yaml"
+	gwd_launch "local-gw-0$1"
+}
+
+# ---- Local gateways of ours ------------------------------------------------------------------------------------------
+
+local_config() { # LOCAL: it prefers edge-gw-0LOCAL, as FRR does
+	local edge
+	cat <<-END
+		gateway: local-gw-0$1
+		array:
+		  mtu: $ARRAY_MTU
+		  gateways: [{name: local-gw-0$1, number: $1, address: "${INTERNET_ADDRESS_OF_LOCAL[$1]}"}]
+		loopbacks: []
+		uplinks: []
+		providers: []
+		routers:
+		  - name: ixp-router
+		    interface: ixp-router
+		    addresses: [172.31.$1.2/30, "fd31:$1::2/64"]
+		    local_as: 64501
+		    peer_as: 64502
+		    neighbor: 172.31.$1.1
+		    bfd: {interval: ${BFD_INTERVAL}ms, multiplier: 3}
+		    import: {prefixes: [${DEVICES[4]}, "${DEVICES[6]}"], maximum: 10}
+		tunnels:
+	END
+	for edge in "${EDGES[@]}"; do
+		local_tunnel "$edge" "$1"
+	done
+}
+
+local_tunnel() { # EDGE LOCAL
+	local port=${INTERNET_PORT[$1$2]}
+	cat <<-END
+		  - name: edge-gw-0$1
+		    number: $1
+		    wireguard:
+		      private_key_file: /run/lab/wg.key
+		      listen_port: $port
+		      peer: {public_key: "$(cat "$LAB/keys/edge-gw-0$1.pub")", endpoint: "${INTERNET_ADDRESS_OF_EDGE[$1]}:$port"}
+		    addresses: [169.254.$1$2.2/30, "fd00:$1$2::2/126"]
+		    bgp:
+		      local_as: 64501
+		      peer_as: 64500
+		      neighbor: 169.254.$1$2.1
+		      bfd: {interval: ${BFD_INTERVAL}ms, multiplier: 3}
+		      local_pref: $(($1 == $2 ? 200 : 100))
+		      import: {prefixes: [${LOOPBACK[4]}/32, "${LOOPBACK[6]}/128"], maximum: 10}
+	END
+}
+
+# Local gateways of FRR take no gateway for better than another, so that the gateways' own words decide; or they do again.
+provider_prefers() { # LOCAL_PREF of the preferred one: 100 or 200
+	local lgw
+	touch "$LAB/impartial"
+	for lgw in "${LOCALS[@]}"; do
+		frr "local-gw-0$lgw" "configure terminal" "route-map PREFERENCE-200 permit 10" "set local-preference $1"
+		frr "local-gw-0$lgw" "clear bgp * soft in"
+	done
 }
 
 # ---- Steering: which tunnel requests go by ---------------------------------------------------------------------------

@@ -68,10 +68,13 @@ scenario_repair() {
 	[ ! -e "$LAB/spare.pid" ] || machine_off spare
 	mend
 	unmark_ways
+	[ ! -e "$LAB/impartial" ] || provider_prefers 200
+	rm -f "$LAB/impartial"
 	on ixp-router ip link set devices mtu 1500
 	for edge in "${EDGES[@]}"; do
 		[ -e "$LAB/edge-gw-0$edge.pid" ] || edge_power_on "$edge"
 		release_array "$edge"
+		enable_tunnels "edge-gw-0$edge"
 		if gateway_gone "edge-gw-0$edge"; then
 			gateway_start "$edge" "$ATTACH"
 		fi
@@ -81,6 +84,14 @@ scenario_repair() {
 	done
 	rm -f "$LAB/disturbed"
 	lab_wait
+}
+
+enable_tunnels() { # MACHINE
+	local name
+	[ -s "$LAB/$1/homeward/disabled" ] || return 0
+	for name in $(<"$LAB/$1/homeward/disabled"); do
+		gwctl "$1" tunnel enable "$name"
+	done
 }
 
 edge_power_on() { # EDGE: the machine with its links, not yet gwd

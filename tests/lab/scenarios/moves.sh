@@ -195,6 +195,71 @@ scenario_gateway_drained() {
 	provider_leads_to edge-gw-01
 }
 
+# One tunnel goes out of service: announced there as leaving, then not at all; the traffic comes by the other gateway, and a
+# gwd that starts anew remembers. Nothing is lost, and the session stays.
+scenario_tunnel_disabled() {
+	local family down
+	disturb
+	down=$(sessions_lost edge-gw-01)
+	traffic_start 34
+	gwctl edge-gw-01 tunnel disable acme-lgw-01 --wait=60s
+	expect_tunnel_1 "disabled false disabled by an operator up"
+	provider_leads_to edge-gw-02
+	expect "sessions lost" "$down" "$(sessions_lost edge-gw-01)"
+	gwd_kill 1 KILL
+	gateway_launch 1
+	within 20 gateway_announces edge-gw-01 || fail "the loopback is not announced through the other tunnel"
+	expect_tunnel_1 "disabled false disabled by an operator up"
+	provider_leads_to edge-gw-02
+	traffic_end
+	gwctl edge-gw-01 tunnel enable acme-lgw-01
+	provider_leads_to edge-gw-01
+	within 10 edge_ready 1 || fail "the tunnel is not usable again"
+	gwctl edge-gw-01 tunnel disable acme-lgw-01
+	gateway_stop 1
+	on edge-gw-01 test ! -e "$RUN_DIR/disabled" || fail "a stop does not forget"
+}
+
+expect_tunnel_1() { # "SERVICE USABLE CAUSE BGP"
+	expect "service, usable, cause and session" "$1" \
+		"$(gwctl edge-gw-01 -j tunnel get acme-lgw-01 | jq -r '.tunnels[] | "\(.service) \(.usable) \(.cause) \(.bgp)"')"
+}
+
+sessions_lost() { # MACHINE: how often, as its gwd tells
+	gwctl "$1" -j events --no-follow | jq -s '[.[] | select(.object == "bgp" and .event == "down")] | length'
+}
+
+gateway_announces() { # MACHINE: itself, by whichever tunnel
+	gwctl "$1" -j gateway get "$1" | jq -en 'input | .gateways[0].announced'
+}
+
+# The gateways' own words decide between them: prepended, the path through edge-gw-01 is the worse, and so with a larger MED.
+# Each change moves the traffic and resets no session; nothing is lost.
+scenario_preference_moves() {
+	local down
+	disturb
+	provider_prefers 100
+	prefer 2 "med: 50"
+	provider_leads_to edge-gw-01
+	down="$(sessions_lost edge-gw-01) $(sessions_lost edge-gw-02)"
+	traffic_start 34
+	prefer 1 "prepend: 2"
+	provider_leads_to edge-gw-02
+	prefer 1 "prepend: 0"
+	provider_leads_to edge-gw-01
+	prefer 1 "med: 60"
+	provider_leads_to edge-gw-02
+	traffic_end
+	prefer 1 "med: 0"
+	prefer 2 "med: 0"
+	expect "sessions lost" "$down" "$(sessions_lost edge-gw-01) $(sessions_lost edge-gw-02)"
+}
+
+prefer() { # EDGE SETTING of its tunnels' bgp
+	gateway_config "$1" "$ATTACH" | sed "s/bgp: {/&$2, /" >"$LAB/edge-gw-0$1/lab/preferred.yaml"
+	gwctl "edge-gw-0$1" config apply /run/lab/preferred.yaml
+}
+
 expect_udp_served() { # FAMILY EDGE_MACHINE: a client that keeps its port
 	expect "UDP is answered, v$1, by" "$2" "$(ask "$(device_address "$1" 33)" "$1" name 4301)"
 }

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Our software on the provider's side (PROVIDER=homeward): a local gateway tells the ixp-router of the loopback while a tunnel
+# of its own tells it, and reaches the devices by what the ixp-router tells.
+
+ixp_leads_to() { # LOCAL_MACHINE: the ixp-router's kernel, in both families
+	local family
+	for family in 4 6; do
+		within 20 route_leads ixp-router $family "$1" || fail "the ixp-router did not move to $1, v$family"
+	done
+}
+
+# All that BIRD has put into the main tables.
+routes_of() { # MACHINE
+	local family
+	for family in 4 6; do
+		on "$1" ip "-$family" -j route show proto bird | jq -r '.[] | "\(.dst) \(.dev)"'
+	done
+}
+
+knows_the_devices() { # MACHINE: and nothing else
+	[ "$(routes_of "$1")" = "$(printf '%s ixp-router\n' "${DEVICES[@]}")" ]
+}
+
+knows_nothing() { # MACHINE
+	[ -z "$(routes_of "$1")" ]
+}
+
+session_with_router() { # MACHINE
+	gwctl "$1" -j bgp get ixp-router | jq -r '.sessions[] | "\(.bgp) \(.bfd)"'
+}
+
+# With one of its tunnels silent a local gateway goes on, with all of them it is left; it comes back with the first.
+scenario_router_follows_tunnels() {
+	ixp_leads_to local-gw-01
+	within 10 knows_the_devices local-gw-01 || fail "the main tables have $(routes_of local-gw-01)"
+	cut 1 1
+	within 10 tunnel_of_local_down 1 || fail "local-gw-01 does not notice that a tunnel is silent"
+	ixp_leads_to local-gw-01
+	cut 2 1
+	ixp_leads_to local-gw-02
+	expect "local-gw-01's session with the router" "up up" "$(session_with_router local-gw-01)"
+	knows_the_devices local-gw-01 || fail "the main tables have $(routes_of local-gw-01)"
+	mend
+	ixp_leads_to local-gw-01
+}
+
+tunnel_of_local_down() { # EDGE
+	gwctl local-gw-01 -j tunnel get "edge-gw-0$1" | jq -en 'input | .tunnels[0].usable == false'
+}
+
+# A drained local gateway attracts nothing, nor does one whose tunnels are all disabled; the ixp-router hears of it first.
+scenario_router_follows_operator() {
+	local edge
+	disturb
+	gwctl local-gw-01 gateway drain
+	ixp_leads_to local-gw-02
+	expect "local-gw-01's session with the router" "up up" "$(session_with_router local-gw-01)"
+	gwctl local-gw-01 gateway undrain
+	ixp_leads_to local-gw-01
+	gwctl local-gw-01 tunnel disable edge-gw-01 --wait=60s
+	ixp_leads_to local-gw-01
+	gwctl local-gw-01 tunnel disable edge-gw-02 --wait=60s
+	ixp_leads_to local-gw-02
+	for edge in "${EDGES[@]}"; do
+		gwctl local-gw-01 tunnel enable "edge-gw-0$edge"
+	done
+	ixp_leads_to local-gw-01
+}
+
+# The ixp-router's daemons end and come back: what it told leaves the kernel and returns, and gwd says why.
+scenario_router_reboots() {
+	disturb
+	# shellcheck disable=SC2016
+	on ixp-router sh -c 'kill -KILL $(cat /run/frr/*.pid)'
+	within 20 knows_nothing local-gw-01 || fail "the main tables have $(routes_of local-gw-01)"
+	within 10 says_router_down || fail "status does not say so"
+	frr_start ixp-router "$(bgp_of_ixp_router)"
+	within 40 knows_the_devices local-gw-01 || fail "the main tables have $(routes_of local-gw-01)"
+	ixp_leads_to local-gw-01
+	gwctl local-gw-01 -j events --no-follow | jq -s '.[] | select(.name == "ixp-router") | .object + " " + .event' -r |
+		tail -n 4 | sort | paste -sd, | grep -q "bfd down.*bfd up.*bgp down.*bgp up" || fail "the events do not tell"
+}
+
+says_router_down() {
+	{ gwctl local-gw-01 -j status || true; } | jq -en 'input | .degraded | any(startswith("router ixp-router: BGP is down"))'
+}
