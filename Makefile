@@ -9,7 +9,7 @@ CC = gcc
 CLANG = clang
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
-LIBRARIES = libbpf libxdp libcyaml yaml-0.1 libmnl libsystemd jansson libsodium
+LIBRARIES = libbpf libxdp libcyaml yaml-0.1 libmnl libsystemd jansson libsodium libcurl
 # Asked only when something is compiled: `make packages` must work before pkg-config is there.
 LIBRARY_CFLAGS = $(shell pkg-config --cflags $(LIBRARIES))
 LIBRARY_LDLIBS = $(shell pkg-config --libs $(LIBRARIES))
@@ -36,7 +36,7 @@ GOLDEN_TOOLS := $(patsubst tests/golden/%.c,$(B)/tests/%,$(wildcard tests/golden
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/tests/%,$(wildcard tests/bpf/*_test.c))
 BPF_SCENE := $(filter-out %_test.c tests/bpf/cost.c,$(wildcard tests/bpf/*.c))
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%/target,$(wildcard tests/fuzz/*.c))
-FUZZ_SOURCES := $(filter $(addsuffix /%,loader/array loader/base loader/conf loader/ctl loader/flow bird),$(GATEWAY_SOURCES)) \
+FUZZ_SOURCES := $(filter $(addsuffix /%,loader/array loader/base loader/conf loader/ctl loader/flow loader/health bird),$(GATEWAY_SOURCES)) \
 	loader/model.c $(CLI_SOURCES)
 LAB_TOOLS := $(patsubst tests/lab/tools/%.c,$(B)/lab/%,$(wildcard tests/lab/tools/*.c))
 

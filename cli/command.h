@@ -8,7 +8,7 @@
  *	help.c       help at every level         connection.c  a request to gwd and its rows
  *	complete.c   completion for the shell
  *	view.c       rows into aligned text      report.c      JSON documents, and errors in words or JSON
- *	status.c flow.c explain.c device.c tunnel.c bgp.c map.c config.c gateway.c stats.c
+ *	status.c flow.c explain.c device.c tunnel.c bgp.c probe.c map.c config.c gateway.c stats.c
  *	events.c doctor.c apply.c    a noun each (apply.c changes the configuration);   gwd.c   what is asked of the program gwd itself
  *
  * gwctl knows gwd by ctl/protocol.h only. Names of states, reasons and everything else come from gwd in JSON.

@@ -21,6 +21,7 @@ static const struct kind {
 } kinds[] = {
 	{"TUNNEL", .method = METHOD_TUNNEL_LIST, .field = "tunnel"},
 	{"SESSION", .method = METHOD_BGP_LIST, .field = "session"},
+	{"PROBE", .method = METHOD_PROBE_LIST, .field = "probe"},
 	{"PROVIDER", .method = METHOD_TUNNEL_LIST, .field = "provider"},
 	{"GATEWAY", .method = METHOD_STATUS, .object = "gateway", .field = "name"},
 	{"PROTOCOL", .words = (const char *const[]){"tcp", "udp", "icmp", NULL}},

@@ -19,6 +19,8 @@ int run_tunnel_disable(const struct invocation *invocation);
 int run_tunnel_enable(const struct invocation *invocation);
 int run_bgp_list(const struct invocation *invocation);
 int run_bgp_get(const struct invocation *invocation);
+int run_probe_list(const struct invocation *invocation);
+int run_probe_get(const struct invocation *invocation);
 int run_map_dump(const struct invocation *invocation);
 int run_map_diff(const struct invocation *invocation);
 int run_config_check(const struct invocation *invocation);

@@ -223,9 +223,10 @@ int status_open(struct status *status, const struct model *model, struct error *
 	status->routers = calloc(model->router_count + 1, sizeof(*status->routers));
 	status->uplinks = calloc(model_uplink_count(model) + 1, sizeof(*status->uplinks));
 	status->loopbacks = calloc(model->loopback_count + 1, sizeof(*status->loopbacks));
+	status->probes = calloc(model->probe_count + 1, sizeof(*status->probes));
 	status->members = calloc(model->array.member_count + 1, sizeof(*status->members));
 	if (!status->tunnels || !status->routers || !status->uplinks || !status->loopbacks ||
-		!status->members)
+		!status->probes || !status->members)
 		return error_set(error, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < model->tunnel_count; i++) {
 		status->tunnels[i].tunnel = &model->tunnels[i];
@@ -243,6 +244,8 @@ int status_open(struct status *status, const struct model *model, struct error *
 		status->uplinks[i].name = model_uplink(model, i);
 	for (size_t i = 0; i < model->loopback_count; i++)
 		status->loopbacks[i].loopback = &model->loopbacks[i];
+	for (size_t i = 0; i < model->probe_count; i++)
+		probe_start(&status->probes[i], false, status->started_ms);
 	for (size_t i = 0; i < model->array.member_count; i++) {
 		status->members[i].member = &model->array.members[i];
 		status->members[i].since_ms = status->started_ms;
@@ -256,6 +259,7 @@ void status_close(struct status *status)
 	free(status->routers);
 	free(status->uplinks);
 	free(status->loopbacks);
+	free(status->probes);
 	for (size_t i = 0; status->members && i < status->model->array.member_count; i++)
 		free(status->members[i].tunnels);
 	free(status->members);
@@ -346,7 +350,8 @@ static int start(struct daemon *daemon, struct error *error)
 	r = bird_is_wanted(daemon->model) ? watch_bird_start(daemon, error) : 0;
 	if (r < 0)
 		return r;
-	return guards_arm(daemon, error);
+	r = guards_arm(daemon, error);
+	return r == 0 ? probes_open(daemon, error) : r;
 }
 
 /* ---- Stop -------------------------------------------------------------------------------------------------------- */
@@ -428,6 +433,7 @@ static void remove_run_dir(struct daemon *daemon)
 {
 	config_forget(daemon);
 	drain_forget(daemon);
+	probes_forget(daemon);
 	disabled_forget(daemon);
 	newcomer_forget(daemon);
 	ports_restore(daemon);
@@ -437,6 +443,8 @@ static void remove_run_dir(struct daemon *daemon)
 
 static void close_all(struct daemon *daemon)
 {
+	probes_close(daemon);
+	free(daemon->probes_remembered);
 	replicate_close(daemon);
 	ctl_close(daemon->ctl);
 	bird_client_close(daemon->bird_client);
@@ -458,6 +466,7 @@ static int run(struct daemon *daemon, struct error *error)
 	bool from_nothing = nothing_of_ours(daemon);
 	int r = from_nothing ? newcomer_begin(daemon, error) : 0;
 
+	probes_adopt(daemon, from_nothing);
 	if (r == 0)
 		r = start(daemon, error);
 	if (r < 0) {

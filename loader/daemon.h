@@ -9,6 +9,7 @@
  *	guards.c   the guard as a child: started, armed, replaced, ended
  *	join.c, replicate.c, keys.c, members.c, lines.c, channel.c   the array: what others know, what we know of them (replicate.h)
  *	hooks.c    what gwctl asks of it
+ *	probes.c   what probes hear: → health; remembered for the next gwd
  *	drain.c disabled.c    the gateway out of service and back, a tunnel
  *	newcomer.c whether our tables are still to be filled
  *	ports.c    the ports from which this gateway opens connections
@@ -71,6 +72,9 @@ struct daemon {
 	struct replication *replication; /* NULL: not wanted, or not to be had now */
 	bool replication_fails; /* another configuration's could not be put in force: it is tried again */
 	struct ctl *ctl;
+
+	struct prober *prober;   /* NULL: not yet, or not to be had */
+	char *probes_remembered; /* what RUN/probes says */
 
 	struct bird_daemon bird;
 	bool stopping;                   /* from `gateway stop` on nothing is healed */
@@ -169,6 +173,22 @@ void watch_wait(struct daemon *daemon, uint64_t milliseconds);
 /* Our slice of the ports while the array has others, else what was before; and what was before, at a stop. */
 int ports_keep(const struct daemon *daemon, struct error *error);
 void ports_restore(const struct daemon *daemon);
+
+/* What an earlier daemon's probes decided: its work goes on as it was. Without one, nothing is in service that has probes. */
+void probes_adopt(struct daemon *daemon, bool from_nothing);
+void probes_forget(const struct daemon *daemon);
+/* They begin to ask, each at a random moment of its interval. */
+int probes_open(struct daemon *daemon, struct error *error);
+/* Another model is in force. */
+void probes_reload(struct daemon *daemon);
+void probes_close(struct daemon *daemon);
+/* What is known of those that ask the same as before. */
+void probes_carry(struct status *to, const struct status *from);
+/* After health has heard: what is news of them is told, and remembered. */
+void probes_follow(struct daemon *daemon);
+/* "probe cwmp failed 3 times: HTTP 503": why what they decide about is out of service. */
+const char *probes_cause(const struct daemon *daemon, const struct loopback *loopback,
+	const struct tunnel *tunnel, char text[PROBE_CAUSE_SIZE]);
 
 /* What an earlier daemon was told. */
 void drain_adopt(struct daemon *daemon);

@@ -167,6 +167,7 @@ static void carry_status(struct status *to, const struct status *from)
 			if (strcmp(to->loopbacks[i].loopback->name, from->loopbacks[j].loopback->name) == 0)
 				to->loopbacks[i].announced = from->loopbacks[j].announced;
 	carry_members(to, from);
+	probes_carry(to, from);
 }
 
 static int next_make(struct daemon *daemon, const struct model *model, struct next *next, struct error *error)
@@ -347,6 +348,7 @@ static void follow(struct daemon *daemon, const struct model *old, bool bird_cha
 	struct error error;
 
 	log_set_level(daemon->model->log);
+	probes_reload(daemon);
 	if (daemon_open_tables(daemon, &error) < 0 || ctl_regroup(daemon->ctl, &error) < 0)
 		log_error("%s", error.text);
 	disabled_keep(daemon);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "health/probe.h"
 #include "model.h"
 
 enum session_state { SESSION_OFF, SESSION_DOWN, SESSION_UP }; /* off: not configured */
@@ -46,6 +47,7 @@ struct uplink_status {
 struct loopback_status {
 	const struct loopback *loopback;
 	bool announced;
+	char kept_back[PROBE_CAUSE_SIZE]; /* by which probe, and why; empty: by none */
 };
 
 /* A tunnel of another gateway, as that one told us. */
@@ -84,6 +86,7 @@ struct status {
 	struct router_status *routers;     /* model->router_count, in the model's order */
 	struct uplink_status *uplinks;     /* model_uplink_count(), in the model's order */
 	struct loopback_status *loopbacks; /* model->loopback_count, in the model's order */
+	struct probe_state *probes;        /* model->probe_count, in the model's order */
 	struct member_status *members;     /* model->array.member_count, in the model's order */
 	bool drained;  /* by an operator: nothing is announced, or not for long any more */
 	bool isolated; /* it hears no member, and that seems to be its own doing: announced as leaving */

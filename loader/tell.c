@@ -29,10 +29,12 @@ void tell(struct daemon *daemon, enum event_kind kind, const char *name, const c
 	events_add(&daemon->events, &event);
 }
 
-static const char *why_not_announced(const struct daemon *daemon)
+static const char *why_not_announced(const struct daemon *daemon, const struct loopback_status *status)
 {
 	if (!daemon->bird_client)
 		return "BIRD is lost, and its routes with it";
+	if (!health_obstacle(daemon->health) && *status->kept_back)
+		return status->kept_back;
 	return daemon->announced_in_force ? "withdrawn by the gateway" : "BIRD does not show its routes";
 }
 
@@ -47,7 +49,7 @@ void tell_loopback(struct daemon *daemon, size_t index, bool announced)
 		tell(daemon, EVENT_LOOPBACK_ANNOUNCED, status->loopback->name, "BIRD shows its routes");
 	else
 		tell(daemon, EVENT_LOOPBACK_WITHDRAWN, status->loopback->name, "%s",
-			why_not_announced(daemon));
+			why_not_announced(daemon, status));
 }
 
 void tell_drops(struct daemon *daemon)

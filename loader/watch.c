@@ -42,6 +42,18 @@ static enum session_state session_state(bool configured, bool up)
 	return up ? SESSION_UP : SESSION_DOWN;
 }
 
+static void fill_kept_back(struct daemon *daemon, size_t i)
+{
+	struct loopback_status *status = &daemon->status.loopbacks[i];
+	char cause[PROBE_CAUSE_SIZE];
+
+	if (health_is_forbidden(daemon->health, i))
+		snprintf(status->kept_back, sizeof(status->kept_back), "%s",
+			probes_cause(daemon, status->loopback, NULL, cause));
+	else
+		status->kept_back[0] = '\0';
+}
+
 /* Until BIRD shows that nothing is announced there. */
 static bool is_leaving(const struct daemon *daemon, const struct health_tunnel *row, bool announces)
 {
@@ -68,9 +80,11 @@ static void fill_status(struct daemon *daemon)
 		status->bgp = session_state(bgp->enabled, rows[i].has[HEALTH_BGP]);
 	}
 	daemon->status.bird_running = daemon->bird_client != NULL;
-	for (size_t i = 0; i < daemon->model->loopback_count; i++)
+	for (size_t i = 0; i < daemon->model->loopback_count; i++) {
+		fill_kept_back(daemon, i);
 		tell_loopback(
 			daemon, i, announced[i] && daemon->status.bird_running && daemon->announced_in_force);
+	}
 }
 
 static int health_time(sd_event_source *source, uint64_t usec, void *userdata)
@@ -112,6 +126,16 @@ static void announce(struct daemon *daemon)
 		log_error("%s", error.text);
 }
 
+static void tell_tunnel(struct daemon *daemon, const struct health_tunnel *change)
+{
+	const struct tunnel *tunnel = status_of(daemon, change->tunnel)->tunnel;
+	char cause[PROBE_CAUSE_SIZE];
+
+	tell(daemon, change->usable ? EVENT_TUNNEL_USABLE : EVENT_TUNNEL_NOT_USABLE, tunnel->name, "%s",
+		change->missing == HEALTH_PROBES ? probes_cause(daemon, NULL, tunnel, cause)
+						 : health_cause(change));
+}
+
 void watch_changes(struct daemon *daemon)
 {
 	struct health_tunnel change;
@@ -121,13 +145,13 @@ void watch_changes(struct daemon *daemon)
 		if (bpf_usable_set(
 			    daemon->pin_dir, daemon->model->number, change.tunnel, change.usable, &error) < 0)
 			log_error("tunnel %u: %s", change.tunnel, error.text);
-		tell(daemon, change.usable ? EVENT_TUNNEL_USABLE : EVENT_TUNNEL_NOT_USABLE,
-			status_of(daemon, change.tunnel)->tunnel->name, "%s", health_cause(&change));
+		tell_tunnel(daemon, &change);
 	}
 	announce(daemon);
 	replicate_tell(daemon);
 	arm_health_timer(daemon);
 	fill_status(daemon);
+	probes_follow(daemon);
 	notify_status(&daemon->status);
 }
 

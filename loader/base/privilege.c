@@ -18,6 +18,7 @@ const struct privilege privileges[] = {
 	{CAP_BPF, "CAP_BPF", "maps and programs", true},
 	{CAP_PERFMON, "CAP_PERFMON", "what the verifier lets programs do with pointers", true},
 	{CAP_NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE", "BGP listens at port 179", true},
+	{CAP_NET_RAW, "CAP_NET_RAW", "probes by ICMP: raw sockets", false},
 	{CAP_CHOWN, "CAP_CHOWN", "the control socket is given to control.group", false},
 };
 const size_t privilege_count = ARRAY_SIZE(privileges);

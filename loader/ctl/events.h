@@ -34,6 +34,8 @@
 	X(BGP_DOWN, "bgp", "down", INFO, "the session of the tunnel, or with the router, is closed")      \
 	X(LOOPBACK_ANNOUNCED, "loopback", "announced", INFO, "BIRD tells the neighbours of it")           \
 	X(LOOPBACK_WITHDRAWN, "loopback", "withdrawn", WARNING, "no neighbour hears of it any more")      \
+	X(PROBE_UP, "probe", "up", INFO, "what it asks for works")                                        \
+	X(PROBE_DOWN, "probe", "down", WARNING, "what it asks for does not work")                         \
 	X(UPLINK_LOST, "uplink", "lost", ERROR, "what the inside or a member sends there reaches nobody") \
 	X(UPLINK_BACK, "uplink", "back", INFO, "it is there and up again")                                \
 	X(MEMBER_ALIVE, "member", "alive", INFO, "another gateway of the array is heard")                 \

@@ -35,6 +35,8 @@ const struct method ctl_methods[] = {
 	{METHOD_BGP_LIST, false, 0, A(PROVIDER), bgp_list_step, "a row a BGP session"},
 	{METHOD_BGP_GET, false, A(SESSION), 0, bgp_get_step,
 		"one row: the session of this tunnel, or with this router"},
+	{METHOD_PROBE_LIST, false, 0, 0, probe_list_step, "a row a probe"},
+	{METHOD_PROBE_GET, false, A(PROBE), 0, probe_get_step, "one row: this probe"},
 	{METHOD_MAP_DUMP, false, 0, 0, map_dump_step, "a row a line of the flow and device tables, unsorted"},
 	{METHOD_CONFIG_SHOW, false, 0, 0, config_show_step, "one row: the configuration in force, as YAML"},
 	{METHOD_CONFIG_DIFF, true, A(CONFIG), A(FILE), config_diff_step,

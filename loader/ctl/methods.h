@@ -25,6 +25,9 @@ int tunnel_disable_step(struct request *request);
 int tunnel_enable_step(struct request *request);
 int bgp_list_step(struct request *request);
 int bgp_get_step(struct request *request);
+/* probes.c */
+int probe_list_step(struct request *request);
+int probe_get_step(struct request *request);
 /* explain.c */
 int explain_step(struct request *request);
 /* config.c */

@@ -56,6 +56,8 @@ enum reply_code {
 #define METHOD_TUNNEL_ENABLE   "tunnel.enable"
 #define METHOD_BGP_LIST        "bgp.list"
 #define METHOD_BGP_GET         "bgp.get"
+#define METHOD_PROBE_LIST      "probe.list"
+#define METHOD_PROBE_GET       "probe.get"
 #define METHOD_MAP_DUMP        "map.dump"
 #define METHOD_CONFIG_SHOW     "config.show"
 #define METHOD_CONFIG_DIFF     "config.diff"
@@ -90,6 +92,7 @@ enum reply_code {
 	X(SIZE, "size", "bytes of the IP packet")                               \
 	X(HOPS, "hops", "1..255, the TTL or hop limit as it surfaces")          \
 	X(FOLLOW, "follow", "true: go on with what happens from now on")        \
+	X(PROBE, "probe", "a probe's name")                                     \
 	X(CONFIG, "config", "a configuration, the whole text of its file")      \
 	X(FILE, "file", "what to call the configuration in words")              \
 	X(CONFIRM_MS, "confirm_ms", "1000..86400000: how long to wait for confirmation")

@@ -37,6 +37,13 @@ static int read_tunnel(
 	return to->tunnel ? 0 : not_found(error, "tunnel", json_string_value(value));
 }
 
+static int read_probe(
+	const json_t *value, const struct model *model, struct arguments *to, struct error *error)
+{
+	to->probe = model_probe_by_name(model, json_string_value(value));
+	return to->probe ? 0 : not_found(error, "probe", json_string_value(value));
+}
+
 static int read_session(
 	const json_t *value, const struct model *model, struct arguments *to, struct error *error)
 {
@@ -290,6 +297,7 @@ static const struct argument_reader {
 	[ARGUMENT_CONFIG] = {JSON_STRING, read_config},
 	[ARGUMENT_FILE] = {JSON_STRING, read_file},
 	[ARGUMENT_CONFIRM_MS] = {JSON_INTEGER, read_confirm_ms},
+	[ARGUMENT_PROBE] = {JSON_STRING, read_probe},
 };
 
 static int read_argument(struct request *request, const char *name, const json_t *value)

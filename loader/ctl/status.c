@@ -60,11 +60,30 @@ static void judge_router(json_t *list, const struct router_status *is)
 }
 
 /* Why it is not announced, where that is known. */
-static const char *why_not_announced(const struct status *status)
+static json_t *why_not_announced(const struct status *status, const struct loopback_status *is)
 {
+	const char *name = is->loopback->name;
+
 	if (status->drained)
-		return ": the gateway is drained";
-	return status->waits_for ? ": it waits for " : "";
+		return json_sprintf("loopback %s is not announced: the gateway is drained", name);
+	if (status->waits_for)
+		return json_sprintf("loopback %s is not announced: it waits for %s", name, status->waits_for);
+	if (*is->kept_back)
+		return json_sprintf("loopback %s is not announced: %s", name, is->kept_back);
+	return json_sprintf("loopback %s is not announced", name);
+}
+
+/* One that takes something out of service is told of with that. */
+static void judge_probes(json_t *list, const struct status *status)
+{
+	for (size_t i = 0; i < status->model->probe_count; i++) {
+		const struct probe_state *is = &status->probes[i];
+
+		if (is->phase == PROBE_DOWN)
+			degraded(
+				list, json_sprintf("probe %s is down: it %s%s", status->model->probes[i].name,
+					      probe_cause(is), is->was_up ? "" : ", and never succeeded"));
+	}
 }
 
 static void judge_loopbacks(json_t *list, const struct status *status)
@@ -73,10 +92,7 @@ static void judge_loopbacks(json_t *list, const struct status *status)
 		degraded(list, json_string("the gateway drains: it withdraws its loopbacks in a moment"));
 	for (size_t i = 0; i < status->model->loopback_count; i++)
 		if (!status->loopbacks[i].announced)
-			degraded(list,
-				json_sprintf("loopback %s is not announced%s%s",
-					status->loopbacks[i].loopback->name, why_not_announced(status),
-					status->drained || !status->waits_for ? "" : status->waits_for));
+			degraded(list, why_not_announced(status, &status->loopbacks[i]));
 }
 
 static void judge_members(json_t *list, const struct status *status)
@@ -117,6 +133,7 @@ static json_t *judge(const struct status *status)
 			degraded(list, json_sprintf("uplink %s is %s", status->uplinks[i].name,
 					       status->uplinks[i].ifindex ? "down" : "gone"));
 	judge_loopbacks(list, status);
+	judge_probes(list, status);
 	judge_members(list, status);
 	if (!status->attach)
 		degraded(list,

@@ -8,14 +8,22 @@ struct health {
 	const struct model *model;
 	struct health_tunnel *tunnels; /* in the model's order */
 	bool *told;                    /* the bit that health_next_change() last told, a tunnel each */
-	bool *announced;
-	enum voice *voices; /* the tunnels', in the model's order */
+	bool *announced, *allowed;     /* by probes: a loopback each */
+	enum voice *voices;            /* the tunnels', in the model's order */
 	bool bird_lost;
 	uint64_t thaw_ms; /* when what is still frozen thaws; UINT64_MAX: nothing waits for that */
 	bool withdrawn, drained, array_waits, isolated;
 	uint64_t leave_ms; /* when what is leaving is withdrawn; UINT64_MAX: nothing is leaving */
 	bool announcement_changed;
 };
+
+static bool is_probed(const struct model *model, const struct loopback *loopback, const struct tunnel *tunnel)
+{
+	for (size_t i = 0; i < model->probe_count; i++)
+		if (model->probes[i].loopback == loopback && model->probes[i].tunnel == tunnel)
+			return true;
+	return false;
+}
 
 struct health *health_new(const struct model *model, uint64_t now_ms)
 {
@@ -28,8 +36,9 @@ struct health *health_new(const struct model *model, uint64_t now_ms)
 	health->tunnels = calloc(model->tunnel_count + 1, sizeof(*health->tunnels));
 	health->told = calloc(model->tunnel_count + 1, sizeof(*health->told));
 	health->announced = calloc(model->loopback_count + 1, sizeof(*health->announced));
+	health->allowed = calloc(model->loopback_count + 1, sizeof(*health->allowed));
 	health->voices = calloc(model->tunnel_count + 1, sizeof(*health->voices));
-	if (!health->tunnels || !health->told || !health->announced || !health->voices) {
+	if (!health->tunnels || !health->told || !health->announced || !health->allowed || !health->voices) {
 		health_free(health);
 		return NULL;
 	}
@@ -39,8 +48,10 @@ struct health *health_new(const struct model *model, uint64_t now_ms)
 		health->tunnels[i].since_ms = now_ms;
 		health->tunnels[i].has[HEALTH_ENABLED] = true;
 		health->tunnels[i].leave_ms = UINT64_MAX;
+		health->tunnels[i].has[HEALTH_PROBES] = !is_probed(model, NULL, &model->tunnels[i]);
 	}
-	memset(health->announced, true, model->loopback_count);
+	for (size_t i = 0; i < model->loopback_count; i++)
+		health->announced[i] = health->allowed[i] = !is_probed(model, &model->loopbacks[i], NULL);
 	return health;
 }
 
@@ -52,6 +63,7 @@ void health_free(struct health *health)
 	free(health->told);
 	free(health->announced);
 	free(health->voices);
+	free(health->allowed);
 	free(health);
 }
 
@@ -77,15 +89,27 @@ static enum health_need first_missing(const struct tunnel *tunnel, const struct 
 	return HEALTH_NOTHING;
 }
 
+/* What is known without BIRD: the kernel's word, and what we asked ourselves. */
+static enum health_need missing_without_bird(const struct health_tunnel *state)
+{
+	for (enum health_need need = 0; need <= HEALTH_LINK; need++)
+		if (!state->has[need])
+			return need;
+	return state->has[HEALTH_PROBES] ? HEALTH_NOTHING : HEALTH_PROBES;
+}
+
 static void judge(struct health *health, size_t i, uint64_t now_ms)
 {
 	struct health_tunnel *state = &health->tunnels[i];
 	enum health_need missing = first_missing(&health->model->tunnels[i], state);
+	enum health_need known = missing_without_bird(state);
 	bool usable = missing == HEALTH_NOTHING;
 
 	/* What is known without BIRD is believed at once. */
-	if (state->frozen && missing > HEALTH_LINK && (health->bird_lost || !usable))
+	if (state->frozen && known == HEALTH_NOTHING && (health->bird_lost || !usable))
 		return;
+	if (state->frozen && known != HEALTH_NOTHING)
+		missing = known;
 	state->frozen = false;
 	state->missing = missing;
 	if (state->usable == usable)
@@ -117,12 +141,13 @@ static enum voice voice_of(const struct health_tunnel *state)
 	return state->leave_ms != UINT64_MAX ? VOICE_LEAVES : VOICE_SILENT;
 }
 
-/* By the rules, all loopbacks alike. */
 static void announce(struct health *health)
 {
-	bool announced = !is_silent(health);
+	bool silent = is_silent(health);
 
 	for (size_t i = 0; i < health->model->loopback_count; i++) {
+		bool announced = !silent && health->allowed[i];
+
 		health->announcement_changed |= health->announced[i] != announced;
 		health->announced[i] = announced;
 	}
@@ -142,7 +167,7 @@ void health_adopt(struct health *health, uint16_t tunnel)
 
 		if (state->tunnel != tunnel)
 			continue;
-		state->has[HEALTH_LINK] = true;
+		state->has[HEALTH_LINK] = state->has[HEALTH_PROBES] = true;
 		state->missing = HEALTH_NOTHING;
 		state->usable = health->told[i] = true;
 		state->frozen = needs(&health->model->tunnels[i], HEALTH_BGP);
@@ -156,6 +181,16 @@ static const struct tunnel *same_tunnel(const struct model *model, const struct 
 	return found && strcmp(found->name, tunnel->name) == 0 ? found : NULL;
 }
 
+/* What its probes decided stays until they decide again; without any, nothing is in its way. */
+static void carry_loopback(struct health *health, const struct health *old, size_t i)
+{
+	const struct loopback *loopback = &health->model->loopbacks[i];
+	const struct loopback *was = model_loopback_by_name(old->model, loopback->name);
+
+	if (was && is_probed(health->model, loopback, NULL))
+		health->allowed[i] = old->allowed[was - old->model->loopbacks];
+}
+
 void health_carry(struct health *health, const struct health *old, uint64_t now_ms)
 {
 	health->bird_lost = old->bird_lost;
@@ -167,8 +202,12 @@ void health_carry(struct health *health, const struct health *old, uint64_t now_
 			continue;
 		health->tunnels[i] = old->tunnels[was - old->model->tunnels];
 		health->told[i] = old->told[was - old->model->tunnels];
+		health->tunnels[i].has[HEALTH_PROBES] |=
+			!is_probed(health->model, NULL, &health->model->tunnels[i]);
 		judge(health, i, now_ms);
 	}
+	for (size_t i = 0; i < health->model->loopback_count; i++)
+		carry_loopback(health, old, i);
 	health->withdrawn = old->withdrawn;
 	health->drained = old->drained;
 	health->array_waits = old->array_waits;
@@ -189,6 +228,12 @@ void health_report(
 		health->tunnels[i].has[need] = fulfilled;
 		judge(health, i, now_ms);
 	}
+}
+
+void health_probed(struct health *health, size_t loopback, bool allowed)
+{
+	health->allowed[loopback] = allowed;
+	announce(health);
 }
 
 /*
@@ -318,6 +363,7 @@ const char *health_cause(const struct health_tunnel *tunnel)
 		[HEALTH_LINK] = "link gone",
 		[HEALTH_BFD] = "BFD down",
 		[HEALTH_BGP] = "BGP down",
+		[HEALTH_PROBES] = "a probe is down",
 		[HEALTH_NOTHING] = "all well",
 	};
 
@@ -367,9 +413,18 @@ bool health_next_announcement(struct health *health)
 	return changed;
 }
 
+bool health_is_forbidden(const struct health *health, size_t loopback)
+{
+	return !health->allowed[loopback];
+}
+
 bool health_is_serving(const struct health *health)
 {
-	return !health_obstacle(health);
+	bool allowed = health->model->loopback_count == 0;
+
+	for (size_t i = 0; i < health->model->loopback_count; i++)
+		allowed |= health->allowed[i];
+	return allowed && !health_obstacle(health);
 }
 
 void health_withdraw_all(struct health *health)

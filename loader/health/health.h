@@ -9,6 +9,7 @@
  *	link                      always
  *	BGP session established   when it has a `bgp` section
  *	BFD session up            when that has `bfd`
+ *	its probes                when there are any: health_probed() says what they decided (health/probe.h)
  *
  * It is usable while it has all it needs, and not a moment longer. One exception: BGP and BFD are known through
  * BIRD, and when BIRD dies nothing is known about the neighbours, whose data plane goes on. So the bits of that
@@ -16,6 +17,9 @@
  * has all it needs, and the rest when HEALTH_CONVERGE_MS are over, which is time for BGP to come back to a
  * neighbour that lives. A daemon that starts on what an earlier one left knows as little, and begins with its bits
  * frozen: health_adopt().
+ *
+ * A loopback is announced while its probes allow it and nothing stands against announcing at all. Withdrawn, it goes on
+ * serving its flows: nothing here is known to the data plane but the tunnels' bits.
  *
  * Main writes the changes into the BPF maps and the status. Times are milliseconds of CLOCK_MONOTONIC.
  */
@@ -37,6 +41,7 @@ enum health_need {
 	HEALTH_LINK,
 	HEALTH_BFD,
 	HEALTH_BGP,
+	HEALTH_PROBES,
 	HEALTH_NEEDS,
 	HEALTH_NOTHING = HEALTH_NEEDS
 };
@@ -54,13 +59,13 @@ struct health_tunnel {
 
 struct health;
 
-/* Every tunnel starts unusable, without a link. The model must outlive it. NULL: no memory. */
+/* Every tunnel starts unusable, without a link; what has probes, as they had not succeeded. The model must outlive it. NULL: no memory. */
 struct health *health_new(const struct model *model, uint64_t now_ms);
 void health_free(struct health *health);
 
 /*
- * The tunnel was usable when an earlier daemon went. Before anything is reported: its link is believed until it is
- * reported, and its bit is frozen as if BIRD had been lost, until health_bird_back(). health_next_change() tells
+ * The tunnel was usable when an earlier daemon went. Before anything is reported: its link and its probes are believed until
+ * they are reported, and its bit is frozen as if BIRD had been lost, until health_bird_back(). health_next_change() tells
  * only what differs from that.
  */
 void health_adopt(struct health *health, uint16_t tunnel);
@@ -72,7 +77,7 @@ void health_adopt(struct health *health, uint16_t tunnel);
  */
 void health_carry(struct health *health, const struct health *old, uint64_t now_ms);
 
-/* "link gone", "BFD down", "BGP down", "all well": why it is usable or not. */
+/* "link gone", "BFD down", "BGP down", "a probe is down", "all well": why it is usable or not. */
 const char *health_cause(const struct health_tunnel *tunnel);
 
 /* ---- Events ------------------------------------------------------------------------------------------------------ */
@@ -83,6 +88,8 @@ const char *health_cause(const struct health_tunnel *tunnel);
  */
 void health_report(
 	struct health *health, uint16_t tunnel, enum health_need need, bool fulfilled, uint64_t now_ms);
+/* The loopback's probes, all of them, allow it to be announced; or one forbids it. Its place is that in the model. */
+void health_probed(struct health *health, size_t loopback, bool allowed);
 /* BIRD ended, or does not answer; and: it answers again. Both may be repeated. */
 void health_bird_lost(struct health *health, uint64_t now_ms);
 void health_bird_back(struct health *health, uint64_t now_ms);
@@ -123,7 +130,7 @@ bool health_next_change(struct health *health, struct health_tunnel *change);
 
 /*
  * The announced set, in the model's order of loopbacks. All are announced unless something stands against it: all are
- * withdrawn, the gateway is drained, the array is not ready.
+ * withdrawn, the gateway is drained, the array is not ready; or against this one: a probe.
  */
 const bool *health_announced(const struct health *health);
 /* The same, and by which tunnels; it points to what `health` holds. */
@@ -132,7 +139,12 @@ struct announcement health_announcement(const struct health *health);
 bool health_is_leaving(const struct health *health);
 /* True once after the announced set, or that it is leaving, has changed since it was last asked. */
 bool health_next_announcement(struct health *health);
-/* It announces and does not drain: members leave it what is its own. */
+/* A probe keeps it back, if nothing else does. */
+bool health_is_forbidden(const struct health *health, size_t loopback);
+/*
+ * It announces and does not drain: members leave it what is its own. One whose probes forbid every loopback does not serve:
+ * where an application is dead, those who ask it by UDP are better served elsewhere.
+ */
 bool health_is_serving(const struct health *health);
 /* Why nothing is announced: "the gateway is drained"; NULL: nothing stands against it. */
 const char *health_obstacle(const struct health *health);

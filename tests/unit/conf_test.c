@@ -102,7 +102,8 @@ static void probes_point_at_what_they_decide_about(void)
 	static const char probes[] =
 		"probes:\n"
 		"  - {name: z, tunnel: second, icmp: {to: 169.254.1.2}}\n"
-		"  - {name: m, loopback: control, http: {url: \"https://[2001:db8::1]:8443/a\", status: [204]}}\n"
+		"  - {name: m, loopback: control, http: {url: \"https://[2001:db8::1]:8443/a\", status: "
+		"[204]}}\n"
 		"  - {name: a, tunnel: first, icmp: {to: \"fd00::2\"}, interval: 2s, rise: 7}\n";
 	_cleanup_free_ char *text = NULL;
 	_cleanup_(release) struct parsed parsed = {0};

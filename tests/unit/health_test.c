@@ -16,7 +16,7 @@ static struct loopback loopbacks[] = {{.name = "control"}, {.name = "media"}};
 static const struct model model = {
 	.tunnels = tunnels, .tunnel_count = 3, .loopbacks = loopbacks, .loopback_count = 2};
 
-enum event { LINK, NO_LINK, BFD, NO_BFD, BGP, NO_BGP, LOST, BACK, TICK, ADOPT };
+enum event { PROBES, NO_PROBES, LINK, NO_LINK, BFD, NO_BFD, BGP, NO_BGP, LOST, BACK, TICK, ADOPT };
 
 /* A time table: what happens when to which tunnel, and whether that tunnel is usable then and since when. */
 struct row {
@@ -43,6 +43,10 @@ static void happen(struct health *health, const struct row *row)
 	case ADOPT:
 		health_adopt(health, row->tunnel);
 		return;
+	case PROBES:
+	case NO_PROBES:
+		health_report(health, row->tunnel, HEALTH_PROBES, row->event == PROBES, row->at);
+		return;
 	case LINK:
 	case NO_LINK:
 		health_report(health, row->tunnel, HEALTH_LINK, row->event == LINK, row->at);
@@ -56,9 +60,9 @@ static void happen(struct health *health, const struct row *row)
 	}
 }
 
-static void follow(const struct row *rows, size_t count)
+static void follow(const struct model *of, const struct row *rows, size_t count)
 {
-	struct health *health = health_new(&model, 0);
+	struct health *health = health_new(of, 0);
 
 	for (size_t i = 0; i < count; i++) {
 		const struct health_tunnel *state = &health_tunnels(health)[rows[i].tunnel - 1];
@@ -75,11 +79,12 @@ static void follow(const struct row *rows, size_t count)
 	health_free(health);
 }
 
-#define FOLLOW(...)                                             \
+#define FOLLOW_IN(of, ...)                                      \
 	do {                                                    \
 		static const struct row rows[] = {__VA_ARGS__}; \
-		follow(rows, ARRAY_SIZE(rows));                 \
+		follow(of, rows, ARRAY_SIZE(rows));             \
 	} while (0)
+#define FOLLOW(...) FOLLOW_IN(&model, __VA_ARGS__)
 
 static void needs_what_is_configured(void)
 {
@@ -399,6 +404,81 @@ static void an_isolated_gateway_is_announced_as_leaving(void)
 	expect_announcement(health, true, "11 - serving -1 -");
 }
 
+/* The same, with probes of the first and the third tunnel and of the first loopback. */
+static struct probe probes[] = {
+	{.name = "far", .tunnel = &tunnels[0]},
+	{.name = "plain", .tunnel = &tunnels[2]},
+	{.name = "cwmp", .loopback = &loopbacks[0]},
+};
+static const struct model probed_model = {.tunnels = tunnels,
+	.tunnel_count = 3,
+	.loopbacks = loopbacks,
+	.loopback_count = 2,
+	.probes = probes,
+	.probe_count = 3};
+
+static void a_tunnel_needs_its_probes(void)
+{
+	FOLLOW_IN(&probed_model, {1, LINK, 3, false, 0, "a probe is down"},
+		{2, PROBES, 3, true, 2, "all well"}, {3, NO_PROBES, 3, false, 3, "a probe is down"},
+		{4, NO_LINK, 3, false, 3, "link gone"});
+	FOLLOW_IN(&probed_model, {1, LINK, 2, false, 0, "BGP down"}, {2, BGP, 2, true, 2, "all well"});
+	/* While BIRD is lost, what we asked ourselves is known, and believed. */
+	FOLLOW_IN(&probed_model, {1, LINK, 1, false, 0, "BFD down"}, {2, BGP, 1, false, 0, "BFD down"},
+		{3, BFD, 1, false, 0, "a probe is down"}, {4, PROBES, 1, true, 4, "all well"},
+		{5, LOST, 1, true, 4, "all well"}, {6, NO_PROBES, 1, false, 6, "a probe is down"});
+	/* What an earlier daemon found good goes on until its probes say otherwise. */
+	FOLLOW_IN(&probed_model, {0, ADOPT, 3, true, 0, "all well"}, {1, LINK, 3, true, 0, "all well"},
+		{2, NO_PROBES, 3, false, 2, "a probe is down"});
+}
+
+static void a_loopback_is_announced_while_its_probes_allow_it(void)
+{
+	_cleanup_(close_health) struct health *health = health_new(&probed_model, 0);
+
+	expect_announcement(health, false, "01 - serving -1 -");
+	health_probed(health, 0, true);
+	expect_announcement(health, true, "11 - serving -1 -");
+	CU_ASSERT_FALSE(health_is_forbidden(health, 0));
+	health_probed(health, 0, true);
+	expect_announcement(health, false, "11 - serving -1 -");
+	health_drain(health, true, false, 100);
+	expect_announcement(health, true, "11 leaving - 3100 the gateway is drained");
+	health_probed(health, 0, false); /* what does not work any more leaves at once */
+	expect_announcement(health, true, "01 leaving - 3100 the gateway is drained");
+	health_drain(health, false, false, 200);
+	expect_announcement(health, true, "01 - serving -1 -");
+	CU_ASSERT(health_is_forbidden(health, 0));
+	health_probed(health, 1, false);
+	expect_announcement(health, true, "00 - - -1 -"); /* nothing is left that it could serve */
+}
+
+static void what_probes_decided_is_carried(void)
+{
+	_cleanup_(close_health) struct health *plain = health_new(&model, 0),
+					      *probed = health_new(&probed_model, 10),
+					      *down = health_new(&probed_model, 20),
+					      *after = health_new(&model, 30);
+	struct health_tunnel change;
+
+	health_report(plain, 3, HEALTH_LINK, true, 5);
+	while (health_next_change(plain, &change))
+		;
+	health_carry(probed, plain, 10); /* a probe that comes takes nothing out of service by coming */
+	expect_announcement(probed, false, "11 - serving -1 -");
+	CU_ASSERT(health_tunnels(probed)[2].usable);
+	CU_ASSERT_FALSE(health_next_change(probed, &change));
+	health_probed(probed, 0, false);
+	health_report(probed, 3, HEALTH_PROBES, false, 15);
+	expect_announcement(probed, true, "01 - serving -1 -");
+	health_carry(down, probed, 20);
+	expect_announcement(down, false, "01 - serving -1 -");
+	CU_ASSERT_FALSE(health_tunnels(down)[2].usable);
+	health_carry(after, down, 30); /* one that goes stands in nothing's way */
+	expect_announcement(after, false, "11 - serving -1 -");
+	CU_ASSERT(health_tunnels(after)[2].usable);
+}
+
 /* An earlier daemon was drained: there is nothing to leave. */
 static void one_that_starts_drained_announces_nothing(void)
 {
@@ -439,6 +519,10 @@ UNIT_TESTS("health", {"a tunnel needs what is configured for it", needs_what_is_
 	{"a tunnel is disabled also while BIRD is lost", a_disabled_tunnel_is_disabled_without_bird_too},
 	{"a drained gateway leaves, then withdraws", a_drained_gateway_leaves_then_withdraws},
 	{"an isolated gateway is announced as leaving", an_isolated_gateway_is_announced_as_leaving},
+	{"a tunnel needs its probes", a_tunnel_needs_its_probes},
+	{"a loopback is announced while its probes allow it",
+		a_loopback_is_announced_while_its_probes_allow_it},
+	{"what probes decided is carried over", what_probes_decided_is_carried},
 	{"one that starts drained announces nothing", one_that_starts_drained_announces_nothing},
 	{"nothing is announced before the array is ready", nothing_is_announced_before_the_array_is_ready},
 	{"loopbacks are announced until withdrawn", loopbacks_are_announced_until_withdrawn})
