@@ -276,7 +276,7 @@ SUBPROGRAM int answer(struct __sk_buff *skb, const struct settings *config, cons
 
 	if (!config || !packet || packet->network != ETH_HLEN || !deserves_answer(packet, reason))
 		return TC_ACT_SHOT;
-	if (mtu && may_be_cut_up(skb, packet))
+	if (mtu && !(skb->cb[DECISION_FITS] & FITS_TELL) && may_be_cut_up(skb, packet))
 		return TC_ACT_SHOT;
 	if (!may_speak()) {
 		count(REASON_answer_withheld, 1, skb->len);

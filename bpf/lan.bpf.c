@@ -2,7 +2,8 @@
 /*
  * lan_ingress: TC ingress of every LAN interface of an egress group. What goes to the group's destinations leaves by one of
  * its links (egress.h), as a router would send it: one hop less, and what is too big or has no hop left is answered. All
- * else is the stack's.
+ * else is the stack's. A router would cut up what is too big where IPv4 lets it; here its sender is told to, which hosts
+ * heed.
  *
  * It is routed here and nowhere else, so the stack needs no route to the destinations, and none that it has, such as a
  * default route, ever gets such a packet.
@@ -39,7 +40,7 @@ static __always_inline int send_by(struct __sk_buff *skb, const struct settings 
 	if (!tunnel)
 		return drop(skb, REASON_internal);
 	if (segment_length(skb, packet) > config->mtu)
-		return drop_too_big(skb, config->mtu);
+		return drop_too_big(skb, config->mtu | FITS_TELL);
 	spend_hop(skb, packet);
 	clamp_mss(skb, config, packet);
 	count_link(number, packets_in(skb), skb->len - ETH_HLEN);

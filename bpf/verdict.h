@@ -41,7 +41,10 @@ static __always_inline int drop(struct __sk_buff *skb, enum reason reason)
 	return TC_ACT_SHOT;
 }
 
-/* `fits`: how long an IP packet may be there. */
+/* The sender is told also of what it allows to be cut up, since nobody does that here. */
+#define FITS_TELL 0x10000
+
+/* `fits`: how long an IP packet may be there, and FITS_TELL. */
 static __always_inline int drop_too_big(struct __sk_buff *skb, __u32 fits)
 {
 	skb->cb[DECISION_FITS] = fits;

@@ -55,9 +55,9 @@ static void leave_out(struct daemon *daemon, const struct model *wanted, struct 
 
 	for (size_t i = 0; (name = children_waiting(apply_children(daemon->apply), &i));)
 		plan_leave_out(plan, name);
-	for (size_t i = 0; i < model_uplink_count(wanted); i++)
-		if (!if_nametoindex(model_uplink(wanted, i)))
-			plan_leave_out(plan, model_uplink(wanted, i));
+	for (size_t i = 0; i < model_interface_count(wanted); i++)
+		if (!if_nametoindex(model_interface(wanted, i)))
+			plan_leave_out(plan, model_interface(wanted, i));
 }
 
 int daemon_plan(struct daemon *daemon, const struct model *wanted, struct plan *plan, struct error *error)
@@ -88,6 +88,8 @@ static int plan_and_apply(struct daemon *daemon, const struct model *wanted, str
 	r = apply_run(daemon->apply, &plan, say_step, daemon, error);
 	if (plan.count > 0)
 		replicate_enter(daemon);
+	if (r == 0 && wanted)
+		steer_write(daemon);
 	return r;
 }
 
@@ -221,12 +223,13 @@ int status_open(struct status *status, const struct model *model, struct error *
 	status->started_ms = now_ms();
 	status->tunnels = calloc(model->tunnel_count + 1, sizeof(*status->tunnels));
 	status->routers = calloc(model->router_count + 1, sizeof(*status->routers));
-	status->uplinks = calloc(model_uplink_count(model) + 1, sizeof(*status->uplinks));
+	status->uplinks = calloc(model_interface_count(model) + 1, sizeof(*status->uplinks));
+	status->egress = calloc(model->egress_count + 1, sizeof(*status->egress));
 	status->loopbacks = calloc(model->loopback_count + 1, sizeof(*status->loopbacks));
 	status->probes = calloc(model->probe_count + 1, sizeof(*status->probes));
 	status->members = calloc(model->array.member_count + 1, sizeof(*status->members));
-	if (!status->tunnels || !status->routers || !status->uplinks || !status->loopbacks ||
-		!status->probes || !status->members)
+	if (!status->tunnels || !status->routers || !status->uplinks || !status->egress ||
+		!status->loopbacks || !status->probes || !status->members)
 		return error_set(error, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < model->tunnel_count; i++) {
 		status->tunnels[i].tunnel = &model->tunnels[i];
@@ -240,8 +243,10 @@ int status_open(struct status *status, const struct model *model, struct error *
 		status->routers[i].bfd = model->routers[i].bgp.bfd.enabled ? SESSION_DOWN : SESSION_OFF;
 		status->routers[i].bgp_since_ms = status->started_ms;
 	}
-	for (size_t i = 0; i < model_uplink_count(model); i++)
-		status->uplinks[i].name = model_uplink(model, i);
+	for (size_t i = 0; i < model_interface_count(model); i++)
+		status->uplinks[i].name = model_interface(model, i);
+	for (size_t i = 0; i < model->egress_count; i++)
+		status->egress[i].group = &model->egress[i];
 	for (size_t i = 0; i < model->loopback_count; i++)
 		status->loopbacks[i].loopback = &model->loopbacks[i];
 	for (size_t i = 0; i < model->probe_count; i++)
@@ -258,6 +263,7 @@ void status_close(struct status *status)
 	free(status->tunnels);
 	free(status->routers);
 	free(status->uplinks);
+	free(status->egress);
 	free(status->loopbacks);
 	free(status->probes);
 	for (size_t i = 0; status->members && i < status->model->array.member_count; i++)
@@ -306,7 +312,8 @@ static int prepare(struct daemon *daemon, struct model *model, const char *confi
 			return r;
 	}
 	daemon->health = health_new(daemon->model, now_ms());
-	if (!daemon->health)
+	daemon->egress = egress_new(daemon->model, now_ms());
+	if (!daemon->health || !daemon->egress)
 		return error_set(error, -ENOMEM, "out of memory");
 	r = status_open(&daemon->status, daemon->model, error);
 	if (r == 0)
@@ -324,6 +331,8 @@ static int start(struct daemon *daemon, struct error *error)
 	int r;
 
 	r = adopt_bits(daemon, error);
+	if (r == 0)
+		r = steer_adopt(daemon, error);
 	if (r < 0)
 		return r;
 	r = watch_open(daemon, error);
@@ -451,6 +460,7 @@ static void close_all(struct daemon *daemon)
 	monitor_close(daemon->monitor);
 	apply_close(daemon->apply);
 	health_free(daemon->health);
+	egress_free(daemon->egress);
 	config_close(daemon);
 	flow_table_close(&daemon->flows);
 	flow_table_close(&daemon->devices);

@@ -9,6 +9,7 @@
  *	guards.c   the guard as a child: started, armed, replaced, ended
  *	join.c, replicate.c, keys.c, members.c, lines.c, channel.c   the array: what others know, what we know of them (replicate.h)
  *	hooks.c    what gwctl asks of it
+ *	steer.c    egress groups: usable tunnels → links → shares in the maps
  *	probes.c   what probes hear: → health; remembered for the next gwd
  *	drain.c disabled.c    the gateway out of service and back, a tunnel
  *	newcomer.c whether our tables are still to be filled
@@ -38,6 +39,7 @@
 #include "ctl/drops.h"
 #include "ctl/events.h"
 #include "flow/flow.h"
+#include "health/egress.h"
 #include "health/health.h"
 #include "model.h"
 #include "status.h"
@@ -62,6 +64,7 @@ struct daemon {
 	struct apply *apply;
 	struct monitor *monitor;
 	struct health *health;
+	struct egress *egress;
 	struct flow_table flows, devices;
 	struct flow_sweep flows_sweep, devices_sweep;
 	struct settings settings; /* of ageing: the same as the programs' */
@@ -169,6 +172,18 @@ void watch_changes(struct daemon *daemon);
 void watch_links(struct daemon *daemon);
 /* Lets time pass, hearing BIRD and the kernel meanwhile. */
 void watch_wait(struct daemon *daemon, uint64_t milliseconds);
+
+/* Egress groups: which links an earlier daemon had in; before anything is heard. */
+int steer_adopt(struct daemon *daemon, struct error *error);
+/* After health has heard of something, or time has passed: what changed goes into the maps, the status and the log. */
+void steer_changes(struct daemon *daemon);
+/* The maps may be others, or the model is. */
+void steer_write(struct daemon *daemon);
+/* What the links have sent, into the status. */
+void steer_refresh(struct daemon *daemon);
+/* The hook of ctl/ctl.h. */
+int steer_switch(
+	void *self, const struct egress_group *group, const struct tunnel *tunnel, struct error *error);
 
 /* Our slice of the ports while the array has others, else what was before; and what was before, at a stop. */
 int ports_keep(const struct daemon *daemon, struct error *error);

@@ -9,6 +9,7 @@ static void refresh(void *self)
 
 	apply_refresh(daemon->apply, &daemon->status, NULL);
 	replicate_refresh(daemon);
+	steer_refresh(daemon);
 }
 
 static int explain(void *self, struct explanation *question, struct error *error)
@@ -56,6 +57,7 @@ const struct ctl_hooks daemon_hooks = {
 	.config_rollback = config_rollback,
 	.drain = drain_set,
 	.disable = disabled_set,
+	.egress_switch = steer_switch,
 	.stop = stop,
 	.stopped = stopped,
 };

@@ -77,6 +77,21 @@ static void free_probes(struct model *model)
 	free(model->probes);
 }
 
+static void free_egress(struct model *model)
+{
+	for (size_t i = 0; i < model->egress_count; i++) {
+		struct egress_group *group = &model->egress[i];
+
+		free(group->name);
+		free(group->destinations);
+		for (size_t k = 0; k < group->from_count; k++)
+			free(group->from[k]);
+		free(group->from);
+		free(group->links);
+	}
+	free(model->egress);
+}
+
 void model_free(struct model *model)
 {
 	if (!model)
@@ -92,6 +107,7 @@ void model_free(struct model *model)
 	free_tunnels(model);
 	free_probes(model);
 	free_routers(model);
+	free_egress(model);
 	free(model->control_group);
 	free(model);
 }
@@ -173,6 +189,75 @@ bool model_has_uplink(const struct model *model, const char *name)
 		if (strcmp(model_uplink(model, i), name) == 0)
 			return true;
 	return false;
+}
+
+/* Whether the group's interface of this index stands in one before it, or here before. */
+static bool is_named_before(const struct model *model, size_t group, size_t index)
+{
+	const char *name = model->egress[group].from[index];
+
+	for (size_t i = 0; i <= group; i++)
+		for (size_t k = 0; k < (i < group ? model->egress[i].from_count : index); k++)
+			if (strcmp(model->egress[i].from[k], name) == 0)
+				return true;
+	return false;
+}
+
+/* NULL behind the last; *left is what is still to be passed over. */
+static const char *find_lan(const struct model *model, size_t *left)
+{
+	for (size_t i = 0; i < model->egress_count; i++)
+		for (size_t k = 0; k < model->egress[i].from_count; k++)
+			if (!is_named_before(model, i, k) && (*left)-- == 0)
+				return model->egress[i].from[k];
+	return NULL;
+}
+
+size_t model_lan_count(const struct model *model)
+{
+	size_t left = SIZE_MAX;
+
+	find_lan(model, &left);
+	return SIZE_MAX - left;
+}
+
+const char *model_lan(const struct model *model, size_t which)
+{
+	return find_lan(model, &which);
+}
+
+size_t model_interface_count(const struct model *model)
+{
+	return model_uplink_count(model) + model_lan_count(model);
+}
+
+const char *model_interface(const struct model *model, size_t which)
+{
+	size_t uplinks = model_uplink_count(model);
+
+	return which < uplinks ? model_uplink(model, which) : model_lan(model, which - uplinks);
+}
+
+bool model_has_interface(const struct model *model, const char *name)
+{
+	for (size_t i = 0; i < model_interface_count(model); i++)
+		if (strcmp(model_interface(model, i), name) == 0)
+			return true;
+	return false;
+}
+
+const struct egress_group *model_egress_by_name(const struct model *model, const char *name)
+{
+	FIND(model, egress, egress_count, strcmp(model->egress[i].name, name) == 0);
+}
+
+const struct egress_group *model_egress_of(const struct model *model, const struct tunnel *tunnel)
+{
+	for (size_t i = 0; i < model->egress_count; i++)
+		for (size_t k = 0; k < model->egress[i].link_count; k++)
+			if (model->egress[i].links[k].tunnel == tunnel)
+				return &model->egress[i];
+	return NULL;
 }
 
 bool model_has_members(const struct model *model)

@@ -93,7 +93,7 @@ struct bgp {
 
 struct tunnel {
 	char *name;
-	uint16_t number; /* unique in the array, 1..65535 */
+	uint16_t number;                 /* unique in the array, 1..65535 */
 	const struct provider *provider; /* NULL: it leads to the platform, from a provider's side */
 	struct wireguard wireguard;
 	struct prefix *addresses; /* with host bits: the tunnel's own addresses on their links */
@@ -163,7 +163,7 @@ struct probe {
 		size_t status_count;
 		char *body, *regex; /* what the body must have in it; NULL: anything */
 		char *ca_file;      /* NULL: the system's authorities */
-		char *server_name;  /* asked for instead of the URL's address, in TLS and in HTTP; NULL: that */
+		char *server_name; /* asked for instead of the URL's address, in TLS and in HTTP; NULL: that */
 		bool verify;
 	} http;
 	char *through; /* an uplink; NULL: the tunnel's by its tunnel, a loopback's as the machine's routes lead */
@@ -197,7 +197,7 @@ struct model {
 	size_t tunnel_count;
 	struct probe *probes; /* sorted by name */
 	size_t probe_count;
-	struct egress_group *egress;
+	struct egress_group *egress; /* sorted by name */
 	size_t egress_count;
 	struct router *routers; /* sorted by name */
 	size_t router_count;
@@ -231,6 +231,16 @@ const struct member *model_member_by_name(const struct model *model, const char 
 size_t model_uplink_count(const struct model *model);
 const char *model_uplink(const struct model *model, size_t which);
 bool model_has_uplink(const struct model *model, const char *name);
+/* The LAN interfaces of all egress groups, each once. */
+size_t model_lan_count(const struct model *model);
+const char *model_lan(const struct model *model, size_t which);
+/* All interfaces, not of our making, that programs hang on: the uplinks, and behind them those of LANs. */
+size_t model_interface_count(const struct model *model);
+const char *model_interface(const struct model *model, size_t which);
+bool model_has_interface(const struct model *model, const char *name);
+const struct egress_group *model_egress_by_name(const struct model *model, const char *name);
+/* The group that the tunnel is a link of; NULL: of none. */
+const struct egress_group *model_egress_of(const struct model *model, const struct tunnel *tunnel);
 /* The first of the addresses on whose link a neighbor is; the last when it is on none (which a model does not have). */
 const struct address *model_address_towards(
 	const struct prefix *addresses, size_t count, const struct address *neighbor);

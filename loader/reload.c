@@ -29,6 +29,7 @@
 struct next {
 	const struct model *model;
 	struct health *health;
+	struct egress *egress;
 	struct status status;
 	bool *announced; /* while the plan runs: the loopbacks that are there before and after */
 	bool bird_changes, leaves;
@@ -37,6 +38,7 @@ struct next {
 static void next_free(struct next *next)
 {
 	health_free(next->health);
+	egress_free(next->egress);
 	status_close(&next->status);
 	free(next->announced);
 }
@@ -158,8 +160,8 @@ static void carry_status(struct status *to, const struct status *from)
 				to->routers[i].router = &to->model->routers[i];
 				to->routers[i].bfd = carry_bfd(to->routers[i].router, from->routers[j].bfd);
 			}
-	for (size_t i = 0; i < model_uplink_count(to->model); i++)
-		for (size_t j = 0; j < model_uplink_count(from->model); j++)
+	for (size_t i = 0; i < model_interface_count(to->model); i++)
+		for (size_t j = 0; j < model_interface_count(from->model); j++)
 			if (strcmp(to->uplinks[i].name, from->uplinks[j].name) == 0)
 				to->uplinks[i].lost = from->uplinks[j].lost;
 	for (size_t i = 0; i < to->model->loopback_count; i++)
@@ -178,10 +180,12 @@ static int next_make(struct daemon *daemon, const struct model *model, struct ne
 		return r;
 	next->model = model;
 	next->health = health_new(model, now_ms());
+	next->egress = egress_new(model, now_ms());
 	next->announced = calloc(model->loopback_count + 1, sizeof(*next->announced));
-	if (!next->health || !next->announced)
+	if (!next->health || !next->egress || !next->announced)
 		return error_set(error, -ENOMEM, "out of memory");
 	health_carry(next->health, daemon->health, now_ms());
+	egress_carry(next->egress, daemon->egress, now_ms());
 	carry_status(&next->status, &daemon->status);
 	for (size_t i = 0; i < model->loopback_count; i++)
 		next->announced[i] = health_announced(next->health)[i] &&
@@ -318,6 +322,8 @@ static void swap(struct daemon *daemon, struct next *next)
 	daemon->model = next->model;
 	health_free(daemon->health);
 	daemon->health = TAKE_PTR(next->health);
+	egress_free(daemon->egress);
+	daemon->egress = TAKE_PTR(next->egress);
 	status_close(&daemon->status);
 	daemon->status = next->status;
 	next->status = (struct status){0};
@@ -360,6 +366,7 @@ static void follow(struct daemon *daemon, const struct model *old, bool bird_cha
 		log_error("%s; trying again", error.text);
 		daemon_heal_soon(daemon);
 	}
+	steer_write(daemon);
 	watch_links(daemon);
 	watch_changes(daemon);
 }

@@ -44,6 +44,22 @@ struct uplink_status {
 	bool lost;        /* as last told */
 };
 
+struct egress_link_status {
+	bool usable, in;         /* in: it carries traffic */
+	uint64_t since_ms;       /* when `in` changed last */
+	char cause[128];         /* and why */
+	uint16_t slots;          /* its share, of 4096 */
+	uint64_t packets, bytes; /* sent by it */
+	uint64_t packets_before; /* when the shares changed last */
+};
+
+struct egress_status {
+	const struct egress_group *group;
+	uint64_t since_ms;  /* when its links in changed last */
+	uint16_t commanded; /* the number of the tunnel that an operator switched to; 0: of none */
+	struct egress_link_status links[EGRESS_LINKS_MAX]; /* in the group's order */
+};
+
 struct loopback_status {
 	const struct loopback *loopback;
 	bool announced;
@@ -84,8 +100,9 @@ struct status {
 	const char *xdp;    /* "native", "generic" or "none" */
 	struct tunnel_status *tunnels;     /* model->tunnel_count, in the model's order */
 	struct router_status *routers;     /* model->router_count, in the model's order */
-	struct uplink_status *uplinks;     /* model_uplink_count(), in the model's order */
+	struct uplink_status *uplinks;     /* and LANs: model_interface_count(), in the model's order */
 	struct loopback_status *loopbacks; /* model->loopback_count, in the model's order */
+	struct egress_status *egress;      /* model->egress_count, in the model's order */
 	struct probe_state *probes;        /* model->probe_count, in the model's order */
 	struct member_status *members;     /* model->array.member_count, in the model's order */
 	bool drained;  /* by an operator: nothing is announced, or not for long any more */

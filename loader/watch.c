@@ -100,8 +100,9 @@ static int health_time(sd_event_source *source, uint64_t usec, void *userdata)
 
 static void arm_health_timer(struct daemon *daemon)
 {
-	uint64_t deadline = health_deadline(daemon->health);
+	uint64_t deadline = health_deadline(daemon->health), held = egress_deadline(daemon->egress);
 
+	deadline = held < deadline ? held : deadline;
 	if (deadline == UINT64_MAX)
 		return;
 	if (!daemon->health_timer)
@@ -147,6 +148,7 @@ void watch_changes(struct daemon *daemon)
 			log_error("tunnel %u: %s", change.tunnel, error.text);
 		tell_tunnel(daemon, &change);
 	}
+	steer_changes(daemon);
 	announce(daemon);
 	replicate_tell(daemon);
 	arm_health_timer(daemon);
@@ -181,7 +183,7 @@ void watch_links(struct daemon *daemon)
 		health_report(
 			daemon->health, status->tunnel->number, HEALTH_LINK, status->ifindex != 0, now_ms());
 	}
-	for (size_t i = 0; i < model_uplink_count(daemon->model); i++)
+	for (size_t i = 0; i < model_interface_count(daemon->model); i++)
 		tell_uplink(daemon, &daemon->status.uplinks[i]);
 }
 
@@ -204,7 +206,7 @@ static void hear_link_lost(void *self, const char *interface)
 	const struct tunnel *tunnel = interface ? model_tunnel_by_name(daemon->model, interface) : NULL;
 
 	if (interface && !tunnel && strcmp(interface, HOME_INTERFACE) != 0 &&
-		!model_has_uplink(daemon->model, interface))
+		!model_has_interface(daemon->model, interface))
 		return;
 	if (tunnel) {
 		health_report(daemon->health, tunnel->number, HEALTH_LINK, false, now_ms());
@@ -221,7 +223,7 @@ static void hear_link_changed(void *self, const char *interface)
 {
 	struct daemon *daemon = self;
 
-	if (model_has_uplink(daemon->model, interface))
+	if (model_has_interface(daemon->model, interface))
 		daemon_heal_in(daemon, UPLINK_SETTLE_MS);
 }
 

@@ -13,6 +13,7 @@
  *	bpf_fill.c        the model into the maps
  *	bpf_members.c     the other gateways, as they tell us
  *	bpf_keys.c        what vouches for relays
+ *	bpf_egress.c      which link has which share of an egress group
  *	bpf_ask.c         usable bits, explain, reasons
  */
 #ifndef APPLY_BPF_H
@@ -25,6 +26,7 @@
 #include "base/error.h"
 #include "plan/plan.h"
 
+struct egress_table;
 struct explanation;
 struct reason_count;
 struct settings;
@@ -106,6 +108,18 @@ int bpf_relay_keys_set(
 	const char *pin_dir, const struct bpf_relay_key *keys, size_t count, struct error *error);
 /* What is to be added to bpf_ktime_get_coarse_ns() for ns of CLOCK_REALTIME. */
 int bpf_clock_set(const char *pin_dir, uint64_t offset_ns, struct error *error);
+
+/* ---- Egress groups ---------------------------------------------------------------------------------------------- */
+
+/* By the group's number; all zeros when there is none yet. */
+int bpf_egress_read(const char *pin_dir, uint16_t group, struct egress_table *table, struct error *error);
+/* In one step, and only when it differs. */
+int bpf_egress_write(
+	const char *pin_dir, uint16_t group, const struct egress_table *table, struct error *error);
+/* Those of groups that the model has not. */
+int bpf_egress_forget_others(const char *pin_dir, const struct model *model, struct error *error);
+/* What a link has sent; zeros: nothing yet. */
+int bpf_egress_sent(const char *pin_dir, uint16_t tunnel, struct reason_count *sent, struct error *error);
 
 /* ---- Asking ---------------------------------------------------------------------------------------------------- */
 

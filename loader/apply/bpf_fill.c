@@ -42,6 +42,8 @@ enum {
 	TABLE_TUNNELS,
 	TABLE_INTERFACES,
 	TABLE_MEMBERS,
+	TABLE_EGRESS_GROUPS,
+	TABLE_EGRESS_FROM,
 	TABLE_SETTINGS,
 	TABLES
 };
@@ -62,6 +64,8 @@ static const struct table empty_tables[TABLES] = {
 	[TABLE_TUNNELS] = {MAP_TUNNELS, sizeof(uint32_t), sizeof(struct tunnel_entry), .is_array = true},
 	[TABLE_INTERFACES] = {MAP_INTERFACES, sizeof(uint32_t), sizeof(uint32_t)},
 	[TABLE_MEMBERS] = {MAP_MEMBERS, sizeof(uint32_t), sizeof(struct member_entry), .is_array = true},
+	[TABLE_EGRESS_GROUPS] = {MAP_EGRESS_GROUPS, sizeof(uint32_t), sizeof(struct egress_entry)},
+	[TABLE_EGRESS_FROM] = {MAP_EGRESS_FROM, sizeof(struct egress_from), sizeof(uint32_t)},
 	[TABLE_SETTINGS] = {MAP_SETTINGS, sizeof(uint32_t), sizeof(struct settings), .is_array = true},
 };
 
@@ -172,10 +176,12 @@ static void add_tunnel(struct filling *filling, const struct tunnel *tunnel)
 {
 	uint32_t number = tunnel->number, index = if_nametoindex(tunnel->name);
 	uint16_t zone = tunnel->provider ? tunnel->provider->zone : 0;
+	const struct egress_group *group = model_egress_of(filling->model, tunnel);
 	struct tunnel_entry value = {.ifindex = index,
 		.provider = tunnel->provider ? tunnel->provider->number : 0,
 		.zone = zone,
-		.gateway = filling->model->number};
+		.gateway = filling->model->number,
+		.egress = group ? group->number : 0};
 
 	table_add(&filling->tables[TABLE_TUNNELS], &number, &value);
 	if (index)
@@ -185,6 +191,24 @@ static void add_tunnel(struct filling *filling, const struct tunnel *tunnel)
 		add_prefix(filling, SPACE_NEIGHBOUR, zone, &tunnel->addresses[i], tunnel->number);
 		add_local(filling, &tunnel->addresses[i].address, LOCAL_TUNNEL, tunnel->number);
 	}
+}
+
+/* A LAN's interface that is away just now comes back with another number. */
+static void add_group(struct filling *filling, const struct egress_group *group)
+{
+	struct egress_entry entry = {
+		.sharing = group->mode == EGRESS_LOAD_SHARING, .by_source = group->hash == EGRESS_BY_SOURCE};
+	uint32_t number = group->number, one = 1;
+
+	table_add(&filling->tables[TABLE_EGRESS_GROUPS], &number, &entry);
+	for (size_t i = 0; i < group->from_count; i++) {
+		struct egress_from from = {.ifindex = if_nametoindex(group->from[i]), .group = number};
+
+		if (from.ifindex)
+			table_add(&filling->tables[TABLE_EGRESS_FROM], &from, &one);
+	}
+	for (size_t i = 0; i < group->destination_count; i++)
+		add_prefix(filling, SPACE_EGRESS, 0, &group->destinations[i], group->number);
 }
 
 /*
@@ -318,6 +342,8 @@ static int write_down(struct filling *filling, struct netlink *netlink, struct e
 		add_provider(filling, &model->providers[i]);
 	for (size_t i = 0; i < model->tunnel_count; i++)
 		add_tunnel(filling, &model->tunnels[i]);
+	for (size_t i = 0; i < model->egress_count; i++)
+		add_group(filling, &model->egress[i]);
 	add_settings(filling);
 	result = add_members(filling, error);
 	if (result == 0)

@@ -35,11 +35,11 @@ static struct item item_on(enum item_kind kind, const char *interface)
 
 /* ---- Interfaces -------------------------------------------------------------------------------------------------- */
 
-/* The settings that a plan may want are those that wanted.c lists: ask it, for a link of ours. */
-static int observe_sysctls(struct observation *observation, const struct link *link, enum link_role role)
+/* The settings that a plan may want are those that wanted.c lists: ask it, for a link of ours, whatever it is to be. */
+static int observe_sysctls(struct observation *observation, const struct link *link)
 {
 	size_t count;
-	const struct setting *settings = plan_settings(role, &count);
+	const struct setting *settings = plan_settings(LINK_HOME, &count);
 	struct item item = item_on(ITEM_SYSCTL, link->name);
 	int result = 0;
 
@@ -85,7 +85,7 @@ static int observe_ours(struct observation *observation, const struct link *link
 	if (result == 0)
 		result = observe_up(observation, link, made.role == LINK_TUNNEL ? ITEM_OPEN : ITEM_UP);
 	if (result == 0)
-		result = observe_sysctls(observation, link, made.role);
+		result = observe_sysctls(observation, link);
 	if (result == 0 && made.role == LINK_TUNNEL)
 		result = observe_tunnel(observation, link);
 	if (result == 0)
@@ -101,7 +101,7 @@ static int observe_link(const struct link *link, void *context)
 		return observe_up(observation, link, ITEM_UP);
 	if (link->ours)
 		return observe_ours(observation, link);
-	/* An uplink, or one that was an uplink once. */
+	/* An uplink or a LAN's interface, or one that was so once. */
 	return bpf_observe_attachments(observation->apply->pin_dir, link->name, observation->items);
 }
 
@@ -290,7 +290,7 @@ int apply_refresh(struct apply *apply, struct status *status, struct error *erro
 		tunnel->sent_packets = tunnel->sent_bytes = 0;
 		tunnel->handshake_age_ms = UINT64_MAX;
 	}
-	for (size_t i = 0; i < model_uplink_count(model); i++)
+	for (size_t i = 0; i < model_interface_count(model); i++)
 		refresh_uplink(apply, &status->uplinks[i]);
 	status->attach = attach_name(apply);
 	status->xdp = model->uplink_count ? bpf_xdp_mode(model->uplinks[0]) : "none";

@@ -17,6 +17,7 @@
 #include "apply/key.h"
 #include "apply/link.h"
 #include "apply/private.h"
+#include "apply/sysctl.h"
 #include "base/cleanup.h"
 
 #define PROBE_INTERFACE "hw-probe"
@@ -148,7 +149,7 @@ static int find_uplink(struct apply *apply, const struct question *question, con
 {
 	int result = link_find(apply->netlink, name, link, error);
 
-	if (result == -ENODEV && question->in_force && model_has_uplink(question->in_force, name))
+	if (result == -ENODEV && question->in_force && model_has_interface(question->in_force, name))
 		return 1;
 	if (result == -ENODEV)
 		return error_set(error, result, "the %s %s: there is no such interface", what, name);
@@ -167,6 +168,55 @@ static int check_uplinks(struct apply *apply, const struct question *question, s
 			result = check_room("uplink", &link, model, error);
 	}
 	return result < 0 ? result : 0;
+}
+
+static int check_lans(struct apply *apply, const struct question *question, struct error *error)
+{
+	const struct model *model = question->model;
+	struct link link = {0};
+	int result = 0;
+
+	for (size_t i = 0; i < model_lan_count(model) && result >= 0; i++) {
+		result = find_uplink(apply, question, "LAN's interface", model_lan(model, i), &link, error);
+		if (result == 0 && !link.has_headers)
+			return error_set(error, -EINVAL,
+				"the LAN's interface %s has no Ethernet headers: egress.from takes Ethernet "
+				"interfaces",
+				link.name);
+	}
+	return result < 0 ? result : 0;
+}
+
+static bool has_v6_destination(const struct egress_group *group)
+{
+	for (size_t i = 0; i < group->destination_count; i++)
+		if (!address_is_v4(&group->destinations[i].address))
+			return true;
+	return false;
+}
+
+/*
+ * IPv4 is forwarded from the interfaces that say so, and links do. IPv6 only where all interfaces of the machine do: what
+ * that opens is more than ours, so the operator says it.
+ */
+static int check_forwarding(struct apply *apply, const struct question *question, struct error *error)
+{
+	const struct model *model = question->model;
+	int all = 0;
+
+	(void)apply;
+	for (size_t i = 0; i < model->egress_count; i++) {
+		if (!has_v6_destination(&model->egress[i]))
+			continue;
+		if (sysctl_read("ipv6", "all", "forwarding", &all, error) == 0 && all)
+			return 0;
+		return error_set(error, -EINVAL,
+			"the egress group %s has an IPv6 destination, and this machine forwards no IPv6; "
+			"try: sysctl -w net.ipv6.conf.all.forwarding=1 (interfaces that learn their routes "
+			"by router advertisements need accept_ra=2 then)",
+			model->egress[i].name);
+	}
+	return 0;
 }
 
 /* Its addresses are the operator's business: BIRD waits for them. One that is lost just now was there before. */
@@ -216,7 +266,7 @@ static int check_underlay_address(
 	int result = address_each(apply->netlink, find_own_address, &search, error);
 
 	if (result < 0 || search.found ||
-		(question->in_force && model_has_uplink(question->in_force, link->name)))
+		(question->in_force && model_has_interface(question->in_force, link->name)))
 		return result;
 	address_format(&self->address, text);
 	return error_set(error, -EADDRNOTAVAIL,
@@ -302,7 +352,7 @@ int apply_preflight(
 {
 	const struct question question = {model, in_force};
 	static check *const checks[] = {check_bpffs, check_kernel, check_wireguard, check_names,
-		check_uplinks, check_underlay, check_routers, check_loopbacks, check_keys};
+		check_uplinks, check_lans, check_forwarding, check_underlay, check_routers, check_loopbacks, check_keys};
 	int result = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(checks) && result == 0; i++)

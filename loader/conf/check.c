@@ -199,7 +199,7 @@ static void neighbors_are_on_the_link(struct review *review, const struct model 
 /* A gateway on a provider's side leads its network's requests into tunnels: it owns no loopback, and is alone. */
 static bool is_providers_side(const struct model *model)
 {
-	return model->router_count > 0;
+	return model->router_count > 0 || model->egress_count > 0;
 }
 
 static void tunnels_lead_somewhere(struct review *review, const struct model *model)
@@ -262,7 +262,7 @@ static void routers_are_no_tunnels(struct review *review, const struct model *mo
 
 /* ---- Address space: who may overlap with whom -------------------------------------------------------------------- */
 
-enum holder { PROVIDER, INSIDE, LOOPBACK, LINK, HOLDERS };
+enum holder { PROVIDER, INSIDE, LOOPBACK, LINK, EGRESS, HOLDERS };
 
 struct span {
 	struct prefix prefix;
@@ -282,6 +282,15 @@ static const char *const conflicts[HOLDERS][HOLDERS] = {
 	[LOOPBACK][PROVIDER] = "a loopback cannot be a device's address: correct one of the two",
 	[LINK][LOOPBACK] = "a loopback cannot be an address of a tunnel's link: correct one of the two",
 	[LOOPBACK][LINK] = "a loopback cannot be an address of a tunnel's link: correct one of the two",
+	[EGRESS][PROVIDER] = "what is reached through a group is no device: correct one of the two",
+	[PROVIDER][EGRESS] = "what is reached through a group is no device: correct one of the two",
+	[EGRESS][INSIDE] = "it is reached through the group or inside: correct one of the two",
+	[INSIDE][EGRESS] = "it is reached through the group or inside: correct one of the two",
+	[EGRESS][LOOPBACK] = "a loopback is our own: correct one of the two",
+	[LOOPBACK][EGRESS] = "a loopback is our own: correct one of the two",
+	[EGRESS][LINK] = "a tunnel's link is reached by that tunnel: correct one of the two",
+	[LINK][EGRESS] = "a tunnel's link is reached by that tunnel: correct one of the two",
+	[EGRESS][EGRESS] = "a destination is reached through one group: leave one of the two out",
 	[LINK][LINK] = "each tunnel has a link of its own: correct one of the two",
 };
 
@@ -311,6 +320,8 @@ static size_t span_room(const struct model *model)
 
 	FOR_EACH (i, model->provider_count)
 		room += model->providers[i].prefix_count;
+	FOR_EACH (i, model->egress_count)
+		room += model->egress[i].destination_count;
 	FOR_EACH (i, model->loopback_count)
 		room += model->loopbacks[i].address_count;
 	FOR_EACH (i, model->tunnel_count)
@@ -349,6 +360,14 @@ static void collect_prefixes(struct spans *spans, const struct model *model)
 		FOR_EACH (j, model->providers[i].prefix_count)
 			key(add_span(spans, &model->providers[i].prefixes[j], PROVIDER, i)->key,
 				"providers[%zu].prefixes[%zu]", i, j);
+}
+
+static void collect_destinations(struct spans *spans, const struct model *model)
+{
+	FOR_EACH (i, model->egress_count)
+		FOR_EACH (j, model->egress[i].destination_count)
+			key(add_span(spans, &model->egress[i].destinations[j], EGRESS, i)->key,
+				"egress[%zu].destinations[%zu]", i, j);
 }
 
 /* By address, then the wider first, then as written: whatever contains a span stands before it. */
@@ -430,6 +449,7 @@ static void addresses_have_one_holder(struct review *review, const struct model 
 	collect_prefixes(&spans, model);
 	collect_loopbacks(&spans, model);
 	collect_links(&spans, model);
+	collect_destinations(&spans, model);
 	qsort(items, spans.count, sizeof(*items), compare_spans);
 	report_overlaps(review, items, spans.count);
 }
@@ -448,6 +468,7 @@ static void (*const checks[])(struct review *, const struct model *) = {
 	routers_are_no_tunnels,
 	addresses_have_one_holder,
 	check_probes,
+	check_egress,
 };
 
 void check_model(struct review *review, const struct model *model)

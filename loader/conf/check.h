@@ -7,7 +7,8 @@
 /* What must fit together: reports what does not. The model is in the file's order, with holes where reading failed. */
 void check_model(struct review *review, const struct model *model);
 
-/* The part of it that is about probes. */
+/* The parts of it that are about probes, and egress groups. */
 void check_probes(struct review *review, const struct model *model);
+void check_egress(struct review *review, const struct model *model);
 
 #endif

@@ -22,6 +22,11 @@ static int compare_routers(const void *one, const void *other)
 	return strcmp(((const struct router *)one)->name, ((const struct router *)other)->name);
 }
 
+static int compare_groups(const void *one, const void *other)
+{
+	return strcmp(((const struct egress_group *)one)->name, ((const struct egress_group *)other)->name);
+}
+
 static int compare_providers(const void *one, const void *other)
 {
 	return strcmp(((const struct provider *)one)->name, ((const struct provider *)other)->name);
@@ -62,18 +67,57 @@ static int compare_probes(const void *one, const void *other)
 	return strcmp(((const struct probe *)one)->name, ((const struct probe *)other)->name);
 }
 
-/* Sorting moves the tunnels that probes point at, too. */
+/* By number instead, while they are sorted: numbers stay where tunnels go. */
+static void follow_links(const struct model *model, uint16_t *numbers, bool moved)
+{
+	for (size_t i = 0; i < model->egress_count; i++)
+		for (size_t k = 0; k < model->egress[i].link_count; k++, numbers++) {
+			struct egress_link *link = &model->egress[i].links[k];
+
+			if (moved)
+				link->tunnel = model_tunnel_by_number(model, *numbers);
+			else
+				*numbers = link->tunnel->number;
+		}
+}
+
+static size_t count_links(const struct model *model)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < model->egress_count; i++)
+		count += model->egress[i].link_count;
+	return count;
+}
+
+static void number_groups(struct model *model)
+{
+	for (size_t i = 0; i < model->egress_count; i++) {
+		struct egress_group *group = &model->egress[i];
+
+		group->number = UINT16_MAX;
+		for (size_t k = 0; k < group->link_count; k++)
+			if (group->links[k].tunnel->number < group->number)
+				group->number = group->links[k].tunnel->number;
+	}
+}
+
+/* Sorting moves the tunnels that probes and egress groups point at, too. */
 static int sort_tunnels(struct review *review, struct model *model)
 {
+	_cleanup_free_ uint16_t *links = review_allocate(review, count_links(model), sizeof(*links));
 	_cleanup_free_ const char **names = review_allocate(review, model->probe_count, sizeof(*names));
 
-	if (model->probe_count && !names)
+	if ((model->probe_count && !names) || (count_links(model) && !links))
 		return -ENOMEM;
+	follow_links(model, links, false);
 	for (size_t i = 0; i < model->probe_count; i++)
 		names[i] = model->probes[i].tunnel ? model->probes[i].tunnel->name : NULL;
 	sort(model->tunnels, model->tunnel_count, sizeof(struct tunnel), compare_tunnels);
 	for (size_t i = 0; i < model->probe_count; i++)
 		model->probes[i].tunnel = names[i] ? model_tunnel_by_name(model, names[i]) : NULL;
+	follow_links(model, links, true);
+	number_groups(model);
 	sort(model->probes, model->probe_count, sizeof(struct probe), compare_probes);
 	return 0;
 }
@@ -86,6 +130,9 @@ static void sort_prefixes(struct model *model)
 			compare_prefixes);
 	for (size_t i = 0; i < model->tunnel_count; i++)
 		sort(model->tunnels[i].bgp.import, model->tunnels[i].bgp.import_count, sizeof(struct prefix),
+			compare_prefixes);
+	for (size_t i = 0; i < model->egress_count; i++)
+		sort(model->egress[i].destinations, model->egress[i].destination_count, sizeof(struct prefix),
 			compare_prefixes);
 	for (size_t i = 0; i < model->router_count; i++)
 		sort(model->routers[i].bgp.import, model->routers[i].bgp.import_count, sizeof(struct prefix),
@@ -101,6 +148,7 @@ int order_model(struct review *review, struct model *model)
 	if (r < 0)
 		return r;
 	sort(model->array.members, model->array.member_count, sizeof(struct member), compare_members);
+	sort(model->egress, model->egress_count, sizeof(struct egress_group), compare_groups);
 	sort(model->routers, model->router_count, sizeof(struct router), compare_routers);
 	sort_prefixes(model);
 	model->number = model_member_by_name(model, model->gateway)->number;

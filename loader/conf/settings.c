@@ -80,6 +80,9 @@ static const struct choice attach_modes[] = {
 	{"auto", ATTACH_AUTO}, {"tcx", ATTACH_TCX}, {"clsact", ATTACH_CLSACT}, {NULL}};
 static const struct choice log_levels[] = {{"error", LOG_LEVEL_ERROR}, {"warning", LOG_LEVEL_WARNING},
 	{"info", LOG_LEVEL_INFO}, {"debug", LOG_LEVEL_DEBUG}, {NULL}};
+static const struct choice egress_modes[] = {
+	{"active-standby", EGRESS_ACTIVE_STANDBY}, {"load-sharing", EGRESS_LOAD_SHARING}, {NULL}};
+static const struct choice egress_hashes[] = {{"flow", EGRESS_BY_FLOW}, {"source", EGRESS_BY_SOURCE}, {NULL}};
 static const struct choice replication_modes[] = {
 	{"none", REPLICATION_NONE}, {"broadcast", REPLICATION_BROADCAST}, {NULL}};
 
@@ -259,6 +262,31 @@ DEFINE_SECTION(probe,
 	ONE(struct probe, "fall", fall, number, DEFAULT = "3", LIMITS(1, 100),
 		OPTIONAL = "down after so many failures in a row"));
 
+DEFINE_SECTION(egress_link,
+	ONE(struct egress_link, "tunnel", tunnel, tunnel, UNIQUE,
+		REQUIRED = "the name of a tunnel without provider; it is a link of one group"),
+	ONE(struct egress_link, "weight", weight, number, DEFAULT = "1", LIMITS(1, 100),
+		OPTIONAL = "its part of the load where that is shared"));
+
+DEFINE_SECTION(egress,
+	ONE(struct egress_group, "name", name, name, REQUIRED = "a name for it", LIMITS(1, NAME_MAX_LENGTH), UNIQUE),
+	MANY(struct egress_group, "destinations", destinations, destination_count, network, AT_LEAST_ONE,
+		LIMITS(1, 128),
+		REQUIRED = "what is reached through the group, such as [192.0.2.1/32, \"2001:db8::1/128\"]; none of them is this "
+			   "machine's"),
+	MANY(struct egress_group, "from", from, from_count, interface, AT_LEAST_ONE,
+		REQUIRED = "the Ethernet interfaces of the LAN whose packets are steered, such as [eth1]"),
+	ONE(struct egress_group, "mode", mode, choice, .choices = egress_modes,
+		REQUIRED = "\"active-standby\": one link carries all, the first that lives; \"load-sharing\": all that live, by weight"),
+	SECTIONS(struct egress_group, "links", links, link_count, egress_link, AT_LEAST_ONE,
+		REQUIRED = "the tunnels, in order of preference, at most 16"),
+	ONE(struct egress_group, "preempt", preempt, flag, DEFAULT = "yes",
+		OPTIONAL = "active-standby: a better link that is back takes over; no: the one that carries all stays until it dies"),
+	ONE(struct egress_group, "hold", hold_ms, duration, DEFAULT = "5s", LIMITS(10, 3600 * SECOND),
+		OPTIONAL = "how long a link must be usable before it is used (again), unless there is no other"),
+	ONE(struct egress_group, "hash", hash, choice, DEFAULT = "flow", .choices = egress_hashes,
+		OPTIONAL = "load-sharing: what goes by one link: a \"flow\", or all that comes from a \"source\""));
+
 DEFINE_SECTION(timeouts,
 	ONE(struct timeouts, "half_open", half_open_ms, duration, DEFAULT = "30s", TIMEOUT,
 		OPTIONAL = "a TCP connection that is not established yet"),
@@ -304,6 +332,9 @@ static const struct setting top_settings[] = {
 			   "and of what tunnels import, and devices are reached by what they tell"),
 	SECTIONS(struct model, "probes", probes, probe_count, probe,
 		OPTIONAL = "what is asked for what BFD and BGP cannot see: whether an application works, or the far side of a tunnel"),
+	SECTIONS(struct model, "egress", egress, egress_count, egress,
+		OPTIONAL = "groups of tunnels by which a LAN reaches the same destinations: we are a provider's local gateway, or a "
+			   "VPN's egress"),
 	ONE(struct model, "mss_clamp", mss_clamp, flag, DEFAULT = "yes",
 		OPTIONAL = "lower the MSS of TCP handshakes so that segments fit array.mtu"),
 	ONE(struct model, "attach", attach, choice, DEFAULT = "auto", .choices = attach_modes,

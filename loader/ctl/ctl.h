@@ -79,6 +79,9 @@ struct ctl_hooks {
 	int (*drain)(void *self, bool drained, struct error *error);
 	/* The same for one tunnel of the model in force; its row in the status tells. */
 	int (*disable)(void *self, const struct tunnel *tunnel, bool disabled, struct error *error);
+	/* Switches an active-standby egress group over to one of its links. */
+	int (*egress_switch)(void *self, const struct egress_group *group, const struct tunnel *tunnel,
+		struct error *error);
 	/* Withdraws and removes everything, saying each step by say(to, words); the words reach the client at
 	 * once. */
 	int (*stop)(void *self, void (*say)(void *to, const char *words), void *to, struct error *error);

@@ -23,46 +23,49 @@
 #define EVENT_CAUSE_SIZE 160
 
 /* name, object, event, level in the log, words */
-#define EVENTS(X)                                                                                         \
-	X(TUNNEL_USABLE, "tunnel", "usable", INFO, "responses may leave there")                           \
-	X(TUNNEL_NOT_USABLE, "tunnel", "not_usable", INFO, "responses leave by another way")              \
-	X(TUNNEL_DISABLED, "tunnel", "disabled", WARNING, "nothing is announced there; its flows go on")  \
-	X(TUNNEL_ENABLED, "tunnel", "enabled", INFO, "it is in service again")                            \
-	X(BFD_UP, "bfd", "up", INFO, "the neighbour of the tunnel, or the router, answers")               \
-	X(BFD_DOWN, "bfd", "down", INFO, "the neighbour of the tunnel, or the router, is silent")         \
-	X(BGP_UP, "bgp", "up", INFO, "the session of the tunnel, or with the router, is established")     \
-	X(BGP_DOWN, "bgp", "down", INFO, "the session of the tunnel, or with the router, is closed")      \
-	X(LOOPBACK_ANNOUNCED, "loopback", "announced", INFO, "BIRD tells the neighbours of it")           \
-	X(LOOPBACK_WITHDRAWN, "loopback", "withdrawn", WARNING, "no neighbour hears of it any more")      \
-	X(PROBE_UP, "probe", "up", INFO, "what it asks for works")                                        \
-	X(PROBE_DOWN, "probe", "down", WARNING, "what it asks for does not work")                         \
-	X(UPLINK_LOST, "uplink", "lost", ERROR, "what the inside or a member sends there reaches nobody") \
-	X(UPLINK_BACK, "uplink", "back", INFO, "it is there and up again")                                \
-	X(MEMBER_ALIVE, "member", "alive", INFO, "another gateway of the array is heard")                 \
-	X(MEMBER_SUSPECT, "member", "suspect", WARNING, "it is not heard; its flows are left alone")      \
-	X(MEMBER_DEAD, "member", "dead", WARNING, "it is silent for long, on the relay path too")         \
-	X(MEMBER_SERVES, "member", "serves", INFO, "it announces loopbacks")                              \
-	X(MEMBER_NOT_SERVING, "member", "not_serving", INFO, "it drains, stops or is not ready")          \
-	X(MEMBER_CLOCK_APART, "member", "clock_apart", ERROR, "one refuses what the other tells")         \
-	X(MEMBER_CLOCK_AGREES, "member", "clock_agrees", INFO, "its clock and ours agree again")          \
-	X(ARRAY_READY, "array", "ready", INFO, "what the other gateways know of flows is known here")     \
-	X(CHANGES_LOST, "array", "changes_lost", WARNING, "the members read our tables instead")          \
-	X(GATEWAY_DRAINED, "gateway", "drained", WARNING, "it announces no loopback; its flows go on")    \
-	X(GATEWAY_UNDRAINED, "gateway", "undrained", INFO, "it is in service again")                      \
-	X(GATEWAY_ISOLATED, "gateway", "isolated", ERROR, "it hears no member; announced as leaving")     \
-	X(GATEWAY_REJOINED, "gateway", "rejoined", INFO, "isolated no more; announced as ever")           \
-	X(CLOCK_SET, "gateway", "clock_set", WARNING, "its clock was set by more than a second")          \
-	X(BIRD_LOST, "bird", "lost", ERROR, "it ended or does not answer; it is started again")           \
-	X(BIRD_BACK, "bird", "back", INFO, "it runs and answers")                                         \
-	X(CHILD_ENDED, "child", "ended", ERROR, "a process of the gateway ended; it is started again")    \
-	X(HEAL_FAILED, "gateway", "heal_failed", ERROR, "what is missing could not be made; tried again") \
-	X(HEALED, "gateway", "healed", INFO, "everything is as configured again")                         \
-	X(CONFIG_APPLIED, "config", "applied", INFO, "another configuration is in force")                 \
-	X(CONFIG_REFUSED, "config", "refused", ERROR, "the old configuration stays in force")             \
-	X(CONFIG_UNDONE, "config", "undone", WARNING, "the configuration before is in force again")       \
-	X(GATEWAY_STARTED, "gateway", "started", INFO, "the daemon runs")                                 \
-	X(GATEWAY_LEAVING, "gateway", "leaving", INFO, "the daemon goes, traffic goes on")                \
-	X(GATEWAY_STOPPING, "gateway", "stopping", WARNING, "withdraws, then removes all that was made")  \
+#define EVENTS(X)                                                                                            \
+	X(TUNNEL_USABLE, "tunnel", "usable", INFO, "responses may leave there")                              \
+	X(TUNNEL_NOT_USABLE, "tunnel", "not_usable", INFO, "responses leave by another way")                 \
+	X(TUNNEL_DISABLED, "tunnel", "disabled", WARNING, "nothing is announced there; its flows go on")     \
+	X(TUNNEL_ENABLED, "tunnel", "enabled", INFO, "it is in service again")                               \
+	X(BFD_UP, "bfd", "up", INFO, "the neighbour of the tunnel, or the router, answers")                  \
+	X(BFD_DOWN, "bfd", "down", INFO, "the neighbour of the tunnel, or the router, is silent")            \
+	X(BGP_UP, "bgp", "up", INFO, "the session of the tunnel, or with the router, is established")        \
+	X(BGP_DOWN, "bgp", "down", INFO, "the session of the tunnel, or with the router, is closed")         \
+	X(LOOPBACK_ANNOUNCED, "loopback", "announced", INFO, "BIRD tells the neighbours of it")              \
+	X(LOOPBACK_WITHDRAWN, "loopback", "withdrawn", WARNING, "no neighbour hears of it any more")         \
+	X(PROBE_UP, "probe", "up", INFO, "what it asks for works")                                           \
+	X(PROBE_DOWN, "probe", "down", WARNING, "what it asks for does not work")                            \
+	X(UPLINK_LOST, "uplink", "lost", ERROR, "what the inside or a member sends there reaches nobody")    \
+	X(UPLINK_BACK, "uplink", "back", INFO, "it is there and up again")                                   \
+	X(MEMBER_ALIVE, "member", "alive", INFO, "another gateway of the array is heard")                    \
+	X(MEMBER_SUSPECT, "member", "suspect", WARNING, "it is not heard; its flows are left alone")         \
+	X(MEMBER_DEAD, "member", "dead", WARNING, "it is silent for long, on the relay path too")            \
+	X(MEMBER_SERVES, "member", "serves", INFO, "it announces loopbacks")                                 \
+	X(MEMBER_NOT_SERVING, "member", "not_serving", INFO, "it drains, stops or is not ready")             \
+	X(MEMBER_CLOCK_APART, "member", "clock_apart", ERROR, "one refuses what the other tells")            \
+	X(MEMBER_CLOCK_AGREES, "member", "clock_agrees", INFO, "its clock and ours agree again")             \
+	X(ARRAY_READY, "array", "ready", INFO, "what the other gateways know of flows is known here")        \
+	X(CHANGES_LOST, "array", "changes_lost", WARNING, "the members read our tables instead")             \
+	X(GATEWAY_DRAINED, "gateway", "drained", WARNING, "it announces no loopback; its flows go on")       \
+	X(GATEWAY_UNDRAINED, "gateway", "undrained", INFO, "it is in service again")                         \
+	X(GATEWAY_ISOLATED, "gateway", "isolated", ERROR, "it hears no member; announced as leaving")        \
+	X(GATEWAY_REJOINED, "gateway", "rejoined", INFO, "isolated no more; announced as ever")              \
+	X(CLOCK_SET, "gateway", "clock_set", WARNING, "its clock was set by more than a second")             \
+	X(EGRESS_IN, "egress", "link_in", INFO, "a link of the group carries traffic")                       \
+	X(EGRESS_OUT, "egress", "link_out", WARNING, "a link of the group carries no new traffic")           \
+	X(EGRESS_EMPTY, "egress", "empty", ERROR, "no link is in: what goes to its destinations is dropped") \
+	X(BIRD_LOST, "bird", "lost", ERROR, "it ended or does not answer; it is started again")              \
+	X(BIRD_BACK, "bird", "back", INFO, "it runs and answers")                                            \
+	X(CHILD_ENDED, "child", "ended", ERROR, "a process of the gateway ended; it is started again")       \
+	X(HEAL_FAILED, "gateway", "heal_failed", ERROR, "what is missing could not be made; tried again")    \
+	X(HEALED, "gateway", "healed", INFO, "everything is as configured again")                            \
+	X(CONFIG_APPLIED, "config", "applied", INFO, "another configuration is in force")                    \
+	X(CONFIG_REFUSED, "config", "refused", ERROR, "the old configuration stays in force")                \
+	X(CONFIG_UNDONE, "config", "undone", WARNING, "the configuration before is in force again")          \
+	X(GATEWAY_STARTED, "gateway", "started", INFO, "the daemon runs")                                    \
+	X(GATEWAY_LEAVING, "gateway", "leaving", INFO, "the daemon goes, traffic goes on")                   \
+	X(GATEWAY_STOPPING, "gateway", "stopping", WARNING, "withdraws, then removes all that was made")     \
 	X(DROPS_BEGAN, "drops", "began", WARNING, "packets are dropped for a reason not seen for a while")
 
 enum event_kind {

@@ -128,7 +128,7 @@ static json_t *judge(const struct status *status)
 	}
 	for (size_t i = 0; i < status->model->router_count; i++)
 		judge_router(list, &status->routers[i]);
-	for (size_t i = 0; i < model_uplink_count(status->model); i++)
+	for (size_t i = 0; i < model_interface_count(status->model); i++)
 		if (!status->uplinks[i].up)
 			degraded(list, json_sprintf("uplink %s is %s", status->uplinks[i].name,
 					       status->uplinks[i].ifindex ? "down" : "gone"));

@@ -198,12 +198,18 @@ static bool attachment_goes(const struct item *attachment, const struct items *w
 static bool tunnel_is_laid_bare(
 	const char *interface, const struct items *observed, const struct items *wanted)
 {
-	struct item ingress = {.kind = ITEM_ATTACHMENT, .attachment.program = PROGRAM_TUNNEL_INGRESS};
+	static const enum program judges[] = {PROGRAM_TUNNEL_INGRESS, PROGRAM_LINK_INGRESS};
+	struct item ingress = {.kind = ITEM_ATTACHMENT};
 	const struct item *attached;
 
 	memcpy(ingress.interface, interface, sizeof(ingress.interface));
-	attached = find(observed, &ingress);
-	return attached && attachment_goes(attached, wanted);
+	for (size_t i = 0; i < ARRAY_SIZE(judges); i++) {
+		ingress.attachment.program = judges[i];
+		attached = find(observed, &ingress);
+		if (attached && attachment_goes(attached, wanted))
+			return true;
+	}
+	return false;
 }
 
 static bool must_go(const struct item *item, const struct items *observed, const struct items *wanted)

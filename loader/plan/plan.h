@@ -54,12 +54,18 @@ enum item_kind {
 	ITEM_KINDS
 };
 
-enum link_role { LINK_TUNNEL, LINK_HOME };
+enum link_role {
+	LINK_TUNNEL,
+	LINK_HOME,
+	LINK_EGRESS
+}; /* egress: a tunnel that is a link of an egress group */
 
 enum program {
 	PROGRAM_TUNNEL_INGRESS,
 	PROGRAM_RETURN_EGRESS,
 	PROGRAM_UPLINK_INGRESS,
+	PROGRAM_LAN_INGRESS,
+	PROGRAM_LINK_INGRESS,
 	PROGRAM_UPLINK_XDP,
 	PROGRAMS
 };

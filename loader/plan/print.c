@@ -8,6 +8,8 @@ static const char *const program_names[PROGRAMS] = {
 	[PROGRAM_TUNNEL_INGRESS] = "tunnel_ingress",
 	[PROGRAM_RETURN_EGRESS] = "return_egress",
 	[PROGRAM_UPLINK_INGRESS] = "uplink_ingress",
+	[PROGRAM_LAN_INGRESS] = "lan_ingress",
+	[PROGRAM_LINK_INGRESS] = "link_ingress",
 	[PROGRAM_UPLINK_XDP] = "uplink_xdp",
 };
 

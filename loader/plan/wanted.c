@@ -22,7 +22,11 @@
  *
  * keep_addr_on_down 1: a tunnel that is closed and opened again keeps its IPv6 addresses as it does the others.
  *
- * forwarding, on home0 alone: the programs ask the kernel for the route to a member as if the relay came in there, and it
+ * Links of egress groups: what comes in there is forwarded to the LAN, so `forwarding` is on (the LAN's own interfaces need
+ * it not: lan_ingress takes their packets before the stack asks), and rp_filter is 0, since no route need lead to the
+ * destinations; link_ingress admits nobody else.
+ *
+ * forwarding, on home0: the programs ask the kernel for the route to a member as if the relay came in there, and it
  * answers only where forwarding is on. Nothing else comes in by home0 but relayed requests to a loopback.
  */
 static const struct setting settings[] = {
@@ -37,10 +41,21 @@ static const struct setting settings[] = {
 };
 #define OF_HOME 2
 
+static const struct setting egress_settings[] = {
+	{"ipv4", "rp_filter", 0},
+	{"ipv6", "disable_ipv6", 0},
+	{"ipv6", "addr_gen_mode", 1},
+	{"ipv6", "accept_ra", 0},
+	{"ipv6", "accept_dad", 0},
+	{"ipv6", "keep_addr_on_down", 1},
+	{"ipv4", "forwarding", 1},
+	{"ipv6", "forwarding", 1},
+};
+
 const struct setting *plan_settings(enum link_role role, size_t *count)
 {
-	*count = ARRAY_SIZE(settings) - (role == LINK_HOME ? 0 : OF_HOME);
-	return settings;
+	*count = ARRAY_SIZE(settings) - (role == LINK_TUNNEL ? OF_HOME : 0);
+	return role == LINK_EGRESS ? egress_settings : settings;
 }
 
 /* What stands behind home0: nobody. One permanent neighbour a family is all that the neighbour tables ever
@@ -74,7 +89,7 @@ static void want_link(struct builder *builder, const char *name, enum link_role 
 	size_t count;
 	const struct setting *setting = plan_settings(role, &count);
 
-	item.role = role;
+	item.role = role == LINK_HOME ? LINK_HOME : LINK_TUNNEL;
 	want(builder, item);
 	for (size_t i = 0; i < count; i++) {
 		item = item_on(ITEM_SYSCTL, name);
@@ -117,7 +132,7 @@ static void want_wireguard(struct builder *builder, const struct tunnel *tunnel)
 
 static void want_tunnel(struct builder *builder, const struct model *model, const struct tunnel *tunnel)
 {
-	want_link(builder, tunnel->name, LINK_TUNNEL);
+	want_link(builder, tunnel->name, model_egress_of(model, tunnel) ? LINK_EGRESS : LINK_TUNNEL);
 	want_wireguard(builder, tunnel);
 	want_mtu(builder, tunnel->name, model->array.mtu);
 	for (size_t i = 0; i < tunnel->address_count; i++)
@@ -158,11 +173,16 @@ static void want_programs(struct builder *builder, const struct model *model)
 	want(builder, (struct item){.kind = ITEM_ENTRIES, .model = model});
 	want_attachment(builder, HOME_INTERFACE, PROGRAM_RETURN_EGRESS, model->attach);
 	for (size_t i = 0; i < model->tunnel_count; i++)
-		want_attachment(builder, model->tunnels[i].name, PROGRAM_TUNNEL_INGRESS, model->attach);
+		want_attachment(builder, model->tunnels[i].name,
+			model_egress_of(model, &model->tunnels[i]) ? PROGRAM_LINK_INGRESS
+								   : PROGRAM_TUNNEL_INGRESS,
+			model->attach);
 	for (size_t i = 0; i < model->uplink_count; i++) {
 		want_attachment(builder, model->uplinks[i], PROGRAM_UPLINK_INGRESS, model->attach);
 		want_attachment(builder, model->uplinks[i], PROGRAM_UPLINK_XDP, ATTACH_AUTO);
 	}
+	for (size_t i = 0; i < model_lan_count(model); i++)
+		want_attachment(builder, model_lan(model, i), PROGRAM_LAN_INGRESS, model->attach);
 	/* XDP wants Ethernet headers, and could not spare what it drops the decryption. */
 	if (model->array.underlay)
 		want_attachment(builder, model->array.underlay, PROGRAM_UPLINK_INGRESS, model->attach);
