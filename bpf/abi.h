@@ -409,6 +409,7 @@ struct explanation {
 #define MAP_EGRESS_PINS   "egress_pins"   /* LRU_HASH: struct line_key -> struct egress_pin */
 #define MAP_EGRESS_COUNTS \
 	"egress_counts"       /* PERCPU_HASH: tunnel number (u32) -> struct reason_count, sent by it */
+#define MAP_TURNING "turning" /* HASH: ifindex (u32) -> 1: uplinks where XDP may send (turn.h) */
 #define MAP_CHANGES "changes" /* RINGBUF of struct change */
 
 /* ---- Changes: the programs tell gwd which lines to replicate ----------------------------------------------------- */

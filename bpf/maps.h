@@ -46,6 +46,7 @@ MAP(asks, LRU_HASH, 4096, 0, __u32, struct asks_entry);
 MAP(heard, ARRAY, GATEWAY_NUMBERS, 0, __u32, struct heard_entry);
 MAP(answers, PERCPU_ARRAY, 1, 0, __u32, __u64);
 MAP(relay_keys, ARRAY, GATEWAY_NUMBERS, 0, __u32, struct relay_key);
+MAP(turning, HASH, 4096, 0, __u32, __u32);
 MAP(egress_groups, HASH, EGRESS_GROUPS, 0, __u32, struct egress_entry);
 MAP(egress_tables, HASH, EGRESS_GROUPS, 0, __u32, struct egress_table);
 MAP(egress_from, HASH, 1024, 0, struct egress_from, __u32);

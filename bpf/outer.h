@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What stands before a packet that leaves for another gateway, and where it leaves: the outer headers and the route, the
- * same at both hooks (hook.h). What is in relay.h is traffic control's alone: making room, and sending.
+ * same at both hooks (hook.h). Behind traffic control relay.h makes the room and sends, in XDP turn.h does.
  *
  * The outer UDP checksum is 0: nobody then merges relayed packets on their way (GRO), and the inner packet has its own.
  */

@@ -2,7 +2,8 @@
 /*
  * uplink_xdp: XDP on every uplink, before there is an skb. It guards the relay: what comes in Geneve to our own
  * underlay address must be a relay that a member of the array vouches for (claim.h), or it ends here, cheaply. A true
- * one passes, still encapsulated: uplink_ingress takes it. Everything else passes.
+ * one passes, still encapsulated: uplink_ingress takes it. A response whose way home is another gateway's goes back out of
+ * the uplink at once, where that can be done (turn.h). Everything else passes.
  *
  * "xdp.frags", since a veth refuses other programs when its peer's MTU is 9000, and headers are all that is
  * looked at: they are in the first, linear part. An object of its own: libxdp loads it, with the maps of
@@ -17,6 +18,7 @@
 #include "bpf/maps.h"
 #include "bpf/parse.h"
 #include "bpf/surface.h"
+#include "bpf/turn.h"
 
 /* Behind options, or in a later fragment, the UDP port is not ours: uplink_ingress looks there. */
 struct relay_v4 {
@@ -67,6 +69,13 @@ static __always_inline int judge(struct xdp_md *context)
 	return XDP_DROP;
 }
 
+static __always_inline bool is_relay(const struct ethhdr *ethernet, const void *end)
+{
+	if (ethernet->h_proto == bpf_htons(ETH_P_IP))
+		return is_relay_v4((const void *)ethernet, end);
+	return is_relay_v6((const void *)ethernet, end);
+}
+
 SEC("xdp.frags")
 int uplink_xdp(struct xdp_md *context)
 {
@@ -75,10 +84,9 @@ int uplink_xdp(struct xdp_md *context)
 
 	if ((const void *)(ethernet + 1) > end)
 		return XDP_PASS;
-	if (!(ethernet->h_proto == bpf_htons(ETH_P_IP) && is_relay_v4(data, end)) &&
-		!(ethernet->h_proto == bpf_htons(ETH_P_IPV6) && is_relay_v6(data, end)))
+	if (ethernet->h_proto != bpf_htons(ETH_P_IP) && ethernet->h_proto != bpf_htons(ETH_P_IPV6))
 		return XDP_PASS;
-	return judge(context);
+	return is_relay(ethernet, end) ? judge(context) : turn(context);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

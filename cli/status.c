@@ -40,11 +40,12 @@ static void print_gateway(const json_t *gateway)
 	char uptime[CELL_SIZE];
 
 	cell_duration(gateway, "uptime_ms", uptime, sizeof(uptime));
-	printf("gateway %s (%lld), version %s, up %s, BIRD %s, attached by %s, XDP %s\n",
+	printf("gateway %s (%lld), version %s, up %s, BIRD %s, attached by %s, XDP %s%s\n",
 		text_of(gateway, "name"), (long long)json_integer_value(json_object_get(gateway, "number")),
 		text_of(gateway, "version"), uptime,
 		json_is_true(json_object_get(gateway, "bird_running")) ? "runs" : "does not run",
-		text_of(gateway, "attach"), text_of(gateway, "xdp"));
+		text_of(gateway, "attach"), text_of(gateway, "xdp"),
+		json_is_true(json_object_get(gateway, "xdp_relays")) ? ", relays" : "");
 }
 
 static void print_troubles(const struct invocation *invocation, const json_t *troubles)

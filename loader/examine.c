@@ -12,7 +12,13 @@
 #include "ctl/protocol.h"
 #include "doctor/doctor.h"
 
-static void add_facts(const struct model *model, struct facts *facts)
+static void add_uplink(const char *name, const char *pin_dir, struct uplink_facts *uplink)
+{
+	snprintf(uplink->xdp_mode, sizeof(uplink->xdp_mode), "%s", bpf_xdp_mode(name));
+	uplink->xdp_relays = bpf_xdp_relays(pin_dir, name);
+}
+
+static void add_facts(const struct model *model, const char *pin_dir, struct facts *facts)
 {
 	const struct member *self = model_member_by_number(model, model->number);
 	struct error error = {0};
@@ -22,8 +28,7 @@ static void add_facts(const struct model *model, struct facts *facts)
 	snprintf(facts->libbpf, sizeof(facts->libbpf), "%s", libbpf_version_string());
 	facts->relay_overhead = self ? (int)bpf_relay_overhead(address_family(&self->address)) : 0;
 	for (size_t i = 0; i < model_uplink_count(model); i++)
-		snprintf(facts->uplinks[i].xdp_mode, sizeof(facts->uplinks[i].xdp_mode), "%s",
-			bpf_xdp_mode(model_uplink(model, i)));
+		add_uplink(model_uplink(model, i), pin_dir, &facts->uplinks[i]);
 }
 
 int examine(const struct model *model, const char *run_dir, const char *pin_dir, bool json)
@@ -33,7 +38,7 @@ int examine(const struct model *model, const char *run_dir, const char *pin_dir,
 	int r = doctor_probe(model, pin_dir, &facts);
 
 	if (r == 0) {
-		add_facts(model, &facts);
+		add_facts(model, pin_dir, &facts);
 		examine_running(model, run_dir, &facts);
 		r = doctor_judge(model, &facts, &diagnosis);
 	}

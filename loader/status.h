@@ -98,6 +98,7 @@ struct status {
 	bool bird_running;
 	const char *attach; /* "tcx" or "clsact": how return_egress is attached to home0; NULL: not */
 	const char *xdp;    /* "native", "generic" or "none" */
+	bool xdp_relays;    /* by itself, what surfaces there and has its way home elsewhere */
 	struct tunnel_status *tunnels;     /* model->tunnel_count, in the model's order */
 	struct router_status *routers;     /* model->router_count, in the model's order */
 	struct uplink_status *uplinks;     /* and LANs: model_interface_count(), in the model's order */

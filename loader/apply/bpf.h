@@ -10,6 +10,7 @@
  *	bpf_generation.c  one generation of programs after the other, under traffic
  *	bpf_carry.c       what was learned, from one generation's maps to the next one's
  *	bpf_attach.c      programs to interfaces: TCX, clsact, XDP
+ *	bpf_turning.c     where XDP may send by itself
  *	bpf_fill.c        the model into the maps
  *	bpf_members.c     the other gateways, as they tell us
  *	bpf_keys.c        what vouches for relays
@@ -62,6 +63,8 @@ int bpf_detach(const char *pin_dir, const struct item *item, struct error *error
 int bpf_observe_attachments(const char *pin_dir, const char *interface, struct items *items);
 /* "native", "generic" or "none". */
 const char *bpf_xdp_mode(const char *interface);
+/* Whether XDP there relays by itself what surfaces and has its way home elsewhere. */
+bool bpf_xdp_relays(const char *pin_dir, const char *interface);
 
 /* ---- Filling (ITEM_ENTRIES) ------------------------------------------------------------------------------------ */
 

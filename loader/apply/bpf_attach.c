@@ -19,6 +19,7 @@
 
 #include "apply/bpf.h"
 #include "apply/bpf_generation.h"
+#include "apply/bpf_turning.h"
 #include "base/cleanup.h"
 #include "base/privilege.h"
 #include "bpf/uplink_xdp.skel.h"
@@ -370,7 +371,7 @@ static int xdp_replace_beside(const char *pin_dir, const char *interface, int in
 	return result < 0 ? bpf_words_error(error, result, "XDP") : 0;
 }
 
-static int xdp_attach(const char *pin_dir, const struct item *item, int index, struct error *error)
+static int xdp_attach_or_replace(const char *pin_dir, const struct item *item, int index, struct error *error)
 {
 	_cleanup_(close_multiprog) struct xdp_multiprog *multiprog = open_multiprog(index);
 
@@ -381,12 +382,23 @@ static int xdp_attach(const char *pin_dir, const struct item *item, int index, s
 	return xdp_replace_beside(pin_dir, item->interface, index, multiprog, error);
 }
 
-static int xdp_detach(int index, struct error *error)
+/* It sends nothing before it is known how it runs. */
+static int xdp_attach(const char *pin_dir, const struct item *item, int index, struct error *error)
+{
+	int result = turning_forbid(pin_dir, index);
+
+	if (result == 0)
+		result = xdp_attach_or_replace(pin_dir, item, index, error);
+	return result == 0 ? turning_decide(pin_dir, item->interface, error) : result;
+}
+
+static int xdp_detach(const char *pin_dir, int index, struct error *error)
 {
 	_cleanup_(close_multiprog) struct xdp_multiprog *multiprog = open_multiprog(index);
 	struct xdp_program *program = xdp_find(multiprog);
 	int result;
 
+	turning_forbid(pin_dir, index);
 	if (!program)
 		return 0;
 	result = xdp_program__detach(program, index, xdp_multiprog__attach_mode(multiprog), 0);
@@ -469,7 +481,7 @@ int bpf_detach(const char *pin_dir, const struct item *item, struct error *error
 		return 0;
 	bpf_words_keep();
 	if (program == PROGRAM_UPLINK_XDP)
-		return xdp_detach(index, error);
+		return xdp_detach(pin_dir, index, error);
 	if (clsact_is_attached(program, index))
 		return clsact_detach(program, index, error);
 	return tcx_detach(pin_dir, program, index, error);
@@ -528,6 +540,7 @@ static int observe_xdp(const char *pin_dir, int index, struct item *item, struct
 		return 0;
 	item->attachment.mode = ATTACH_AUTO;
 	observe_generation(pin_dir, item, descriptor);
+	item->attachment.outdated |= !turning_is_decided(pin_dir, item->interface);
 	return items_add(items, item);
 }
 

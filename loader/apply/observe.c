@@ -294,5 +294,6 @@ int apply_refresh(struct apply *apply, struct status *status, struct error *erro
 		refresh_uplink(apply, &status->uplinks[i]);
 	status->attach = attach_name(apply);
 	status->xdp = model->uplink_count ? bpf_xdp_mode(model->uplinks[0]) : "none";
+	status->xdp_relays = model->uplink_count && bpf_xdp_relays(apply->pin_dir, model->uplinks[0]);
 	return link_each(apply->netlink, refresh_tunnel, status, error);
 }

@@ -145,11 +145,11 @@ static json_t *judge(const struct status *status)
 
 static json_t *gateway_object(const struct status *status)
 {
-	return json_pack("{s:s, s:i, s:s, s:I, s:b, s:b, s:s, s:s}", "name", status->model->gateway, "number",
-		status->model->number, "version", VERSION, "uptime_ms",
+	return json_pack("{s:s, s:i, s:s, s:I, s:b, s:b, s:s, s:s, s:b}", "name", status->model->gateway,
+		"number", status->model->number, "version", VERSION, "uptime_ms",
 		(json_int_t)(now_ms() - status->started_ms), "bird_running", status->bird_running, "drained",
 		status->drained, "attach", status->attach ? status->attach : "none", "xdp",
-		status->xdp ? status->xdp : "none");
+		status->xdp ? status->xdp : "none", "xdp_relays", status->xdp_relays);
 }
 
 static json_t *loopback_rows(const struct status *status)

@@ -136,9 +136,10 @@ struct entrance {
 	int fd;
 	const struct bpf_program *program;
 	bool ethernet;
+	bool turns; /* uplink_xdp may send */
 	uint8_t to[6];
 };
-static struct entrance from_tunnel, from_stack, from_uplink;
+static struct entrance from_tunnel, from_stack, from_uplink, before_skb;
 
 static void mac_of(const char *interface, uint8_t mac[6])
 {
@@ -151,7 +152,7 @@ static void mac_of(const char *interface, uint8_t mac[6])
 	close(fd);
 }
 
-static void open_entrances(void)
+static void open_entrances(const struct uplink_xdp_bpf *xdp)
 {
 	static const char neighbours[] = "ip neighbour add 10.0.0.12 lladdr 02:00:00:00:00:12 dev up0 &&"
 					 "ip neighbour add fd00:10::12 lladdr 02:00:00:00:00:12 dev up0 &&"
@@ -162,9 +163,13 @@ static void open_entrances(void)
 	from_stack = (struct entrance){open_frames("home0"), scene.gateway->progs.return_egress, true};
 	from_uplink = (struct entrance){open_frames("up0-peer"), scene.gateway->progs.uplink_ingress, true};
 	mac_of("up0", from_uplink.to);
+	before_skb = from_uplink;
+	before_skb.program = xdp->progs.uplink_xdp;
+	before_skb.turns = true;
 	attach("tun101", BPF_TC_INGRESS, from_tunnel.program);
 	attach("home0", BPF_TC_EGRESS, from_stack.program);
 	attach("up0", BPF_TC_INGRESS, from_uplink.program);
+	need(bpf_xdp_attach(if_nametoindex("up0"), bpf_program__fd(before_skb.program), 0, NULL), "up0");
 	need(bpf_enable_stats(BPF_STATS_RUN_TIME), "statistics of programs");
 }
 
@@ -226,9 +231,21 @@ static size_t build(const struct live_row *row, enum family family, uint8_t pack
 	return length;
 }
 
-static void begin(void)
+static void let_turn(bool may)
+{
+	int map = bpf_map__fd(scene.gateway->maps.turning);
+	uint32_t uplink = if_nametoindex("up0"), one = 1;
+
+	if (may)
+		need(bpf_map_update_elem(map, &uplink, &one, BPF_ANY), "turning");
+	else
+		bpf_map_delete_elem(map, &uplink);
+}
+
+static void begin(bool turns)
 {
 	scene_reset();
+	let_turn(turns);
 	scene.settings.ports_first = 20000;
 	scene.settings.ports_slice = 1000;
 	scene_relay(RELAY_AUTHENTICATED, V4);
@@ -241,7 +258,7 @@ static uint32_t live_cost(const struct live_row *row, enum family family)
 	uint32_t ns[ROUNDS];
 	size_t length;
 
-	begin();
+	begin(row->entrance->turns);
 	if (row->after)
 		send_one(row->after->entrance, packet, build(row->after, family, packet));
 	length = build(row, family, packet);
@@ -284,7 +301,7 @@ static void print_live(const struct live_row *row)
 		.payload = 64                                                                       \
 	}
 
-static void print_relays(void)
+static void print_relays(const struct uplink_xdp_bpf *xdp)
 {
 	static const struct shape request = LIVE_REQUEST(OUR_PORT), response = LIVE_RESPONSE(OUR_PORT);
 	static const struct shape theirs = LIVE_REQUEST(THEIR_PORT), members = LIVE_RESPONSE(THEIR_PORT);
@@ -301,9 +318,13 @@ static void print_relays(void)
 			REASON_relayed_response, &rows[3], &rows[1]},
 		{"live, uplink_ingress: takes a relayed response", &from_uplink, &members, RELAY_RESPONSE,
 			101, REASON_home_relay, &rows[2], &rows[1]},
+		{"live, uplink_ingress: relays what surfaced", &from_uplink, &response, 0, 0,
+			REASON_relayed_response, &rows[3], &rows[1]},
+		{"live, uplink_xdp: relays what surfaced", &before_skb, &response, 0, 0,
+			REASON_relayed_response, &rows[3], &rows[6]},
 	};
 
-	open_entrances();
+	open_entrances(xdp);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		print_live(&rows[i]);
 }
@@ -320,10 +341,12 @@ int main(void)
 		.kind = UDP, .from = INSIDE, .to = UNDERLAY, .to_port = 51820, .payload = 64};
 	static const struct shape forged = {
 		.kind = UDP, .from = INSIDE, .to = UNDERLAY, .to_port = RELAY_PORT, .payload = 64};
+	const struct uplink_xdp_bpf *before;
 	int tunnel, home, uplink, xdp;
 
 	scene_open();
-	xdp = bpf_program__fd(scene_load_xdp()->progs.uplink_xdp);
+	before = scene_load_xdp();
+	xdp = bpf_program__fd(before->progs.uplink_xdp);
 	tunnel = bpf_program__fd(scene.gateway->progs.tunnel_ingress);
 	home = bpf_program__fd(scene.gateway->progs.return_egress);
 	uplink = bpf_program__fd(scene.gateway->progs.uplink_ingress);
@@ -341,7 +364,7 @@ int main(void)
 	scene_settings();
 	print_cost("tunnel_ingress: UDP, without counters", tunnel, &datagram, false, REPEAT);
 	print_cost("return_egress: without counters", home, &answer, true, REPEAT);
-	print_relays();
+	print_relays(before);
 	scene_close();
 	return 0;
 }

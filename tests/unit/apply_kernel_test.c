@@ -319,6 +319,26 @@ static void status_is_filled(void)
 	CU_ASSERT(uplink_row.up);
 	CU_ASSERT_STRING_NOT_EQUAL(status.attach, "none");
 	CU_ASSERT_STRING_NOT_EQUAL(status.xdp, "none");
+	CU_ASSERT_FALSE(status.xdp_relays);
+}
+
+/* These uplinks are veths, whose checksums may be unfinished: XDP may pass, and nothing else, whoever said otherwise. */
+static void xdp_sends_nothing_on_a_veth(void)
+{
+	_cleanup_(plan_free) struct plan plan = {0};
+	struct error error = {0};
+	char command[160];
+
+	CU_ASSERT(nothing_to_do());
+	snprintf(command, sizeof(command),
+		"bpftool map update pinned " PINS "/current/turning key %u 0 0 0 value 1 0 0 0",
+		if_nametoindex(model.uplinks[0]));
+	CU_ASSERT_EQUAL(system(command), 0);
+	make_plan(&model, &plan);
+	CU_ASSERT_EQUAL(plan.count, 1);
+	CU_ASSERT_EQUAL_FATAL(apply_run(apply, &plan, NULL, NULL, &error), 0);
+	CU_ASSERT(nothing_to_do());
+	CU_ASSERT(says("bpftool -j map dump pinned " PINS "/current/turning", "[]"));
 }
 
 #define HASH 0x1234567890a5f7ULL
@@ -465,6 +485,7 @@ APPLY_TESTS("apply", {"a start makes links, keys, maps, programs, routes and rul
 	{"a new key is taken over", a_new_key_is_taken_over},
 	{"explain is answered by the data plane", explain_answers},
 	{"the status is filled", status_is_filled},
+	{"XDP sends nothing on a veth", xdp_sends_nothing_on_a_veth},
 	{"new programs take over: links and flows stay", new_programs_take_over},
 	{"damaged pins are healed", damaged_pins_are_healed},
 	{"clsact can be forced, and replaces tcx", clsact_can_be_forced},

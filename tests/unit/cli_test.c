@@ -121,6 +121,7 @@ static void the_status_is_one_screen(void)
 	start_server();
 	CU_ASSERT_EQUAL(run("status"), REPLY_DEGRADED);
 	CU_ASSERT_PTR_NOT_NULL(strstr(output, "gateway edge-gw-01 (1), version "));
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "attached by tcx, XDP native, relays\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(output, "\ndegraded: tunnel acme-lgw-02 is not usable\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(output, "control   192.0.2.1, 2001:db8::1  yes\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(output, "acme-lgw-01     101  acme      wireguard-go  yes"));

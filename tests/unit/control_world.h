@@ -275,6 +275,7 @@ static void world_make(void)
 		.bird_running = true,
 		.attach = "tcx",
 		.xdp = "native",
+		.xdp_relays = true,
 		.tunnels = world.tunnel_status,
 		.routers = &world.router_status,
 		.loopbacks = &world.loopback_status,

@@ -362,6 +362,21 @@ static void what_is_unknown_is_no_fault(void)
 	CU_ASSERT_EQUAL(diagnosis_worst(&diagnosis), FINDING_OK);
 }
 
+static void what_xdp_does_on_an_uplink_is_told(void)
+{
+	_cleanup_(diagnosis_free) struct diagnosis diagnosis;
+	static const struct fault relays = {
+		NULL, FINDING_OK, "uplinks", "uplink eth0: driver ixgbe, XDP native, relays", ""};
+
+	make_world();
+	CU_ASSERT_EQUAL(doctor_judge(&model, &facts, &diagnosis), 0);
+	CU_ASSERT_FALSE(tells(&diagnosis, &relays));
+	diagnosis_free(&diagnosis);
+	uplinks[0].xdp_relays = true;
+	CU_ASSERT_EQUAL(doctor_judge(&model, &facts, &diagnosis), 0);
+	CU_ASSERT(tells(&diagnosis, &relays));
+}
+
 static void alone_nothing_is_relayed(void)
 {
 	_cleanup_(diagnosis_free) struct diagnosis diagnosis;
@@ -525,6 +540,7 @@ UNIT_TESTS("doctor", {"a machine without fault is told to be", a_machine_without
 	{"every check has a fault", every_check_has_a_fault},
 	{"what is unknown is no fault", what_is_unknown_is_no_fault},
 	{"alone nothing is relayed", alone_nothing_is_relayed},
+	{"what XDP does on an uplink is told", what_xdp_does_on_an_uplink_is_told},
 	{"an underlay that can be one is no fault", an_underlay_that_can_be_one_is_no_fault},
 	{"the firewall's list is complete", the_firewall_s_list_is_complete},
 	{"findings are told as JSON", findings_are_told_as_json},
