@@ -40,16 +40,22 @@ static uint8_t take_turn(const struct deal *deal, uint32_t among, size_t first, 
 	return best;
 }
 
-/* Any number will do that is the same for the same hand among the same links. */
-static size_t who_begins(const uint16_t *hand, uint32_t among)
+/* One of the links, whichever, that is the same for the same hand among the same links. */
+static size_t who_begins(const struct deal *deal, const uint16_t *hand, uint32_t among)
 {
-	return (hand[0] * 2654435761u ^ among * 2246822519u) >> 16;
+	uint32_t hash = (hand[0] * 2654435761u ^ among * 2246822519u) >> 16;
+	uint32_t skip = hash % (uint32_t)__builtin_popcount(among);
+
+	for (size_t i = 0; i < deal->count; i++)
+		if (is_in(among, i) && skip-- == 0)
+			return i;
+	return 0;
 }
 
 /* Deals out `hand` among these links, and again what the dead among them got. */
 static void deal_out(const struct deal *deal, const uint16_t *hand, size_t size, uint32_t among)
 {
-	size_t first = who_begins(hand, among);
+	size_t first = who_begins(deal, hand, among);
 	int32_t credit[SHARE_LINKS] = {0};
 	uint16_t again[SHARE_SLOTS];
 

@@ -97,7 +97,7 @@ static void sixteen_links_have_their_shares(void)
 		CU_ASSERT_EQUAL(counts[i], SHARE_SLOTS / SHARE_LINKS);
 	share_deal(weights, SHARE_LINKS, 0x8001, slots);
 	count(slots, counts);
-	CU_ASSERT(counts[0] > 1840 && counts[15] > 1840);
+	CU_ASSERT(counts[0] > 1900 && counts[15] > 1900);
 }
 
 UNIT_TESTS("share", {"shares are exact", shares_are_exact},
