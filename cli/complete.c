@@ -22,6 +22,7 @@ static const struct kind {
 	{"TUNNEL", .method = METHOD_TUNNEL_LIST, .field = "tunnel"},
 	{"SESSION", .method = METHOD_BGP_LIST, .field = "session"},
 	{"PROBE", .method = METHOD_PROBE_LIST, .field = "probe"},
+	{"EGRESS", .method = METHOD_EGRESS_LIST, .field = "egress"},
 	{"PROVIDER", .method = METHOD_TUNNEL_LIST, .field = "provider"},
 	{"GATEWAY", .method = METHOD_STATUS, .object = "gateway", .field = "name"},
 	{"PROTOCOL", .words = (const char *const[]){"tcp", "udp", "icmp", NULL}},

@@ -28,6 +28,10 @@ int bgp_get_step(struct request *request);
 /* probes.c */
 int probe_list_step(struct request *request);
 int probe_get_step(struct request *request);
+/* egress.c */
+int egress_list_step(struct request *request);
+int egress_get_step(struct request *request);
+int egress_switch_step(struct request *request);
 /* explain.c */
 int explain_step(struct request *request);
 /* config.c */

@@ -58,6 +58,9 @@ enum reply_code {
 #define METHOD_BGP_GET         "bgp.get"
 #define METHOD_PROBE_LIST      "probe.list"
 #define METHOD_PROBE_GET       "probe.get"
+#define METHOD_EGRESS_LIST     "egress.list"
+#define METHOD_EGRESS_GET      "egress.get"
+#define METHOD_EGRESS_SWITCH   "egress.switch"
 #define METHOD_MAP_DUMP        "map.dump"
 #define METHOD_CONFIG_SHOW     "config.show"
 #define METHOD_CONFIG_DIFF     "config.diff"
@@ -75,6 +78,7 @@ enum reply_code {
 	X(PROVIDER, "provider", "a provider's name")                            \
 	X(TUNNEL, "tunnel", "a tunnel's name")                                  \
 	X(SESSION, "session", "the name of a tunnel or of a router")            \
+	X(EGRESS, "egress", "an egress group's name")                           \
 	X(GATEWAY, "gateway", "a gateway's name")                               \
 	X(ADDRESS, "address", "an address or a prefix")                         \
 	X(PORT, "port", "1..65535")                                             \

@@ -59,6 +59,13 @@ static int read_gateway(
 	return to->gateway ? 0 : not_found(error, "gateway", json_string_value(value));
 }
 
+static int read_egress(
+	const json_t *value, const struct model *model, struct arguments *to, struct error *error)
+{
+	to->egress = model_egress_by_name(model, json_string_value(value));
+	return to->egress ? 0 : not_found(error, "egress group", json_string_value(value));
+}
+
 static int read_one_address(const json_t *value, struct address *address, struct error *error)
 {
 	if (address_parse(json_string_value(value), address) < 0)
@@ -277,6 +284,7 @@ static const struct argument_reader {
 	[ARGUMENT_PROVIDER] = {JSON_STRING, read_provider},
 	[ARGUMENT_TUNNEL] = {JSON_STRING, read_tunnel},
 	[ARGUMENT_SESSION] = {JSON_STRING, read_session},
+	[ARGUMENT_EGRESS] = {JSON_STRING, read_egress},
 	[ARGUMENT_GATEWAY] = {JSON_STRING, read_gateway},
 	[ARGUMENT_ADDRESS] = {JSON_STRING, read_address},
 	[ARGUMENT_PORT] = {JSON_INTEGER, read_port},

@@ -20,6 +20,7 @@ struct arguments {
 	const struct tunnel *tunnel;
 	const struct router *router;
 	const struct member *gateway;
+	const struct egress_group *egress;
 	const struct probe *probe;
 	struct prefix address;
 	uint16_t port;

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Egress groups, on three machines of their own beside the lab: our gwd is a provider's local gateway.
+#
+#	lan ── eth1 egress ═══ link-1, link-2 ═══ platform, which has the address that the lan talks to
+#
+# Two WireGuard tunnels, each over a wire of its own that can be cut so that it is silent and its carrier stays; BIRD at the
+# platform, with BGP and BFD as any peer's, and answers that leave by the tunnel their request came in by. The gateway has no
+# route to the platform's address, and no default route: lan_ingress alone knows the way.
+
+declare -A EGRESS_LAN=([4]=172.31.7.9 [6]=fd00:31:7::9)
+
+egress_stand() { # MODE [PREEMPT]
+	local machine link
+	for machine in lan egress platform; do
+		machine_start "$machine"
+	done
+	plug lan eth0 172.31.7.9/24 fd00:31:7::9/64 egress eth1 172.31.7.1/24 fd00:31:7::1/64
+	on lan ip route add default via 172.31.7.1
+	on lan ip -6 route add default via fd00:31:7::1
+	wireguard_keys egress
+	wireguard_keys platform
+	on egress sysctl -qw net.ipv6.conf.all.forwarding=1
+	on platform ip addr add "${LOOPBACK[4]}/32" dev lo
+	on platform ip -6 addr add "${LOOPBACK[6]}/128" dev lo
+	for link in 1 2; do
+		plug egress "wire$link" "10.77.$link.1/24" - platform "wire$link" "10.77.$link.2/24" -
+		egress_platform_tunnel $link
+	done
+	egress_platform_home
+	egress_platform_bird >"$LAB/platform/lab/bird.conf"
+	on platform bird -c /run/lab/bird.conf -s /run/lab/bird.ctl -P /run/lab/bird.pid
+	egress_platform_services
+	egress_config "$@" >"$LAB/egress/lab/gateway.yaml"
+	egress_launch
+	within 40 egress_all_usable || fail "the links do not become usable: $(gwctl egress tunnel list)"
+}
+
+egress_fall() { # all that stood
+	local machine
+	background_end
+	for machine in lan egress platform; do
+		[ ! -e "$LAB/$machine.pid" ] || machine_off "$machine"
+	done
+}
+
+# ---- The platform ------------------------------------------------------------------------------------------------------
+
+egress_platform_tunnel() { # LINK
+	wireguard_start platform "local-$1"
+	on platform wg set "local-$1" private-key /run/lab/wg.key listen-port "5182$1" \
+		peer "$(cat "$LAB/keys/egress.pub")" allowed-ips 0.0.0.0/0,::/0 endpoint "10.77.$1.1:5182$1"
+	on platform ip -batch - <<-END
+		addr add 169.254.7$1.2/30 dev local-$1
+		addr add fd00:7$1::2/126 dev local-$1
+		link set local-$1 mtu 1400 up
+		route add 172.31.7.0/24 dev local-$1 table 10$1
+		route add fd00:31:7::/64 dev local-$1 table 10$1
+	END
+}
+
+egress_platform_home() { # by the tunnel that the newest packet of a connection came in by
+	local family link
+	for family in 4 6; do
+		for link in 1 2; do
+			on platform ip -$family rule add fwmark $link lookup 10$link
+		done
+	done
+	on platform nft -f - <<-'END'
+		table inet home {
+			chain in {
+				type filter hook prerouting priority -100;
+				iifname "local-1" ct mark set 1
+				iifname "local-2" ct mark set 2
+			}
+			chain out {
+				type route hook output priority -100;
+				meta mark set ct mark
+			}
+		}
+	END
+	# A first look-up must find something that the mark then overrules.
+	on platform ip route add 172.31.7.0/24 dev local-1
+	on platform ip route add fd00:31:7::/64 dev local-1
+	on platform sh -c 'echo 0 | tee /proc/sys/net/ipv4/conf/*/rp_filter' >/dev/null
+}
+
+egress_platform_bird() {
+	local link
+	cat <<-END
+		router id 10.77.0.2;
+		protocol device { }
+		protocol bfd { interface "local-*" { interval $BFD_INTERVAL ms; multiplier 3; }; }
+	END
+	for link in 1 2; do
+		cat <<-END
+			protocol bgp local_$link {
+				local 169.254.7$link.2 as 64500;
+				neighbor 169.254.7$link.1 as 64501;
+				direct; bfd; hold time 9; connect delay time 1; connect retry time 1; error wait time 1, 1;
+				ipv4 { import none; export none; };
+				ipv6 { import none; export none; };
+			}
+		END
+	done
+}
+
+egress_platform_services() {
+	on platform setsid /usr/bin/python3 "$ROOT/tests/lab/tools/services.py" platform "${LOOPBACK[4]}" "${LOOPBACK[6]}" \
+		</dev/null >"$LAB/platform/lab/services.log" 2>&1 &
+	disown
+	within 10 grep -q ready "$LAB/platform/lab/services.log" || fail "the platform's services do not start"
+}
+
+egress_cut() { # LINK: silent, both ways
+	on platform nft -f - <<-END
+		table inet cut$1 {
+			chain in { type filter hook input priority 0; iifname "wire$1" drop; }
+			chain out { type filter hook output priority 0; oifname "wire$1" drop; }
+		}
+	END
+}
+
+egress_mend() { # LINK
+	on platform nft delete table inet "cut$1"
+}
+
+# ---- The gateway ---------------------------------------------------------------------------------------------------------
+
+egress_config() { # MODE [PREEMPT]
+	local link
+	cat <<-END
+		gateway: egress
+		array:
+		  mtu: 1400
+		  gateways: [{name: egress, number: 1, address: 10.77.1.1}]
+		loopbacks: []
+		uplinks: []
+		providers: []
+		tunnels:
+	END
+	for link in 1 2; do
+		cat <<-END
+			  - name: link-$link
+			    number: $link
+			    wireguard:
+			      private_key_file: /run/lab/wg.key
+			      listen_port: 5182$link
+			      peer: {public_key: "$(cat "$LAB/keys/platform.pub")", endpoint: "10.77.$link.2:5182$link"}
+			    addresses: [169.254.7$link.1/30, "fd00:7$link::1/126"]
+			    bgp: {local_as: 64501, peer_as: 64500, neighbor: 169.254.7$link.2, bfd: {interval: ${BFD_INTERVAL}ms, multiplier: 3}}
+		END
+	done
+	cat <<-END
+		egress:
+		  - name: platform
+		    destinations: [${LOOPBACK[4]}/32, "${LOOPBACK[6]}/128"]
+		    from: [eth1]
+		    mode: $1
+		    links: [{tunnel: link-1}, {tunnel: link-2}]
+		    preempt: ${2:-yes}
+		    hold: 1s
+	END
+}
+
+egress_launch() {
+	# shellcheck disable=SC2016
+	on egress sh -c 'setsid "$@" >>/run/lab/gwd.log 2>&1 & echo $! >/run/lab/gwd.pid' \
+		sh "$GWD" -c /run/lab/gateway.yaml --run-dir "$RUN_DIR" --pin-dir "$PIN_DIR" </dev/null
+	if ! within 20 gateway_decided egress || gateway_gone egress; then
+		fail "gwd does not come up: $(tail -n 5 "$LAB/egress/lab/gwd.log")"
+	fi
+}
+
+egress_all_usable() {
+	gwctl egress -j tunnel list | jq -en 'input | [.tunnels[] | select(.usable)] | length == 2'
+}
+
+egress_links_in() { # LINK…: just these carry traffic
+	[ "$(gwctl egress -j egress get platform | jq -r '[.links[] | select(.in) | .tunnel] | join(" ")')" = "$*" ]
+}
+
+expect_links_in() { # LINK…
+	within 40 egress_links_in "$@" || fail "not just the links $* are in: $(gwctl egress egress get platform)"
+}
+
+egress_sent() { # LINK: packets
+	gwctl egress -j egress get platform | jq -r --arg link "$1" '.links[] | select(.tunnel == $link) | .sent.packets'
+}
+
+# ---- Talking ---------------------------------------------------------------------------------------------------------------
+
+egress_talk() { # FAMILY: UDP to larger than a packet, TCP, ping
+	on lan "${ASK[@]}" "${EGRESS_LAN[$1]}" "${LOOPBACK[$1]}" echo 100 1300 4000
+	on lan "${ASK[@]}" "${EGRESS_LAN[$1]}" "${LOOPBACK[$1]}" upload 0.5
+	on lan ping -n "-$1" -c 2 -i 0.2 -W 2 "${LOOPBACK[$1]}" >/dev/null
+}
+
+egress_talk_both() {
+	egress_talk 4
+	egress_talk 6
+}
+
+egress_told() { # PATTERN: of the cause
+	jq -es --arg cause "$1" 'any(.[]; .object == "egress" and .event == "link_out" and (.cause | test($cause)))' \
+		"$LAB/egress/lab/events"
+}
+
+scenario_egress_standby() {
+	trap egress_fall EXIT
+	egress_stand active-standby
+	expect_links_in link-1
+	egress_talk_both
+	[ "$(egress_sent link-2)" = 0 ] || fail "the standby carried traffic"
+	egress_cut 1
+	expect_links_in link-2
+	egress_talk_both
+	egress_mend 1
+	expect_links_in link-1
+	egress_talk_both
+	gwctl egress egress switch platform link-2 || fail "it is not switched"
+	egress_links_in link-2 || fail "a commanded switch-over is not done when gwctl says so"
+	egress_talk_both
+	background egress "$LAB/egress/lab/events" "$GWCTL" --run-dir "$RUN_DIR" -j events
+	within 10 egress_told "link-1: (BFD|BGP) down" || fail "no event says why link-1 went: $(cat "$LAB/egress/lab/events")"
+}
+
+scenario_egress_stays() { # without preemption, and through a gwd that is killed
+	trap egress_fall EXIT
+	egress_stand active-standby no
+	expect_links_in link-1
+	egress_cut 1
+	expect_links_in link-2
+	egress_mend 1
+	within 40 egress_all_usable || fail "link-1 does not come back"
+	sleep 2 # twice `hold`
+	egress_links_in link-2 || fail "it went back to link-1"
+	# shellcheck disable=SC2016
+	on egress sh -c 'kill -KILL $(cat /run/lab/gwd.pid)'
+	egress_talk_both
+	egress_launch
+	expect_links_in link-2
+	egress_talk_both
+	egress_cut 2
+	expect_links_in link-1
+	egress_talk_both
+}
+
+scenario_egress_shared() {
+	local family link
+	trap egress_fall EXIT
+	egress_stand load-sharing
+	expect_links_in link-1 link-2
+	egress_talk_both
+	for family in 4 6; do
+		on lan "${ASK[@]}" "${EGRESS_LAN[$family]}" "${LOOPBACK[$family]}" crowd 100
+	done
+	for link in link-1 link-2; do
+		[ "$(egress_sent $link)" -gt 50 ] || fail "$link has no share: $(gwctl egress egress get platform)"
+	done
+	egress_cut 2
+	expect_links_in link-1
+	egress_talk_both
+	egress_mend 2
+	expect_links_in link-1 link-2
+	egress_cut 1
+	egress_cut 2
+	expect_links_in
+	on lan ping -n -4 -c 1 -W 1 "${LOOPBACK[4]}" && fail "who answered?"
+	gwctl egress -j stats | jq -e 'any(.. | objects; .reason? == "no_egress_link" and .packets > 0)' >/dev/null ||
+		fail "what was dropped is not counted: $(gwctl egress stats)"
+}
