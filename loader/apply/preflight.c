@@ -352,7 +352,8 @@ int apply_preflight(
 {
 	const struct question question = {model, in_force};
 	static check *const checks[] = {check_bpffs, check_kernel, check_wireguard, check_names,
-		check_uplinks, check_lans, check_forwarding, check_underlay, check_routers, check_loopbacks, check_keys};
+		check_uplinks, check_lans, check_forwarding, check_underlay, check_routers, check_loopbacks,
+		check_keys};
 	int result = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(checks) && result == 0; i++)
