@@ -469,6 +469,65 @@ static void what_must_wait_is_left_out(void)
 	plan_free(&plan);
 }
 
+/* ---- Egress groups ------------------------------------------------------------------------------------------------ */
+
+static struct egress_link egress_links[] = {{&tunnels[0], 1}};
+static char *lans[] = {"eth1", "eth2", "eth1"};
+static struct egress_group groups[] = {
+	{.name = "acs", .number = 101, .from = lans, .from_count = 1},
+	{.name = "platform",
+		.number = 101,
+		.from = lans,
+		.from_count = 3,
+		.links = egress_links,
+		.link_count = 1},
+};
+
+static bool has_line(const char *text, const char *line)
+{
+	const char *found = strstr(text, line);
+
+	return found && (found == text || found[-1] == '\n') && !strstr(found + 1, line);
+}
+
+static void links_and_lans_have_programs_of_their_own(void)
+{
+	struct model egress = model;
+	struct items nothing = {0};
+	_cleanup_free_ char *text = NULL;
+
+	egress.egress = groups;
+	egress.egress_count = ARRAY_SIZE(groups);
+	text = plan_text(&nothing, &egress);
+	CU_ASSERT(has_line(text, "add program link_ingress on acme-1\n"));
+	CU_ASSERT(has_line(text, "add program lan_ingress on eth1\n"));
+	CU_ASSERT(has_line(text, "add program lan_ingress on eth2\n"));
+	CU_ASSERT(has_line(text, "add sysctl net.ipv4.conf.acme-1.rp_filter = 0\n"));
+	CU_ASSERT(has_line(text, "add sysctl net.ipv4.conf.acme-1.forwarding = 1\n"));
+	CU_ASSERT_PTR_NULL(strstr(text, "tunnel_ingress"));
+	CU_ASSERT_PTR_NULL(strstr(text, "conf.eth1"));
+}
+
+/* Between the two programs nobody would judge what comes out of it. */
+static void a_tunnel_that_becomes_a_link_is_closed_meanwhile(void)
+{
+	struct model egress = model;
+	_cleanup_(items_free) struct items observed = {0};
+	_cleanup_free_ char *text = NULL;
+	const char *closed, *opened;
+
+	egress.egress = groups;
+	egress.egress_count = ARRAY_SIZE(groups);
+	CU_ASSERT_EQUAL_FATAL(plan_wanted(&egress, &observed), 0);
+	text = plan_text(&observed, &model);
+	closed = strstr(text, "remove acme-1 open\n");
+	opened = strstr(text, "add acme-1 open\n");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(closed);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(opened);
+	CU_ASSERT(closed < strstr(text, "remove program link_ingress on acme-1\n"));
+	CU_ASSERT(opened > strstr(text, "add program tunnel_ingress on acme-1\n"));
+}
+
 static const struct unit_test tests[] = {
 	{"an underlay gets a program, and no more", an_underlay_gets_a_program_and_no_more},
 	{"what must wait is left out", what_must_wait_is_left_out},
@@ -486,6 +545,9 @@ static const struct unit_test tests[] = {
 	{"programs that nobody knows are replaced", unknown_programs_are_replaced},
 	{"outdated programs are replaced", outdated_programs_are_replaced},
 	{"new table sizes replace the programs too", new_table_sizes_replace_programs_too},
+	{"links and LANs have programs of their own", links_and_lans_have_programs_of_their_own},
+	{"a tunnel that becomes a link is closed meanwhile",
+		a_tunnel_that_becomes_a_link_is_closed_meanwhile},
 };
 
 int main(void)
