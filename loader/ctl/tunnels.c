@@ -59,34 +59,47 @@ json_t *tunnel_row(const struct tunnel_status *is)
 		traffic(is->sent_packets, is->sent_bytes));
 }
 
-/* Of a tunnel's session the router is NULL, and the other way round. */
-static json_t *bgp_row(const struct tunnel *tunnel, const struct router *router, enum session_state state,
-	const char *words, uint64_t since_ms, enum session_state bfd)
-{
-	const struct bgp *bgp = tunnel ? &tunnel->bgp : &router->bgp;
+/* Of either kind: a router's has no tunnel and no provider, a tunnel's no router. */
+struct session {
+	const char *tunnel, *router, *interface, *provider;
+	const struct bgp *bgp;
+	enum session_state state, bfd;
+	const char *words;
+	uint64_t since_ms;
+};
 
-	return json_pack("{s:s, s:s?, s:s?, s:s, s:s?, s:o, s:I, s:I, s:s, s:s, s:o, s:s, s:i, s:i, s:I, "
-			 "s:i, s:I, s:o, s:I}",
-		"session", tunnel ? tunnel->name : router->name, "tunnel", tunnel ? tunnel->name : NULL,
-		"router", router ? router->name : NULL, "interface",
-		tunnel ? tunnel->name : router->interface, "provider",
-		tunnel ? tunnel_provider(tunnel) : NULL, "neighbor", address_text(&bgp->neighbor), "local_as",
-		(json_int_t)bgp->local_as, "peer_as", (json_int_t)bgp->peer_as, "bgp", session_name(state),
-		"bgp_state", words, "bgp_changed_ms", age_ms(since_ms), "bfd", session_name(bfd),
-		"bfd_interval_ms", (int)bgp->bfd.interval_ms, "bfd_multiplier", bgp->bfd.multiplier, "med",
-		(json_int_t)bgp->med, "prepend", bgp->prepend, "local_pref", (json_int_t)bgp->local_pref,
-		"import", prefixes_text(bgp->import, bgp->import_count), "import_maximum",
+static json_t *bgp_row(const struct session *is)
+{
+	const struct bgp *bgp = is->bgp;
+
+	return json_pack(
+		"{s:s, s:s?, s:s?, s:s, s:s?, s:o, s:I, s:I, s:s, s:s, s:o, s:s, s:i, s:i, s:I, s:i, s:I, "
+		"s:o, s:I}",
+		"session", is->tunnel ? is->tunnel : is->router, "tunnel", is->tunnel, "router", is->router,
+		"interface", is->interface, "provider", is->provider, "neighbor",
+		address_text(&bgp->neighbor), "local_as", (json_int_t)bgp->local_as, "peer_as",
+		(json_int_t)bgp->peer_as, "bgp", session_name(is->state), "bgp_state", is->words,
+		"bgp_changed_ms", age_ms(is->since_ms), "bfd", session_name(is->bfd), "bfd_interval_ms",
+		(int)bgp->bfd.interval_ms, "bfd_multiplier", bgp->bfd.multiplier, "med", (json_int_t)bgp->med,
+		"prepend", bgp->prepend, "local_pref", (json_int_t)bgp->local_pref, "import",
+		prefixes_text(bgp->import, bgp->import_count), "import_maximum",
 		(json_int_t)bgp->import_maximum);
 }
 
 static json_t *tunnel_session(const struct tunnel_status *is)
 {
-	return bgp_row(is->tunnel, NULL, is->bgp, is->bgp_text, is->bgp_since_ms, is->bfd);
+	const struct tunnel *tunnel = is->tunnel;
+
+	return bgp_row(&(struct session){tunnel->name, NULL, tunnel->name, tunnel_provider(tunnel),
+		&tunnel->bgp, is->bgp, is->bfd, is->bgp_text, is->bgp_since_ms});
 }
 
 static json_t *router_session(const struct router_status *is)
 {
-	return bgp_row(NULL, is->router, is->bgp, is->bgp_text, is->bgp_since_ms, is->bfd);
+	const struct router *router = is->router;
+
+	return bgp_row(&(struct session){NULL, router->name, router->interface, NULL, &router->bgp, is->bgp,
+		is->bfd, is->bgp_text, is->bgp_since_ms});
 }
 
 typedef json_t *(*tunnel_status_row)(const struct tunnel_status *is);

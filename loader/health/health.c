@@ -13,6 +13,7 @@ struct health {
 	bool bird_lost;
 	uint64_t thaw_ms; /* when what is still frozen thaws; UINT64_MAX: nothing waits for that */
 	bool withdrawn, drained, array_waits, isolated;
+	bool silent;       /* of all this together: nothing is announced */
 	uint64_t leave_ms; /* when what is leaving is withdrawn; UINT64_MAX: nothing is leaving */
 	bool announcement_changed;
 };
@@ -141,10 +142,13 @@ static enum voice voice_of(const struct health_tunnel *state)
 	return state->leave_ms != UINT64_MAX ? VOICE_LEAVES : VOICE_SILENT;
 }
 
+/* Also without a loopback of its own a gateway announces: what its tunnels import. */
 static void announce(struct health *health)
 {
 	bool silent = is_silent(health);
 
+	health->announcement_changed |= health->silent != silent;
+	health->silent = silent;
 	for (size_t i = 0; i < health->model->loopback_count; i++) {
 		bool announced = !silent && health->allowed[i];
 

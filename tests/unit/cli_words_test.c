@@ -275,7 +275,8 @@ static void words_are_completed(void)
 		{"tunnel get ", "acme-lgw-01,acme-lgw-02"},
 		{"tunnel get other", ""},
 		{"tunnel get acme-lgw-01 ", ""},
-		{"bgp get acme-lgw-02", "acme-lgw-02"},
+		{"bgp get acme-lgw-0", "acme-lgw-01"}, /* the other has no session */
+		{"bgp get i", "ixp-1"},
 		{"flow get u", "udp"},
 		{"flow get udp ", ""},
 		{"config check ", "", 1},

@@ -350,6 +350,24 @@ static void a_disabled_tunnel_leaves_then_is_silent(void)
 	CU_ASSERT(!health_next_announcement(health));
 }
 
+/* On a provider's side: what its tunnels import is withdrawn as well. */
+static void a_gateway_without_loopbacks_is_drained(void)
+{
+	struct model bare = model;
+	_cleanup_(close_health) struct health *health = NULL;
+
+	bare.loopback_count = 0;
+	health = health_new(&bare, 0);
+	health_drain(health, true, false, 1000);
+	CU_ASSERT(health_announcement(health).leaving && !health_announcement(health).withdrawn);
+	CU_ASSERT(health_next_announcement(health));
+	health_tick(health, 1000 + HEALTH_LEAVING_MS);
+	CU_ASSERT(!health_announcement(health).leaving && health_announcement(health).withdrawn);
+	CU_ASSERT(health_next_announcement(health));
+	health_drain(health, false, false, 9000);
+	CU_ASSERT(!health_announcement(health).withdrawn && health_next_announcement(health));
+}
+
 static void a_disabled_tunnel_is_disabled_without_bird_too(void)
 {
 	_cleanup_(close_health) struct health *health = all_usable();
@@ -516,6 +534,7 @@ UNIT_TESTS("health", {"a tunnel needs what is configured for it", needs_what_is_
 	{"a lost BIRD is carried over", a_lost_bird_is_carried},
 	{"what stands against announcing is carried over", what_stands_against_announcing_is_carried},
 	{"a disabled tunnel leaves, then is silent", a_disabled_tunnel_leaves_then_is_silent},
+	{"a gateway without loopbacks is drained", a_gateway_without_loopbacks_is_drained},
 	{"a tunnel is disabled also while BIRD is lost", a_disabled_tunnel_is_disabled_without_bird_too},
 	{"a drained gateway leaves, then withdraws", a_drained_gateway_leaves_then_withdraws},
 	{"an isolated gateway is announced as leaving", an_isolated_gateway_is_announced_as_leaving},

@@ -46,6 +46,11 @@ scenario_router_follows_tunnels() {
 	ixp_leads_to local-gw-01
 }
 
+ixp_hears_nothing() { # LOCAL: of the loopback, in both families
+	frr ixp-router "show bgp ipv4 unicast ${LOOPBACK[4]}/32 json" "show bgp ipv6 unicast ${LOOPBACK[6]}/128 json" |
+		jq -es --arg peer "172.31.$1.2" 'length == 2 and ([.[].paths[].peer.peerId] | index($peer) | not)'
+}
+
 tunnel_of_local_down() { # EDGE
 	gwctl local-gw-01 -j tunnel get "edge-gw-0$1" | jq -en 'input | .tunnels[0].usable == false'
 }
@@ -56,6 +61,7 @@ scenario_router_follows_operator() {
 	disturb
 	gwctl local-gw-01 gateway drain
 	ixp_leads_to local-gw-02
+	within 10 ixp_hears_nothing 1 || fail "what a drained gateway told is not withdrawn"
 	expect "local-gw-01's session with the router" "up up" "$(session_with_router local-gw-01)"
 	gwctl local-gw-01 gateway undrain
 	ixp_leads_to local-gw-01
@@ -63,6 +69,7 @@ scenario_router_follows_operator() {
 	ixp_leads_to local-gw-01
 	gwctl local-gw-01 tunnel disable edge-gw-02 --wait=60s
 	ixp_leads_to local-gw-02
+	within 10 ixp_hears_nothing 1 || fail "what came by disabled tunnels is told on"
 	for edge in "${EDGES[@]}"; do
 		gwctl local-gw-01 tunnel enable "edge-gw-0$edge"
 	done
