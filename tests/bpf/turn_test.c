@@ -7,6 +7,8 @@
 #include <bpf/bpf.h>
 #include <net/if.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "bpf/uplink_xdp.skel.h"
 #include "tests/bpf/envelope.h"
@@ -50,9 +52,24 @@ static void let_turn(bool may)
 		bpf_map_delete_elem(map, &uplink);
 }
 
+/* A relay's code is of its time slot: none begins or ends while a few packets are sent and compared. */
+static void await_middle_of_slot(void)
+{
+	const uint64_t slot_ns = 1ULL << RELAY_SLOT_SHIFT;
+	struct timespec now;
+	uint64_t since_ns;
+
+	do {
+		usleep(1000);
+		clock_gettime(CLOCK_REALTIME, &now);
+		since_ns = (now.tv_sec * 1000000000ULL + now.tv_nsec) % slot_ns;
+	} while (since_ns < 100000000 || since_ns > slot_ns - 1000000000);
+}
+
 /* Over an underlay of that family, gateway 2's tunnel 103 is the one that leads home. */
 static void begin(enum family outer)
 {
+	await_middle_of_slot();
 	scene_reset();
 	scene_relay(RELAY_AUTHENTICATED, outer);
 	scene_usable(SCENE_MEMBER, 103, true);
@@ -191,10 +208,11 @@ static void padding_comes_along(void)
 {
 	struct shape shape = ANSWER(.payload = 1);
 	uint8_t packet[PACKET_MAX], relay[PACKET_MAX];
-	size_t length = build(&shape, V4, packet), relayed = relay_of(&shape, V4, V4, relay);
+	size_t length = build(&shape, V4, packet), relayed;
 	struct outcome outcome;
 
 	begin(V4);
+	relayed = relay_of(&shape, V4, V4, relay);
 	memset(packet + length, 0, 60 - length);
 	memset(relay + relayed, 0, 60 - length);
 	outcome = run(packet, 60);
