@@ -9,13 +9,12 @@
  * default route, ever gets such a packet.
  */
 #include <linux/bpf.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/answer.h"
 #include "bpf/clamp.h"
 #include "bpf/egress.h"
+#include "bpf/frame.h"
 #include "bpf/hop.h"
 #include "bpf/parse.h"
 #include "bpf/verdict.h"
@@ -70,9 +69,7 @@ int lan_ingress(struct __sk_buff *skb)
 	__u16 group;
 	int verdict;
 
-	if (!config || skb->pkt_type != PACKET_HOST)
-		return pass(skb, REASON_passed_other);
-	if (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6))
+	if (!config || !is_own_ip(skb))
 		return pass(skb, REASON_passed_other);
 	parsed = parse_packet(skb, ETH_HLEN, skb->len, &packet);
 	group = group_of(skb->ifindex, packet.destination);

@@ -8,11 +8,10 @@
  * Relays are taken first: uplink_xdp has judged them already, where it is; here they are judged anyhow (relayed.h).
  */
 #include <linux/bpf.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/answer.h"
+#include "bpf/frame.h"
 #include "bpf/hop.h"
 #include "bpf/relayed.h"
 #include "bpf/response.h"
@@ -42,9 +41,7 @@ int uplink_ingress(struct __sk_buff *skb)
 	__u32 network;
 	__u16 zone;
 
-	if (!config || skb->pkt_type != PACKET_HOST)
-		return pass(skb, REASON_passed_other);
-	if (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6))
+	if (!config || !is_own_ip(skb))
 		return pass(skb, REASON_passed_other);
 	network = skb->ifindex == config->underlay_ifindex ? 0 : ETH_HLEN;
 	parsed = parse_packet(skb, network, skb->len, &packet);

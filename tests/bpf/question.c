@@ -74,6 +74,8 @@ bool question_of(const struct row *row, enum family family, struct explanation *
 	*question = (struct explanation){.direction = direction_of(row->program),
 		.hops = in->hops ? in->hops : HOPS_DEFAULT,
 		.length = length_of(row, family)};
+	if (row->vlan) /* a question is about the interface's own */
+		return false;
 	if (row->program == EGRESS_LINK || row->reason == REASON_malformed || row->reason == REASON_not_ip)
 		return false;
 	if (row->program == LAN)

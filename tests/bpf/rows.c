@@ -182,7 +182,10 @@ static void play(const struct row *row, enum family family)
 		before[reason] = scene_count(reason);
 	check_explanation(row, family);
 	length = packet_build(&row->in, family, has_ethernet(row->program), packet);
-	outcome = scene_run(program_of(row->program), packet, length, row->gso_size);
+	if (row->tagged)
+		outcome = scene_run_tagged(program_of(row->program), packet, length, row->vlan);
+	else
+		outcome = scene_run(program_of(row->program), packet, length, row->gso_size);
 	if (outcome.error) {
 		complain("the run answered %d", outcome.error);
 		return;

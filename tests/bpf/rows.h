@@ -34,6 +34,8 @@ struct row {
 	bool elsewhere;       /* before it, gateway 2's tunnel 103 becomes usable */
 	bool no_clamp;
 	uint32_t gso_size;
+	bool tagged; /* the frame has a VLAN tag, and its id is: */
+	uint16_t vlan;
 	struct shape in;
 
 	enum verdict verdict;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "bpf/uplink_xdp.skel.h"
+#include "tests/bpf/tagged.h"
 
 struct scene scene;
 
@@ -425,8 +426,7 @@ struct line *scene_line(struct line *lines, unsigned *count)
 	return found;
 }
 
-struct outcome scene_run(
-	const struct bpf_program *program, const uint8_t *packet, size_t length, uint32_t gso_size)
+static struct outcome run(int program, const uint8_t *packet, size_t length, uint32_t gso_size)
 {
 	struct outcome outcome = {0};
 	struct __sk_buff in = {.gso_size = gso_size, .gso_segs = gso_size ? 2 : 0}, out = {0};
@@ -434,10 +434,26 @@ struct outcome scene_run(
 		.data_out = outcome.packet, .data_size_out = sizeof(outcome.packet), .ctx_in = &in,
 		.ctx_size_in = sizeof(in), .ctx_out = &out, .ctx_size_out = sizeof(out));
 
-	outcome.error = bpf_prog_test_run_opts(bpf_program__fd(program), &options);
+	outcome.error = bpf_prog_test_run_opts(program, &options);
 	outcome.verdict = (int)options.retval;
 	outcome.reason = out.cb[0];
 	outcome.tunnel = out.cb[1];
 	outcome.length = options.data_size_out;
+	return outcome;
+}
+
+struct outcome scene_run(
+	const struct bpf_program *program, const uint8_t *packet, size_t length, uint32_t gso_size)
+{
+	return run(bpf_program__fd(program), packet, length, gso_size);
+}
+
+struct outcome scene_run_tagged(
+	const struct bpf_program *program, const uint8_t *packet, size_t length, unsigned vlan)
+{
+	struct tagged tagged = tagged_before(program, vlan);
+	struct outcome outcome = run(tagged.program, packet, length, 0);
+
+	tagged_close(&tagged);
 	return outcome;
 }

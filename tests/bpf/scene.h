@@ -83,5 +83,8 @@ struct outcome {
 struct bpf_program;
 struct outcome scene_run(
 	const struct bpf_program *program, const uint8_t *packet, size_t length, uint32_t gso_size);
+/* The same of a frame with a VLAN tag. */
+struct outcome scene_run_tagged(
+	const struct bpf_program *program, const uint8_t *packet, size_t length, unsigned vlan);
 
 #endif
