@@ -52,9 +52,10 @@ static __always_inline bool is_link_of(__u16 group, __u16 number)
 	return number && tunnel && tunnel->ifindex && tunnel->egress == group;
 }
 
+/* What a source sends may be TCP, of which nobody here sees more than that. */
 static __always_inline __u32 pin_lifetime_ms(const struct settings *config, __u8 protocol)
 {
-	return protocol ? line_lifetime_ms(config, LINE_ESTABLISHED, protocol) : config->udp_ms;
+	return protocol ? line_lifetime_ms(config, LINE_ESTABLISHED, protocol) : config->established_ms;
 }
 
 /* 0: it is pinned to no link that is usable. */
@@ -62,7 +63,7 @@ static __always_inline __u16 pinned_link(const struct settings *config, const st
 {
 	struct egress_pin *pin = bpf_map_lookup_elem(&egress_pins, flow);
 	__u32 now = bpf_ktime_get_coarse_ns() / 1000000;
-	__u32 idle = pin ? now - pin->seen_ms : 0;
+	__u32 idle = pin ? ms_since(pin->seen_ms, now) : 0;
 
 	if (!pin || idle >= pin_lifetime_ms(config, flow->protocol) || !is_link_of(flow->zone, pin->tunnel) ||
 		!is_usable(config->gateway, pin->tunnel))

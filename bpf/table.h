@@ -170,11 +170,17 @@ static __always_inline struct line *table_line(
 	return line_at(table, *index);
 }
 
-static __always_inline __u32 idle_ms(__u64 home, __u32 now)
+/* Who writes may have looked at the clock later than who reads. */
+static __always_inline __u32 ms_since(__u32 seen, __u32 now)
 {
-	__u32 idle = now - HOME_SEEN(home);
+	__u32 idle = now - seen;
 
 	return idle > -(__u32)CLOCK_AHEAD_MS ? 0 : idle;
+}
+
+static __always_inline __u32 idle_ms(__u64 home, __u32 now)
+{
+	return ms_since(HOME_SEEN(home), now);
 }
 
 static __always_inline bool expired(const struct table *table, __u64 tag, __u64 home, __u8 protocol)

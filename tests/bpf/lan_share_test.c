@@ -126,6 +126,19 @@ static void a_pin_ends_when_its_flow_is_idle(void)
 	CU_ASSERT(moved > 200);
 }
 
+/* Pinned by another CPU, just after this one has looked at the clock. */
+static void a_pin_of_this_moment_is_not_old(void)
+{
+	egress_scene(true, false);
+	egress_scene_in(1 | 4);
+	send_all(V4, 0, 1000);
+	memcpy(before, ways, sizeof(before));
+	egress_scene_in(7);
+	egress_scene_age_pins(-1000u);
+	send_all(V4, 0, 1000);
+	CU_ASSERT_EQUAL(memcmp(ways, before, 1000 * sizeof(ways[0])), 0);
+}
+
 static void the_first_packet_pins(void)
 {
 	egress_scene(true, false);
@@ -166,6 +179,25 @@ static void one_source_goes_by_one_link(void)
 	CU_ASSERT_EQUAL(count_by(ways[0], 0, 200), 200);
 	CU_ASSERT_EQUAL(send_flow(0, V6, &later).tunnel, ways[0]);
 	CU_ASSERT_EQUAL(send_flow(0, V6, &error).tunnel, ways[0]);
+}
+
+/* What it sends may be a TCP connection that nobody sees. */
+static void a_source_is_pinned_for_as_long_as_its_connections_may_be_idle(void)
+{
+	unsigned host, link;
+
+	egress_scene(true, true);
+	host = send_flow(1, V4, &query).tunnel;
+	for (link = 0; egress_links[link] == host;)
+		link++;
+	egress_scene_unpin();
+	egress_scene_in(1u << link); /* where it would not go when all are in */
+	CU_ASSERT_EQUAL(send_flow(1, V4, &query).tunnel, egress_links[link]);
+	egress_scene_in(7);
+	egress_scene_age_pins(scene.settings.established_ms - 60000);
+	CU_ASSERT_EQUAL(send_flow(1, V4, &query).tunnel, egress_links[link]);
+	egress_scene_age_pins(scene.settings.established_ms);
+	CU_ASSERT_EQUAL(send_flow(1, V4, &query).tunnel, host);
 }
 
 /* By flows: all fragments of a packet, and an error about the answer, go where the flow goes. */
@@ -218,8 +250,11 @@ SCENE_TESTS("lan_share", {"ten thousand flows over 1:1:2, v4", ten_thousand_flow
 		a_link_that_returns_gets_new_flows_alone},
 	{"without pins just its share moves back", only_the_share_of_a_link_moves_back},
 	{"a pin ends when its flow is idle", a_pin_ends_when_its_flow_is_idle},
+	{"a pin of this moment is not old", a_pin_of_this_moment_is_not_old},
 	{"the first packet pins", the_first_packet_pins},
 	{"a pin to a stranger is none", a_pin_to_a_stranger_is_none},
 	{"by source: one source goes by one link", one_source_goes_by_one_link},
+	{"by source: it is pinned for as long as its connections may be idle",
+		a_source_is_pinned_for_as_long_as_its_connections_may_be_idle},
 	{"by flow: what has no ports goes with its flow", what_has_no_ports_goes_with_its_flow},
 	{"what was sent is counted", what_was_sent_is_counted})
