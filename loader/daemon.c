@@ -250,7 +250,7 @@ int status_open(struct status *status, const struct model *model, struct error *
 	for (size_t i = 0; i < model->loopback_count; i++)
 		status->loopbacks[i].loopback = &model->loopbacks[i];
 	for (size_t i = 0; i < model->probe_count; i++)
-		probe_start(&status->probes[i], false, status->started_ms);
+		probe_start(&status->probes[i], status->started_ms);
 	for (size_t i = 0; i < model->array.member_count; i++) {
 		status->members[i].member = &model->array.members[i];
 		status->members[i].since_ms = status->started_ms;

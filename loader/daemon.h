@@ -78,6 +78,7 @@ struct daemon {
 
 	struct prober *prober;   /* NULL: not yet, or not to be had */
 	char *probes_remembered; /* what RUN/probes says */
+	bool remembering_fails;  /* told once */
 
 	struct bird_daemon bird;
 	bool stopping;                   /* from `gateway stop` on nothing is healed */

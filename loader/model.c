@@ -143,6 +143,23 @@ const struct probe *model_probe_by_name(const struct model *model, const char *n
 	FIND(model, probes, probe_count, strcmp(model->probes[i].name, name) == 0);
 }
 
+bool model_is_probed(const struct model *model, const struct loopback *loopback, const struct tunnel *tunnel)
+{
+	for (size_t i = 0; i < model->probe_count; i++)
+		if (model->probes[i].loopback == loopback && model->probes[i].tunnel == tunnel)
+			return true;
+	return false;
+}
+
+bool loopbacks_share_address(const struct loopback *one, const struct loopback *other)
+{
+	for (size_t i = 0; i < one->address_count; i++)
+		for (size_t j = 0; j < other->address_count; j++)
+			if (address_equal(&one->addresses[i], &other->addresses[j]))
+				return true;
+	return false;
+}
+
 const struct provider *model_provider_by_number(const struct model *model, uint16_t number)
 {
 	FIND(model, providers, provider_count, model->providers[i].number == number);

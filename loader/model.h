@@ -223,6 +223,10 @@ const struct tunnel *model_tunnel_by_name(const struct model *model, const char 
 const struct router *model_router_by_name(const struct model *model, const char *name);
 const struct loopback *model_loopback_by_name(const struct model *model, const char *name);
 const struct probe *model_probe_by_name(const struct model *model, const char *name);
+/* Something decides about it; one of the two is NULL. */
+bool model_is_probed(const struct model *model, const struct loopback *loopback, const struct tunnel *tunnel);
+/* They are the same to whoever sends to them, whatever they are called. */
+bool loopbacks_share_address(const struct loopback *one, const struct loopback *other);
 const struct provider *model_provider_by_number(const struct model *model, uint16_t number);
 const struct provider *model_provider_by_name(const struct model *model, const char *name);
 const struct member *model_member_by_number(const struct model *model, uint8_t number);

@@ -3,7 +3,7 @@
  * What probes hear, from the prober through their state machines to health; and what is told of it.
  *
  * A gwd that finds an earlier one's work takes nothing out of service by its own start: `RUN/probes` has the loopbacks that
- * probes kept back then, and the probes that were up once. What is not in it goes on, until its probes decide.
+ * probes kept back then, and what was known of the probes (health/recall.h). What is not in it goes on, until its probes decide.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,12 +16,11 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "daemon.h"
+#include "health/recall.h"
 #include "probe/prober.h"
 
 #define PROBES      "probes"
 #define PROBES_SIZE (PATH_MAX + sizeof("/" PROBES ".new"))
-#define KEPT_BACK   "loopback"
-#define WAS_UP      "probe"
 
 static bool decides_about(
 	const struct probe *probe, const struct loopback *loopback, const struct tunnel *tunnel)
@@ -52,19 +51,32 @@ static enum probe_verdict verdict_on(const struct daemon *daemon, const struct l
 	return verdict;
 }
 
+static void excuse(struct daemon *daemon, const struct loopback *loopback, const struct tunnel *tunnel)
+{
+	for (size_t i = 0; i < daemon->model->probe_count; i++)
+		if (decides_about(&daemon->model->probes[i], loopback, tunnel))
+			probe_excuse(&daemon->status.probes[i]);
+}
+
 static void decide_loopback(struct daemon *daemon, const struct loopback *loopback)
 {
-	enum probe_verdict verdict = verdict_on(daemon, loopback, NULL, NULL);
+	size_t which = (size_t)(loopback - daemon->model->loopbacks);
+	enum probe_verdict verdict;
 
+	if (!health_is_forbidden(daemon->health, which))
+		excuse(daemon, loopback, NULL);
+	verdict = verdict_on(daemon, loopback, NULL, NULL);
 	if (verdict != PROBES_UNDECIDED)
-		health_probed(daemon->health, (size_t)(loopback - daemon->model->loopbacks),
-			verdict == PROBES_GOOD);
+		health_probed(daemon->health, which, verdict == PROBES_GOOD);
 }
 
 static void decide_tunnel(struct daemon *daemon, const struct tunnel *tunnel)
 {
-	enum probe_verdict verdict = verdict_on(daemon, NULL, tunnel, NULL);
+	enum probe_verdict verdict;
 
+	if (health_tunnels(daemon->health)[tunnel - daemon->model->tunnels].has[HEALTH_PROBES])
+		excuse(daemon, NULL, tunnel);
+	verdict = verdict_on(daemon, NULL, tunnel, NULL);
 	if (verdict != PROBES_UNDECIDED)
 		health_report(
 			daemon->health, tunnel->number, HEALTH_PROBES, verdict == PROBES_GOOD, now_ms());
@@ -88,21 +100,13 @@ static char *path_of(const struct daemon *daemon, const char *suffix, char path[
 
 static char *to_remember(const struct daemon *daemon)
 {
-	const struct model *model = daemon->model;
-	char *text = NULL;
-	size_t size;
-	FILE *stream = open_memstream(&text, &size);
+	_cleanup_free_ bool *kept_back = calloc(daemon->model->loopback_count + 1, sizeof(*kept_back));
 
-	if (!stream)
+	if (!kept_back)
 		return NULL;
-	for (size_t i = 0; i < model->loopback_count; i++)
-		if (health_is_forbidden(daemon->health, i))
-			fprintf(stream, KEPT_BACK " %s\n", model->loopbacks[i].name);
-	for (size_t i = 0; i < model->probe_count; i++)
-		if (daemon->status.probes[i].was_up)
-			fprintf(stream, WAS_UP " %s\n", model->probes[i].name);
-	fclose(stream);
-	return text;
+	for (size_t i = 0; i < daemon->model->loopback_count; i++)
+		kept_back[i] = health_is_forbidden(daemon->health, i);
+	return recall_write(daemon->model, daemon->status.probes, kept_back);
 }
 
 static int write_whole(const char *path, const char *text)
@@ -113,49 +117,54 @@ static int write_whole(const char *path, const char *text)
 	return file < 0 || write(file, text, (size_t)size) != size ? -1 : 0;
 }
 
+/* What could not be written is tried again with the next change, and told once. */
 static void remember(struct daemon *daemon)
 {
 	char path[PROBES_SIZE], new[PROBES_SIZE];
-	char *text = to_remember(daemon);
+	_cleanup_free_ char *text = to_remember(daemon);
 
-	if (!text || (daemon->probes_remembered && strcmp(text, daemon->probes_remembered) == 0)) {
-		free(text);
+	if (!text || (daemon->probes_remembered && strcmp(text, daemon->probes_remembered) == 0))
+		return;
+	path_of(daemon, "", path);
+	if (write_whole(path_of(daemon, ".new", new), text) < 0 || rename(new, path) < 0) {
+		if (!daemon->remembering_fails)
+			log_error("cannot remember what probes decided in %s: %s", path, strerror(errno));
+		daemon->remembering_fails = true;
 		return;
 	}
+	daemon->remembering_fails = false;
 	free(daemon->probes_remembered);
-	daemon->probes_remembered = text;
-	if (write_whole(path_of(daemon, ".new", new), text) < 0 || rename(new, path_of(daemon, "", path)) < 0)
-		log_error("cannot remember what probes decided in %s: %s", path, strerror(errno));
+	daemon->probes_remembered = TAKE_PTR(text);
 }
 
-static void adopt_line(struct daemon *daemon, const char *kind, const char *name)
+/* Nothing, when there is none. */
+static void read_whole(const char *path, char **text)
 {
-	const struct loopback *loopback = model_loopback_by_name(daemon->model, name);
-	const struct probe *probe = model_probe_by_name(daemon->model, name);
+	_cleanup_fclose_ FILE *file = fopen(path, "re");
+	size_t room = 0;
 
-	if (strcmp(kind, KEPT_BACK) == 0 && loopback)
-		health_probed(daemon->health, (size_t)(loopback - daemon->model->loopbacks), false);
-	else if (strcmp(kind, WAS_UP) == 0 && probe)
-		probe_start(&daemon->status.probes[probe - daemon->model->probes], true, now_ms());
+	if (file && getdelim(text, &room, '\0', file) < 0 && *text)
+		**text = '\0';
 }
 
 /* From nothing: so that the next gwd knows it, however soon this one ends. */
 void probes_adopt(struct daemon *daemon, bool from_nothing)
 {
-	char path[PROBES_SIZE], kind[16], name[128];
-	FILE *file;
+	const struct model *model = daemon->model;
+	_cleanup_free_ bool *kept_back = calloc(model->loopback_count + 1, sizeof(*kept_back));
+	_cleanup_free_ char *text = NULL;
+	char path[PROBES_SIZE];
 
 	if (from_nothing) {
 		remember(daemon);
 		return;
 	}
-	file = fopen(path_of(daemon, "", path), "re");
-	for (size_t i = 0; i < daemon->model->loopback_count; i++)
-		health_probed(daemon->health, i, true);
-	while (file && fscanf(file, "%15s %127s", kind, name) == 2)
-		adopt_line(daemon, kind, name);
-	if (file)
-		fclose(file);
+	read_whole(path_of(daemon, "", path), &text);
+	if (!kept_back)
+		return;
+	recall_read(text ?: "", daemon->former, model, daemon->status.probes, kept_back);
+	for (size_t i = 0; i < model->loopback_count; i++)
+		health_probed(daemon->health, i, !kept_back[i]);
 }
 
 void probes_forget(const struct daemon *daemon)
@@ -263,42 +272,13 @@ void probes_close(struct daemon *daemon)
 
 /* ---- Another configuration --------------------------------------------------------------------------------------- */
 
-static bool same_text(const char *one, const char *other)
-{
-	return one == other || (one && other && strcmp(one, other) == 0);
-}
-
-static bool same_http(const struct probe_http *one, const struct probe_http *other)
-{
-	return same_text(one->url, other->url) && one->status_count == other->status_count &&
-	       memcmp(one->status ?: (uint16_t[]){0}, other->status ?: (uint16_t[]){0},
-		       one->status_count * sizeof(*one->status)) == 0 &&
-	       same_text(one->body, other->body) && same_text(one->regex, other->regex) &&
-	       same_text(one->ca_file, other->ca_file) && same_text(one->server_name, other->server_name) &&
-	       one->verify == other->verify;
-}
-
-/* It asks the same of the same, for the same; how often and how patiently may differ. */
-static bool same_question(const struct probe *one, const struct probe *other)
-{
-	return strcmp(one->name, other->name) == 0 &&
-	       same_text(one->loopback ? one->loopback->name : NULL,
-		       other->loopback ? other->loopback->name : NULL) &&
-	       same_text(
-		       one->tunnel ? one->tunnel->name : NULL, other->tunnel ? other->tunnel->name : NULL) &&
-	       same_text(one->through, other->through) && one->icmp.enabled == other->icmp.enabled &&
-	       one->tcp.enabled == other->tcp.enabled && one->tcp.port == other->tcp.port &&
-	       address_equal(model_probe_target(one), model_probe_target(other)) &&
-	       same_http(&one->http, &other->http);
-}
-
 void probes_carry(struct status *to, const struct status *from)
 {
 	for (size_t i = 0; i < to->model->probe_count; i++) {
 		const struct probe *probe = &to->model->probes[i];
 		const struct probe *was = model_probe_by_name(from->model, probe->name);
 
-		if (was && same_question(was, probe))
+		if (was && probe_asks_the_same(was, probe))
 			to->probes[i] = from->probes[was - from->model->probes];
 	}
 }

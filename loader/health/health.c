@@ -18,14 +18,6 @@ struct health {
 	bool announcement_changed;
 };
 
-static bool is_probed(const struct model *model, const struct loopback *loopback, const struct tunnel *tunnel)
-{
-	for (size_t i = 0; i < model->probe_count; i++)
-		if (model->probes[i].loopback == loopback && model->probes[i].tunnel == tunnel)
-			return true;
-	return false;
-}
-
 struct health *health_new(const struct model *model, uint64_t now_ms)
 {
 	struct health *health = calloc(1, sizeof(*health));
@@ -49,10 +41,11 @@ struct health *health_new(const struct model *model, uint64_t now_ms)
 		health->tunnels[i].since_ms = now_ms;
 		health->tunnels[i].has[HEALTH_ENABLED] = true;
 		health->tunnels[i].leave_ms = UINT64_MAX;
-		health->tunnels[i].has[HEALTH_PROBES] = !is_probed(model, NULL, &model->tunnels[i]);
+		health->tunnels[i].has[HEALTH_PROBES] = !model_is_probed(model, NULL, &model->tunnels[i]);
 	}
 	for (size_t i = 0; i < model->loopback_count; i++)
-		health->announced[i] = health->allowed[i] = !is_probed(model, &model->loopbacks[i], NULL);
+		health->announced[i] = health->allowed[i] =
+			!model_is_probed(model, &model->loopbacks[i], NULL);
 	return health;
 }
 
@@ -185,14 +178,14 @@ static const struct tunnel *same_tunnel(const struct model *model, const struct 
 	return found && strcmp(found->name, tunnel->name) == 0 ? found : NULL;
 }
 
-/* What its probes decided stays until they decide again; without any, nothing is in its way. */
+/* What its probes decided stays until they decide again, whatever it is called; without any, nothing is in its way. */
 static void carry_loopback(struct health *health, const struct health *old, size_t i)
 {
 	const struct loopback *loopback = &health->model->loopbacks[i];
-	const struct loopback *was = model_loopback_by_name(old->model, loopback->name);
 
-	if (was && is_probed(health->model, loopback, NULL))
-		health->allowed[i] = old->allowed[was - old->model->loopbacks];
+	for (size_t j = 0; j < old->model->loopback_count; j++)
+		health->allowed[i] |=
+			old->allowed[j] && loopbacks_share_address(loopback, &old->model->loopbacks[j]);
 }
 
 void health_carry(struct health *health, const struct health *old, uint64_t now_ms)
@@ -207,7 +200,7 @@ void health_carry(struct health *health, const struct health *old, uint64_t now_
 		health->tunnels[i] = old->tunnels[was - old->model->tunnels];
 		health->told[i] = old->told[was - old->model->tunnels];
 		health->tunnels[i].has[HEALTH_PROBES] |=
-			!is_probed(health->model, NULL, &health->model->tunnels[i]);
+			!model_is_probed(health->model, NULL, &health->model->tunnels[i]);
 		judge(health, i, now_ms);
 	}
 	for (size_t i = 0; i < health->model->loopback_count; i++)

@@ -84,10 +84,16 @@ static void rise(struct probe_state *state, uint64_t now_ms)
 
 /* ---- Events ------------------------------------------------------------------------------------------------------ */
 
-void probe_start(struct probe_state *state, bool was_up, uint64_t now_ms)
+void probe_start(struct probe_state *state, uint64_t now_ms)
 {
-	*state = (struct probe_state){
-		.was_up = was_up, .since_ms = now_ms, .told = was_up ? PROBE_UP : PROBE_STARTING};
+	*state = (struct probe_state){.since_ms = now_ms};
+}
+
+void probe_resume(struct probe_state *state, bool was_up, bool excused, enum probe_phase told)
+{
+	state->was_up = was_up;
+	state->excused = excused;
+	state->told = told;
 }
 
 static void succeed(struct probe_state *state, const struct probe_rule *rule, uint64_t now_ms)
@@ -129,6 +135,11 @@ void probe_maintain(struct probe_state *state, bool maintained)
 	state->maintained = maintained;
 }
 
+void probe_excuse(struct probe_state *state)
+{
+	state->excused = !state->was_up;
+}
+
 bool probe_news(struct probe_state *state)
 {
 	if (state->maintained || state->phase == PROBE_STARTING || state->phase == state->told)
@@ -158,6 +169,11 @@ uint64_t probe_first_ms(uint32_t interval_ms, uint32_t chance, uint64_t now_ms)
 	return now_ms + chance % interval_ms;
 }
 
+static bool is_well(const struct probe_state *state)
+{
+	return state->phase == PROBE_UP || (state->excused && !state->was_up);
+}
+
 static bool is_bad(const struct probe_state *state)
 {
 	return state->was_up && state->phase == PROBE_DOWN;
@@ -168,7 +184,7 @@ enum probe_verdict probes_verdict(const struct probe_state *const *states, size_
 	enum probe_verdict verdict = PROBES_GOOD;
 
 	for (size_t i = 0; i < count; i++) {
-		if (states[i]->phase == PROBE_UP)
+		if (is_well(states[i]))
 			continue;
 		if (cause && verdict == PROBES_GOOD)
 			*cause = i;

@@ -11,7 +11,8 @@
  * pay for every change. Its first fall costs nothing, and for every PROBE_CALM_MS that it was up in one go one is forgotten.
  *
  * *Was up once*: a probe that never succeeded since it was configured is a mistake in the configuration as likely as a
- * dead application. It keeps back what is not in service, and takes nothing out of service: probes_verdict().
+ * dead application. It keeps back what was not in service when it came, and takes nothing out of service: what was in service
+ * is none of its business until it succeeds, also when another probe takes that out and gives it back: probe_excuse().
  *
  * *Maintenance*: what the probe decides about is out of service for another reason (drained, disabled, its path dead).
  * Results count, quietly: no transition is news, and no fall counts as flapping. What is different when it is over is told
@@ -49,7 +50,8 @@ struct probe_transition {
 /* Zeroed, it is starting. Only functions of this file write it. */
 struct probe_state {
 	enum probe_phase phase;
-	bool was_up; /* once since it was configured, also in an earlier daemon's time */
+	bool was_up;  /* once since it was configured, also in an earlier daemon's time */
+	bool excused; /* what it decides about was in service without it: until it was up it does not count */
 	bool maintained;
 	uint64_t since_ms;            /* of the phase */
 	unsigned successes, failures; /* in a row; one of the two is 0 */
@@ -75,11 +77,14 @@ struct probe_result {
 /* "starting", "up", "down". */
 const char *probe_phase_name(enum probe_phase phase);
 
-/* `was_up`: once in an earlier daemon's time; that it is up is no news then. */
-void probe_start(struct probe_state *state, bool was_up, uint64_t now_ms);
+void probe_start(struct probe_state *state, uint64_t now_ms);
+/* One that starts goes on for an earlier daemon's: what that knew of it, and what it told. */
+void probe_resume(struct probe_state *state, bool was_up, bool excused, enum probe_phase told);
 void probe_heard(struct probe_state *state, const struct probe_rule *rule, const struct probe_result *result,
 	uint64_t now_ms);
 void probe_maintain(struct probe_state *state, bool maintained);
+/* What it decides about is in service. */
+void probe_excuse(struct probe_state *state);
 
 /* The phase is another one than when this was last true, and that is news. */
 bool probe_news(struct probe_state *state);
@@ -92,7 +97,7 @@ const struct probe_transition *probe_transition(const struct probe_state *state,
 uint64_t probe_first_ms(uint32_t interval_ms, uint32_t chance, uint64_t now_ms);
 
 enum probe_verdict {
-	PROBES_GOOD,      /* all are up */
+	PROBES_GOOD,      /* all that count are up */
 	PROBES_UNDECIDED, /* what is in service stays there, what is not stays out */
 	PROBES_BAD,       /* one that was up once is down */
 };

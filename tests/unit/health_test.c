@@ -12,7 +12,9 @@ static struct tunnel tunnels[] = {
 	{.name = "bgp", .number = 2, .bgp = {.enabled = true}},
 	{.name = "plain", .number = 3},
 };
-static struct loopback loopbacks[] = {{.name = "control"}, {.name = "media"}};
+static struct address control[] = {{.bytes = {1}}, {.bytes = {2}}}, media[] = {{.bytes = {3}}};
+static struct loopback loopbacks[] = {{.name = "control", .addresses = control, .address_count = 2},
+	{.name = "media", .addresses = media, .address_count = 1}};
 static const struct model model = {
 	.tunnels = tunnels, .tunnel_count = 3, .loopbacks = loopbacks, .loopback_count = 2};
 
@@ -497,6 +499,30 @@ static void what_probes_decided_is_carried(void)
 	CU_ASSERT(health_tunnels(after)[2].usable);
 }
 
+/* Nobody who sends to a loopback knows what it is called: one with another name stays, another address has yet to succeed. */
+static void a_loopback_is_known_by_its_addresses(void)
+{
+	static struct address more[] = {{.bytes = {2}}, {.bytes = {7}}}, another[] = {{.bytes = {8}}};
+	static struct loopback called_otherwise[] = {{.name = "acs", .addresses = more, .address_count = 2},
+		{.name = "control", .addresses = another, .address_count = 1}};
+	static struct probe both[] = {{.name = "acs", .loopback = &called_otherwise[0]},
+		{.name = "cwmp", .loopback = &called_otherwise[1]}};
+	static const struct model renamed = {
+		.loopbacks = called_otherwise, .loopback_count = 2, .probes = both, .probe_count = 2};
+	_cleanup_(close_health) struct health *health = health_new(&probed_model, 0),
+					      *next = health_new(&renamed, 10),
+					      *back = health_new(&probed_model, 20);
+
+	health_probed(health, 0, true);
+	health_carry(next, health, 10);
+	CU_ASSERT_FALSE(health_is_forbidden(next, 0));
+	CU_ASSERT(health_is_forbidden(next, 1));
+	health_probed(next, 0, false);
+	health_carry(back, next, 20);
+	CU_ASSERT(health_is_forbidden(back, 0));
+	CU_ASSERT_FALSE(health_is_forbidden(back, 1)); /* nothing probes it */
+}
+
 /* An earlier daemon was drained: there is nothing to leave. */
 static void one_that_starts_drained_announces_nothing(void)
 {
@@ -542,6 +568,7 @@ UNIT_TESTS("health", {"a tunnel needs what is configured for it", needs_what_is_
 	{"a loopback is announced while its probes allow it",
 		a_loopback_is_announced_while_its_probes_allow_it},
 	{"what probes decided is carried over", what_probes_decided_is_carried},
+	{"a loopback is known by its addresses", a_loopback_is_known_by_its_addresses},
 	{"one that starts drained announces nothing", one_that_starts_drained_announces_nothing},
 	{"nothing is announced before the array is ready", nothing_is_announced_before_the_array_is_ready},
 	{"loopbacks are announced until withdrawn", loopbacks_are_announced_until_withdrawn})

@@ -61,7 +61,7 @@ static struct probe_state fresh(void)
 {
 	struct probe_state state;
 
-	probe_start(&state, false, 0);
+	probe_start(&state, 0);
 	return state;
 }
 
@@ -177,14 +177,16 @@ static void maintenance_is_quiet(void)
 	CU_ASSERT_EQUAL(other.flaps, 0);
 }
 
-/* An earlier daemon saw it up: that it is up is no news, and its first round decides as any. */
-static void what_was_up_before_is_no_news(void)
+/* An earlier daemon told that it is up: that is no news then, and its first round decides as any. */
+static void what_was_told_before_is_no_news(void)
 {
-	struct probe_state state, gone;
+	struct probe_state state = fresh(), gone = fresh(), back = fresh();
 
-	probe_start(&state, true, 100);
+	probe_resume(&state, true, false, PROBE_UP);
 	FOLLOW(&state, {110, GOOD, "up", QUIET, UP});
-	probe_start(&gone, true, 100);
+	probe_resume(&back, true, false, PROBE_DOWN);
+	FOLLOW(&back, {110, GOOD, "up", TOLD, UP});
+	probe_resume(&gone, true, false, PROBE_UP);
 	FOLLOW(&gone, {110, BAD, "starting", QUIET, ""}, {120, BAD, "starting", QUIET, ""},
 		{130, BAD, "down", TOLD, DOWN});
 }
@@ -197,7 +199,8 @@ static struct probe_state in(enum probe_phase phase, bool was_up)
 static void one_that_never_was_up_tears_nothing(void)
 {
 	const struct probe_state up = in(PROBE_UP, true), starting = in(PROBE_STARTING, true),
-				 down = in(PROBE_DOWN, true), never = in(PROBE_DOWN, false);
+				 down = in(PROBE_DOWN, true), never = in(PROBE_DOWN, false),
+				 excused = {.phase = PROBE_DOWN, .excused = true};
 	const struct {
 		const struct probe_state *states[3];
 		size_t count;
@@ -210,6 +213,10 @@ static void one_that_never_was_up_tears_nothing(void)
 		{{&never, &up}, 2, PROBES_UNDECIDED, 0},
 		{{&up, &starting, &down}, 3, PROBES_BAD, 2},
 		{{&never, &down}, 2, PROBES_BAD, 1},
+		{{&excused, &up}, 2, PROBES_GOOD, 9},
+		{{&excused, &starting}, 2, PROBES_UNDECIDED, 1},
+		{{&excused, &down}, 2, PROBES_BAD, 1},
+		{{&excused, &never}, 2, PROBES_UNDECIDED, 1},
 		{{NULL}, 0, PROBES_GOOD, 9},
 	};
 
@@ -219,6 +226,26 @@ static void one_that_never_was_up_tears_nothing(void)
 		CU_ASSERT_EQUAL(probes_verdict(rows[i].states, rows[i].count, &cause), rows[i].verdict);
 		CU_ASSERT_EQUAL(cause, rows[i].cause);
 	}
+}
+
+/* It was not up while another one worked alone: that one's fall and return are as if it were not there. */
+static void one_that_never_was_up_is_no_trap(void)
+{
+	const struct probe_rule quick = {1, 1};
+	const struct probe_result good = {true, 1, "fine"}, bad = {false, 1, "no"};
+	struct probe_state works = in(PROBE_UP, true), never = in(PROBE_DOWN, false);
+	const struct probe_state *const both[] = {&works, &never};
+
+	probe_excuse(&works);
+	probe_excuse(&never);
+	CU_ASSERT_EQUAL(probes_verdict(both, 2, NULL), PROBES_GOOD);
+	probe_heard(&works, &quick, &bad, 1);
+	CU_ASSERT_EQUAL(probes_verdict(both, 2, NULL), PROBES_BAD);
+	probe_heard(&works, &quick, &good, 2);
+	CU_ASSERT_EQUAL(probes_verdict(both, 2, NULL), PROBES_GOOD);
+	probe_heard(&never, &quick, &good, 3); /* from now on it counts */
+	probe_heard(&never, &quick, &bad, 4);
+	CU_ASSERT_EQUAL(probes_verdict(both, 2, NULL), PROBES_BAD);
 }
 
 static void the_newest_transitions_are_known(void)
@@ -252,7 +279,8 @@ UNIT_TESTS("probe", {"the first round decides", the_first_round_decides},
 	{"the delay is told and kept", the_delay_is_told_and_kept},
 	{"a calm time is forgotten for", a_calm_time_is_forgotten_for},
 	{"maintenance is quiet", maintenance_is_quiet},
-	{"what was up before is no news", what_was_up_before_is_no_news},
+	{"what was told before is no news", what_was_told_before_is_no_news},
 	{"one that never was up tears nothing", one_that_never_was_up_tears_nothing},
+	{"one that never was up is no trap", one_that_never_was_up_is_no_trap},
 	{"the newest transitions are known", the_newest_transitions_are_known},
 	{"starts are spread over the interval", starts_are_spread_over_the_interval})
