@@ -54,7 +54,7 @@ static bool may_turn(const char *interface)
 {
 	_cleanup_(netlink_close_pointer) struct netlink *netlink = NULL;
 	struct ethtool_drvinfo driver;
-	struct link link;
+	struct link link = {0};
 
 	if (netlink_open(NETLINK_ROUTE, 0, &netlink) < 0 || link_find(netlink, interface, &link, NULL) < 0)
 		return false;

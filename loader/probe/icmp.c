@@ -33,17 +33,18 @@ static bool is_v4(const struct attempt *attempt)
 	return address_is_v4(model_probe_target(attempt->probe));
 }
 
-/* RFC 1071. */
-static uint16_t checksum(const void *bytes, size_t size)
+/* RFC 1071: a sum of words as they stand gives one as it is to stand. */
+static uint16_t checksum(const struct echo *echo)
 {
-	const uint8_t *octets = bytes;
+	uint16_t words[sizeof(*echo) / sizeof(uint16_t)];
 	uint32_t sum = 0;
 
-	for (size_t i = 0; i < size; i += 2)
-		sum += (uint32_t)octets[i] << 8 | octets[i + 1];
+	memcpy(words, echo, sizeof(words));
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		sum += words[i];
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum += sum >> 16;
-	return htons((uint16_t)~sum);
+	return (uint16_t)~sum;
 }
 
 static bool is_answer(const struct attempt *attempt, const uint8_t *packet, size_t size)
@@ -109,7 +110,7 @@ static int begin(struct attempt *attempt, struct error *error)
 	echo.sequence = htons(attempt->sequence);
 	echo.token = attempt->token;
 	if (is_v4(attempt)) /* the kernel makes that of ICMPv6 */
-		echo.checksum = checksum(&echo, sizeof(echo));
+		echo.checksum = checksum(&echo);
 	if (send(attempt->socket, &echo, sizeof(echo), 0) < 0)
 		return error_set(error, -errno, "%s", strerror(errno));
 	return 0;

@@ -160,8 +160,10 @@ int prober_open(sd_event *event, const struct model *model, const uint32_t *firs
 	opened->heard = heard;
 	opened->self = self;
 	opened->attempts = calloc(model->probe_count + 1, sizeof(*opened->attempts));
-	if (!opened->attempts)
-		r = error_set(error, -ENOMEM, "out of memory");
+	if (!opened->attempts) {
+		prober_close(opened);
+		return error_set(error, -ENOMEM, "out of memory");
+	}
 	for (size_t i = 0; r == 0 && i < model->probe_count; i++)
 		r = add(opened, event, &model->probes[i], first_ms[i], error);
 	if (r < 0) {
