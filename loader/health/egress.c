@@ -217,7 +217,7 @@ void egress_adopt(struct egress *egress, uint16_t tunnel, bool commanded)
 	egress->told[state - egress->states] = links_in(state);
 }
 
-/* Its place in the group may be another one, and so may its bit in what was told. */
+/* Its place in the group may be another one, and so may its bit in what was told. A command goes where its link does. */
 static void carry_link(
 	struct egress *egress, size_t group, size_t i, const struct egress_group_state *old, uint32_t told)
 {
@@ -232,6 +232,8 @@ static void carry_link(
 		*link = old->links[k];
 		link->link = here;
 		egress->told[group] |= (told >> k & 1) << i;
+		if (old->commanded == here->tunnel->number)
+			egress->states[group].commanded = old->commanded;
 	}
 }
 
@@ -243,7 +245,6 @@ static void carry_group(
 	const struct egress_group_state *from = &old->states[was];
 
 	state->begun = from->begun;
-	state->commanded = from->commanded;
 	state->since_ms = from->since_ms;
 	FOR_EACH_LINK(i, state)
 	carry_link(egress, group, i, from, old->told[was]);

@@ -241,6 +241,28 @@ static void another_model_takes_over(void)
 	CU_ASSERT(group == 1 && came == 1 && went == 2);
 }
 
+/* Preemption would wait for its death for ever. */
+static void a_command_goes_with_its_link(void)
+{
+	static struct egress_link others[] = {{&tunnels[0], 1}, {&tunnels[1], 1}};
+	static struct egress_group changed[] = {
+		{.name = "platform", .links = others, .link_count = 2, .preempt = true, .hold_ms = HOLD}};
+	static const struct model next = {.egress = changed, .egress_count = 1};
+	_cleanup_egress_ struct egress *old = begin(EGRESS_ACTIVE_STANDBY, true), *new = NULL;
+
+	for (uint16_t tunnel = 1; tunnel <= 3; tunnel++)
+		egress_report(old, tunnel, true, NULL, 0);
+	CU_ASSERT_EQUAL(egress_switch(old, groups, &tunnels[2], 10), 0);
+	egress_report(old, 1, false, "BFD down", 20);
+	new = egress_new(&next, 500);
+	egress_carry(new, old, 500);
+	CU_ASSERT_EQUAL(egress_states(new)->commanded, 0);
+	CU_ASSERT_TRUE(egress_states(new)->links[1].in);
+	egress_report(new, 1, true, NULL, 600);
+	egress_tick(new, 600 + HOLD);
+	CU_ASSERT_TRUE(egress_states(new)->links[0].in);
+}
+
 UNIT_TESTS("egress", {"the first usable link is active", the_first_usable_link_is_active},
 	{"a better link comes back after hold", a_better_link_comes_back_after_hold},
 	{"without preemption the link stays", without_preemption_the_link_stays},
@@ -252,4 +274,5 @@ UNIT_TESTS("egress", {"the first usable link is active", the_first_usable_link_i
 	{"what was in goes on", what_was_in_goes_on}, {"changes are told once", changes_are_told_once},
 	{"the deadline is when a hold ends", the_deadline_is_when_a_hold_ends},
 	{"the table names tunnels", the_table_names_tunnels},
-	{"another model takes over", another_model_takes_over})
+	{"another model takes over", another_model_takes_over},
+	{"a command goes with its link", a_command_goes_with_its_link})
