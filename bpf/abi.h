@@ -321,6 +321,8 @@ struct egress_pin {
 	X(exit_refused, 1, "the way home leads to a provider that does not hold the device")                \
 	X(no_egress_link, 1, "no link of the egress group is in")                                           \
 	X(source_not_egress, 1, "by a link of an egress group, and not from the group's destinations")      \
+	X(destination_not_link, 1,                                                                          \
+		"by a link of an egress group, to an address of ours that is not its own")                  \
 	X(way_elsewhere, 1, "the way home is another gateway, and relaying is not switched on")             \
 	X(too_big, 1, "larger than the array's MTU")                                                        \
 	X(hops_exceeded, 1, "the TTL or hop limit ran out here")                                            \

@@ -31,11 +31,23 @@ static __always_inline bool lies_in_group(__u16 group, const __u8 address[16])
 	return group && holder_of(SPACE_EGRESS, 0, address) == group;
 }
 
+/* What no router forwards (RFC 3927, RFC 4291): a group's destinations may be so wide that they hold it. */
+static __always_inline bool is_link_local(const __u8 address[16])
+{
+	const __u32 *words = (const __u32 *)address;
+
+	if (words[0] == 0 && words[1] == 0 && words[2] == bpf_htonl(0xffff))
+		return (words[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0xa9fe0000);
+	return (words[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
+}
+
 /* The group whose packet it is that comes in by this interface; 0: none's. */
 static __always_inline __u16 group_of(__u32 ifindex, const __u8 destination[16])
 {
 	struct egress_from from = {.ifindex = ifindex, .group = holder_of(SPACE_EGRESS, 0, destination)};
 
+	if (is_link_local(destination))
+		return 0;
 	return from.group && bpf_map_lookup_elem(&egress_from, &from) ? from.group : 0;
 }
 

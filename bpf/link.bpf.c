@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * link_ingress: TC ingress of every tunnel that is a link of an egress group. The far end is the platform's, or a VPN's: it
- * may speak for the group's destinations and its own link, and for nobody else. The one exception are ICMP errors, which
- * any router on the way may send; they are judged by what they quote, which must be a packet to the destinations. All else
- * is dropped.
+ * may speak for the group's destinations and its own link, and for nobody else; of the addresses that are ours by
+ * configuration, only to the link's. The one exception are ICMP errors, which any router on the way may send; they are
+ * judged by what they quote, which must be a packet to the destinations. All else is dropped.
  *
  * What is admitted is the stack's: it forwards by its own routes, and learns nothing.
  */
@@ -30,7 +30,9 @@ static __always_inline enum reason admit_answer(
 {
 	const struct local_entry *local = local_by_address(packet->destination);
 
-	if (local && local->kind == LOCAL_TUNNEL && local->which == number)
+	if (local && (local->kind != LOCAL_TUNNEL || local->which != number))
+		return REASON_destination_not_link;
+	if (local)
 		return is_neighbour(number, packet->source) ? REASON_passed_link : REASON_source_not_link;
 	if (packet->icmp == ICMP_KIND_ERROR)
 		return quotes_steered(skb, packet, tunnel->egress) ? REASON_passed_egress
@@ -55,7 +57,7 @@ int link_ingress(struct __sk_buff *skb)
 	if (parsed != PARSED)
 		return drop(skb, reason_of(parsed));
 	reason = admit_answer(skb, tunnel, *number, &packet);
-	if (reason == REASON_source_not_egress || reason == REASON_source_not_link)
+	if (reason != REASON_passed_egress && reason != REASON_passed_link)
 		return drop(skb, reason);
 	if (reason == REASON_passed_egress)
 		clamp_mss(skb, config, &packet);

@@ -36,12 +36,12 @@ void egress_scene_in(uint32_t in)
 		scene_usable(SCENE_GATEWAY, egress_links[i], in >> i & 1);
 }
 
-static void write_destination(enum family family)
+static void write_destination(enum who who, enum family family)
 {
 	struct prefix_value value = {.provider = EGRESS_GROUP};
 	struct prefix_key key = {.length = PREFIX_KEY_BITS + 128, .space = SPACE_EGRESS};
 
-	address_of(STRANGER, family, key.address);
+	address_of(who, family, key.address);
 	update(scene.gateway->maps.prefixes, &key, &value);
 }
 
@@ -51,8 +51,10 @@ void egress_scene(bool sharing, bool by_source)
 	struct egress_from from = {.ifindex = 1, .group = EGRESS_GROUP};
 	uint32_t group = EGRESS_GROUP, one = 1;
 
-	write_destination(V4);
-	write_destination(V6);
+	for (enum family family = V4; family <= V6; family += V6 - V4) {
+		write_destination(STRANGER, family);
+		write_destination(LINK_LOCAL, family);
+	}
 	for (size_t i = 0; i < EGRESS_LINKS; i++) {
 		struct tunnel_entry tunnel = {
 			.ifindex = 1000u + egress_links[i], .gateway = SCENE_GATEWAY, .egress = EGRESS_GROUP};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The scene with an egress group: we are a gateway on a provider's side. The tunnels 101, 102 and 301 are the links, by
- * weight 1:1:2; STRANGER is the group's destination (192.0.2.1 of somebody else's), and what comes in by the scene's
+ * weight 1:1:2; STRANGER is the group's destination (192.0.2.1 of somebody else's), which is written so wide that
+ * it holds LINK_LOCAL too, and what comes in by the scene's
  * interface is from its LAN.
  */
 #ifndef TESTS_BPF_EGRESS_SCENE_H

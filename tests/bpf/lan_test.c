@@ -23,7 +23,7 @@
 	}
 
 static const struct shape query = QUERY(), answer = ANSWER(), foreign = ANSWER(.from = OTHER_DEVICE),
-			  astray = QUERY(.to = OTHER_DEVICE);
+			  astray = QUERY(.to = OTHER_DEVICE), ours = QUERY(.from = LOOPBACK);
 
 static const struct row rows[] = {
 	/* ---- From the LAN ---- */
@@ -32,6 +32,8 @@ static const struct row rows[] = {
 		.flow = FLOW_NONE},
 	{"what goes elsewhere is the stack's", .program = LAN, .in = QUERY(.to = INSIDE), .verdict = PASSED,
 		.reason = REASON_passed_other},
+	{"what is link-local stays on its link", .program = LAN, .in = QUERY(.to = LINK_LOCAL),
+		.verdict = PASSED, .reason = REASON_passed_other},
 	{"what is of a VLAN on the interface is not its own, and the stack's", .program = LAN, .tagged = true,
 		.vlan = 100, .in = QUERY(), .verdict = PASSED, .reason = REASON_passed_other},
 	{"of VLAN 0 it is: a priority", .program = LAN, .tagged = true, .in = QUERY(), .verdict = SENT,
@@ -120,6 +122,13 @@ static const struct row rows[] = {
 	{"to the link, but not from it", .program = EGRESS_LINK,
 		.in = {.kind = UDP, .from = STRANGER, .to = TUNNEL_101, .from_port = 1, .to_port = 3784},
 		.verdict = DROPPED, .reason = REASON_source_not_link},
+	{"to another link of ours", .program = EGRESS_LINK, .in = ANSWER(.to = TUNNEL_102),
+		.verdict = DROPPED, .reason = REASON_destination_not_link},
+	{"to a loopback of ours", .program = EGRESS_LINK, .in = ANSWER(.to = LOOPBACK), .verdict = DROPPED,
+		.reason = REASON_destination_not_link},
+	{"an ICMP error to it", .program = EGRESS_LINK,
+		.in = {.kind = TOO_BIG, .from = OTHER_DEVICE, .to = LOOPBACK, .quotes = &ours},
+		.verdict = DROPPED, .reason = REASON_destination_not_link},
 	{"the neighbour is not the group", .program = EGRESS_LINK,
 		.in = ANSWER(.from = NEIGHBOUR_101, .to = DEVICE), .verdict = DROPPED,
 		.reason = REASON_source_not_egress},
