@@ -322,12 +322,37 @@ static int refuse_elsewhere(uint32_t index, const struct prefix *prefix, bool ou
 	return 0;
 }
 
-static int check_loopbacks(struct apply *apply, const struct question *question, struct error *error)
+/* What is ours by configuration was looked at there. */
+static int refuse_destination(uint32_t index, const struct prefix *prefix, bool ours, void *context)
 {
+	const struct address_search *search = context;
+	const struct model *model = search->model;
+	char name[IFNAMSIZ], text[ADDRESS_TEXT_SIZE], wide[PREFIX_TEXT_SIZE];
+
+	if (ours || !if_indextoname(index, name) || strcmp(name, LOOPBACK_INTERFACE) == 0)
+		return 0;
+	for (size_t i = 0; i < model->egress_count; i++)
+		for (size_t j = 0; j < model->egress[i].destination_count; j++)
+			if (prefix_contains(&model->egress[i].destinations[j], &prefix->address))
+				return error_set(search->error, -EADDRINUSE,
+					"the egress group %s has the destination %s, and this machine's own "
+					"%s on %s lies "
+					"within: what the LAN sends to the machine would go into a tunnel",
+					model->egress[i].name,
+					prefix_format(&model->egress[i].destinations[j], wide),
+					address_format(&prefix->address, text), name);
+	return 0;
+}
+
+static int check_addresses(struct apply *apply, const struct question *question, struct error *error)
+{
+	static const address_callback callbacks[] = {refuse_elsewhere, refuse_destination};
 	struct address_search search = {question->model, error};
 	struct error words = {0};
-	int result = address_each(apply->netlink, refuse_elsewhere, &search, &words);
+	int result = 0;
 
+	for (size_t i = 0; i < ARRAY_SIZE(callbacks) && result == 0; i++)
+		result = address_each(apply->netlink, callbacks[i], &search, &words);
 	/* The callback's words say more than those of the reading that it ended. */
 	if (result < 0 && result != -EADDRINUSE)
 		return error_set(error, result, "%s", words.text);
@@ -352,7 +377,7 @@ int apply_preflight(
 {
 	const struct question question = {model, in_force};
 	static check *const checks[] = {check_bpffs, check_kernel, check_wireguard, check_names,
-		check_uplinks, check_lans, check_forwarding, check_underlay, check_routers, check_loopbacks,
+		check_uplinks, check_lans, check_forwarding, check_underlay, check_routers, check_addresses,
 		check_keys};
 	int result = 0;
 

@@ -262,7 +262,7 @@ static void routers_are_no_tunnels(struct review *review, const struct model *mo
 
 /* ---- Address space: who may overlap with whom -------------------------------------------------------------------- */
 
-enum holder { PROVIDER, INSIDE, LOOPBACK, LINK, EGRESS, HOLDERS };
+enum holder { PROVIDER, INSIDE, LOOPBACK, LINK, EGRESS, ROUTER, GATEWAY, HOLDERS };
 
 struct span {
 	struct prefix prefix;
@@ -290,6 +290,10 @@ static const char *const conflicts[HOLDERS][HOLDERS] = {
 	[LOOPBACK][EGRESS] = "a loopback is our own: correct one of the two",
 	[EGRESS][LINK] = "a tunnel's link is reached by that tunnel: correct one of the two",
 	[LINK][EGRESS] = "a tunnel's link is reached by that tunnel: correct one of the two",
+	[EGRESS][ROUTER] = "a router is reached on its interface: correct one of the two",
+	[ROUTER][EGRESS] = "a router is reached on its interface: correct one of the two",
+	[EGRESS][GATEWAY] = "a gateway is reached by the uplinks: correct one of the two",
+	[GATEWAY][EGRESS] = "a gateway is reached by the uplinks: correct one of the two",
 	[EGRESS][EGRESS] = "a destination is reached through one group: leave one of the two out",
 	[LINK][LINK] = "each tunnel has a link of its own: correct one of the two",
 };
@@ -326,7 +330,9 @@ static size_t span_room(const struct model *model)
 		room += model->loopbacks[i].address_count;
 	FOR_EACH (i, model->tunnel_count)
 		room += model->tunnels[i].address_count;
-	return room;
+	FOR_EACH (i, model->router_count)
+		room += model->routers[i].address_count;
+	return room + model->array.member_count;
 }
 
 static void collect_loopbacks(struct spans *spans, const struct model *model)
@@ -350,6 +356,28 @@ static void collect_links(struct spans *spans, const struct model *model)
 			if (!is_link_local(&link->address))
 				key(add_span(spans, link, LINK, i)->key, "tunnels[%zu].addresses[%zu]", i, j);
 		}
+}
+
+static void collect_routers(struct spans *spans, const struct model *model)
+{
+	FOR_EACH (i, model->router_count)
+		FOR_EACH (j, model->routers[i].address_count) {
+			const struct prefix *link = &model->routers[i].addresses[j];
+
+			if (!is_link_local(&link->address))
+				key(add_span(spans, link, ROUTER, i)->key, "routers[%zu].addresses[%zu]", i,
+					j);
+		}
+}
+
+static void collect_gateways(struct spans *spans, const struct model *model)
+{
+	FOR_EACH (i, model->array.member_count) {
+		struct prefix whole = {.address = model->array.members[i].address, .length = 128};
+
+		if (was_read(&whole.address))
+			key(add_span(spans, &whole, GATEWAY, i)->key, "array.gateways[%zu].address", i);
+	}
 }
 
 static void collect_prefixes(struct spans *spans, const struct model *model)
@@ -387,10 +415,10 @@ static bool may_overlap(const struct span *one, const struct span *other)
 	       (one->holder == LINK && other->holder == LINK && one->owner == other->owner);
 }
 
-/* A loopback is an address to people, not a prefix. */
+/* A loopback is an address to people, not a prefix; a gateway too. */
 static const char *show_span(const struct span *span, char *text)
 {
-	if (span->holder == LOOPBACK)
+	if (span->holder == LOOPBACK || span->holder == GATEWAY)
 		return address_format(&span->prefix.address, text);
 	return prefix_format(&span->prefix, text);
 }
@@ -449,6 +477,8 @@ static void addresses_have_one_holder(struct review *review, const struct model 
 	collect_prefixes(&spans, model);
 	collect_loopbacks(&spans, model);
 	collect_links(&spans, model);
+	collect_routers(&spans, model);
+	collect_gateways(&spans, model);
 	collect_destinations(&spans, model);
 	qsort(items, spans.count, sizeof(*items), compare_spans);
 	report_overlaps(review, items, spans.count);

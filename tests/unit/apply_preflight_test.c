@@ -58,6 +58,23 @@ static void preflight_wants_routers_interfaces(void)
 	model.router_count = 0;
 }
 
+/* Else the LAN's ssh to us, and our neighbours, would go into a tunnel. */
+static void preflight_wants_destinations_elsewhere(void)
+{
+	static struct prefix destinations[1];
+	static struct egress_group group = {
+		.name = "platform", .destinations = destinations, .destination_count = 1};
+	struct error error = {0};
+
+	model.egress = &group;
+	model.egress_count = 1;
+	destinations[0] = prefix("10.0.0.0/25");
+	expect_refusal(-EADDRINUSE, "10.0.0.0/25, and this machine's own 10.0.0.11 on uplink0 lies within");
+	destinations[0] = prefix("10.0.0.128/25");
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), 0);
+	model.egress_count = 0;
+}
+
 static void preflight_wants_an_underlay(void)
 {
 	struct error error = {0};
@@ -108,6 +125,8 @@ static void preflight_wants_a_bpffs(void)
 
 APPLY_TESTS("apply preflight", {"preflight names what is in the way", preflight_names_the_thing},
 	{"preflight wants the interfaces of routers", preflight_wants_routers_interfaces},
+	{"preflight wants destinations that are not our own addresses",
+		preflight_wants_destinations_elsewhere},
 	{"preflight wants an underlay that can be one", preflight_wants_an_underlay},
 	{"preflight wants the programs it needs", preflight_wants_programs},
 	{"preflight wants a bpffs", preflight_wants_a_bpffs})
