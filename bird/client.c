@@ -2,6 +2,7 @@
 #include "bird/client.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -211,15 +212,16 @@ static void sessions_line(struct bird_client *client, const struct bird_line *li
 			client->handler.context, &peer, strcmp(row.words, "Established") == 0, row.words);
 }
 
-/* "172.31.1.254  eth1  Up  12:00:00.000  0.050  0.150": the neighbour, and its state in BIRD's words. */
+/* "172.31.1.254  eth1  Up  12:00:00.000  0.050  0.150": the neighbour, where, and its state in BIRD's words. */
 static void bfd_line(struct bird_client *client, const struct bird_line *line)
 {
-	char neighbor[ADDRESS_TEXT_SIZE] = "", state[8] = "";
+	char neighbor[ADDRESS_TEXT_SIZE] = "", interface[IFNAMSIZ] = "", state[8] = "";
 	struct address address;
 
-	if (line->code == BIRD_BFD_ROW && sscanf(line->text, "%45s %*s %7s", neighbor, state) == 2 &&
+	if (line->code == BIRD_BFD_ROW &&
+		sscanf(line->text, "%45s %15s %7s", neighbor, interface, state) == 3 &&
 		address_parse(neighbor, &address) == 0)
-		client->handler.bfd(client->handler.context, &address, strcmp(state, "Up") == 0);
+		client->handler.bfd(client->handler.context, &address, interface, strcmp(state, "Up") == 0);
 }
 
 static int command_line(struct bird_client *client, const struct bird_line *line, struct error *error)

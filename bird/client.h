@@ -39,7 +39,7 @@ struct bird_handler {
 	 */
 	void (*session)(void *context, const struct bird_peer *peer, bool established, const char *words);
 	/* What a router's BFD says, once a second; a tunnel's is known by its marker. */
-	void (*bfd)(void *context, const struct address *neighbor, bool up);
+	void (*bfd)(void *context, const struct address *neighbor, const char *interface, bool up);
 	/*
 	 * A `configure` has ended, or what it announced was looked at again: 0 when the announced set is in force;
 	 * -EAGAIN when BIRD is still about it or shows other routes, -ESTALE when it was in force and is not any more (the

@@ -17,8 +17,9 @@ const char *const bird_template = template_bird_conf;
 static const struct family {
 	int family;
 	unsigned bits; /* of an address */
-	const char *channel, *digit, *announce;
-} families[] = {{AF_INET, 32, "ipv4", "4", BIRD_ANNOUNCE_V4}, {AF_INET6, 128, "ipv6", "6", BIRD_ANNOUNCE_V6}};
+	const char *channel, *digit, *announce, *all;
+} families[] = {{AF_INET, 32, "ipv4", "4", BIRD_ANNOUNCE_V4, "0.0.0.0/0"},
+	{AF_INET6, 128, "ipv6", "6", BIRD_ANNOUNCE_V6, "::/0"}};
 
 /* A stream into memory, and what it says in the end. */
 struct writer {
@@ -96,6 +97,7 @@ int bird_render_node(const struct model *model, const char *log_file, char **tex
 	/* A file with an end: a pipe or a socket that nobody reads would stall all of BIRD, its BFD too. */
 	fprintf(writer.stream, "log \"%s\" 1048576 \"%s.1\" all;\n", log_file, log_file);
 	fprintf(writer.stream, "define hw_marker_table = %d;\n", MARKER_TABLE);
+	fprintf(writer.stream, "define hw_guard = \"" GUARD_INTERFACE "\";\n");
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
 		write_loopbacks(writer.stream, model, &families[i]);
 	return writer_close(&writer, text, error);
@@ -105,6 +107,7 @@ int bird_render_node(const struct model *model, const char *log_file, char **tex
 
 struct session {
 	uint16_t tunnel; /* its number; 0: a router's */
+	bool told_on;    /* to routers: what it imports */
 	const char *name, *interface;
 	const struct prefix *addresses;
 	size_t address_count;
@@ -122,14 +125,14 @@ static bool session_at(const struct model *model, size_t i, struct session *sess
 	if (i < model->tunnel_count) {
 		const struct tunnel *tunnel = &model->tunnels[i];
 
-		*session = (struct session){tunnel->number, tunnel->name, tunnel->name, tunnel->addresses,
-			tunnel->address_count, &tunnel->bgp};
+		*session = (struct session){tunnel->number, !tunnel->provider, tunnel->name, tunnel->name,
+			tunnel->addresses, tunnel->address_count, &tunnel->bgp};
 		return tunnel->bgp.enabled;
 	}
 	const struct router *router = &model->routers[i - model->tunnel_count];
 
-	*session = (struct session){
-		0, router->name, router->interface, router->addresses, router->address_count, &router->bgp};
+	*session = (struct session){0, false, router->name, router->interface, router->addresses,
+		router->address_count, &router->bgp};
 	return true;
 }
 
@@ -167,6 +170,15 @@ static void write_markers(FILE *stream, const struct model *model, const struct 
 			family->bits, address_format(&tunnel->bgp.neighbor, neighbor), tunnel->name);
 	}
 	fprintf(stream, "}\n");
+}
+
+/* Where the next hops of what is told on are looked up: nothing is, without the guard's interface. */
+static void write_guard(FILE *stream, const struct family *family)
+{
+	fprintf(stream,
+		"\nprotocol static hw_static_guard%s {\n\t%s { table hw_guard%s; };\n\troute %s via "
+		"\"" GUARD_INTERFACE "\";\n}\n",
+		family->digit, family->channel, family->digit, family->all);
 }
 
 /* The next hop we give for routes of a family: our first address of it. NULL: there is none. */
@@ -236,6 +248,8 @@ static void write_channel(FILE *stream, const struct session *session, const str
 	fprintf(stream, "\t%s {\n", family->channel);
 	write_import(stream, session, family);
 	write_export(stream, session);
+	if (session->told_on)
+		fprintf(stream, "\t\tgateway recursive;\n\t\tigp table hw_guard%s;\n", family->digit);
 	fprintf(stream, "\t\tnext hop address %s;\n%s\t};\n", address_format(hop, text),
 		session->tunnel ? "" : "\t\tnext hop self;\n");
 }
@@ -277,6 +291,8 @@ int bird_render_tunnels(const struct model *model, char **text, struct error *er
 	write_bfd(writer.stream, model);
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
 		write_markers(writer.stream, model, &families[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
+		write_guard(writer.stream, &families[i]);
 	for (size_t i = 0; i < model->tunnel_count; i++)
 		if (session_at(model, i, &session))
 			write_neighbor(writer.stream, &session);

@@ -272,7 +272,8 @@ static void router_session(struct daemon *daemon, const char *router, bool estab
 	tell_session(daemon, router, established);
 }
 
-static void bird_bfd(void *context, const struct address *neighbor, bool up)
+/* The same address may be another router's on another interface, or a tunnel's neighbour's. */
+static void bird_bfd(void *context, const struct address *neighbor, const char *interface, bool up)
 {
 	struct daemon *daemon = context;
 
@@ -280,7 +281,8 @@ static void bird_bfd(void *context, const struct address *neighbor, bool up)
 		struct router_status *status = &daemon->status.routers[i];
 		enum session_state state = session_state(true, up);
 
-		if (!address_equal(&status->router->bgp.neighbor, neighbor) || status->bfd == SESSION_OFF ||
+		if (!address_equal(&status->router->bgp.neighbor, neighbor) ||
+			strcmp(status->router->interface, interface) != 0 || status->bfd == SESSION_OFF ||
 			status->bfd == state)
 			continue;
 		status->bfd = state;

@@ -64,9 +64,9 @@ struct heard {
 	unsigned configured;
 };
 
-static void on_bfd(void *context, const struct address *neighbor, bool up)
+static void on_bfd(void *context, const struct address *neighbor, const char *interface, bool up)
 {
-	(void)context, (void)neighbor, (void)up;
+	(void)context, (void)neighbor, (void)interface, (void)up;
 }
 
 static void on_session(void *context, const struct bird_peer *peer, bool established, const char *words)

@@ -5,6 +5,7 @@
  *	this process                                       the peer
  *	AS 64500   acme-lgw.01  169.254.1.1  ────────────  pt1  169.254.1.2   AS 64501, its table and kernel table 101
  *	           acme-lgw-02      fd00:2::1  ────────────  pt2      fd00:2::2   AS 64502, its table and kernel table 102
+ *	           eth1           172.31.1.1  ────────────  pt3   172.31.1.254   the same, as a router: kernel table 103
  *
  * The peer announces 100.64.0.0/10 and 198.51.100.0/24 by the first link: we import the former, tell nobody, and
  * keep it out of our kernel. What we announce is read in the peer's kernel. The namespaces and BIRDs die with this
@@ -34,9 +35,13 @@ static const char peer_config[] =
 	"log \"peer.log\" all;\n"
 	"protocol device {}\n"
 	"protocol bfd { interface \"pt*\" { interval 50 ms; multiplier 3; idle tx interval 300 ms; }; }\n"
-	"ipv4 table a4; ipv6 table a6; ipv4 table b4; ipv6 table b6;\n"
+	"ipv4 table a4; ipv6 table a6; ipv4 table b4; ipv6 table b6; ipv4 table c4; ipv6 table c6;\n"
 	"protocol static { ipv4 { table a4; }; route 100.64.0.0/10 blackhole; route 198.51.100.0/24 "
 	"blackhole; }\n"
+	"protocol static { ipv6 { table a6; }; route 2001:db8:100::/40 blackhole; }\n"
+	"protocol static { ipv4 { table c4; }; route 100.127.0.0/16 blackhole; }\n"
+	"protocol kernel { ipv4 { table c4; export where source = RTS_BGP; }; kernel table 103; }\n"
+	"protocol kernel { ipv6 { table c6; export where source = RTS_BGP; }; kernel table 103; }\n"
 	"protocol kernel { ipv4 { table a4; export where source = RTS_BGP; }; kernel table 101; }\n"
 	"protocol kernel { ipv6 { table a6; export where source = RTS_BGP; }; kernel table 101; }\n"
 	"protocol kernel { ipv4 { table b4; export where source = RTS_BGP; }; kernel table 102; }\n"
@@ -51,7 +56,10 @@ static const char peer_config[] =
 	"	ipv6 { table a6; import all; export all; next hop address fd00:1::2; }; }\n"
 	"protocol bgp b from edge { local fd00:2::2 as 64502; neighbor fd00:2::1 as 64500;\n"
 	"	ipv4 { table b4; import all; export all; next hop address 169.254.2.2; };\n"
-	"	ipv6 { table b6; import all; export all; next hop self; }; }\n";
+	"	ipv6 { table b6; import all; export all; next hop self; }; }\n"
+	"protocol bgp r from edge { local 172.31.1.254 as 64502; neighbor 172.31.1.1 as 64500;\n"
+	"	ipv4 { table c4; import all; export all; next hop self; };\n"
+	"	ipv6 { table c6; import all; export all; next hop address fd00:31::fe; }; }\n";
 
 static const bool all[] = {true, true}, none[] = {false, false}, first[] = {true, false};
 
@@ -65,6 +73,7 @@ static struct machine {
 	unsigned lost;       /* how often that of 101 */
 	bool leaving;        /* what is announced */
 	enum voice voices[5];
+	bool router_answers; /* by BFD */
 	char words[2][48];
 	unsigned configured; /* how often */
 	int result;          /* of the last time */
@@ -182,7 +191,15 @@ static void on_configured(void *context, int result, const char *words)
 	snprintf(here.reason, sizeof(here.reason), "%s", words);
 }
 
-static const struct bird_handler handler = {.session = on_session, .configured = on_configured};
+static void on_bfd(void *context, const struct address *neighbor, const char *interface, bool up)
+{
+	(void)context;
+	if (address_equal(neighbor, &here.m.routers[0].bgp.neighbor) && strcmp(interface, "eth1") == 0)
+		here.router_answers = up;
+}
+
+static const struct bird_handler handler = {
+	.session = on_session, .bfd = on_bfd, .configured = on_configured};
 
 /* Serves the client as main does, until a condition holds; false: not in time. */
 static bool until(bool (*condition)(void), unsigned timeout_ms)
@@ -617,6 +634,131 @@ static void one_tunnel_leaves_and_is_silent(void)
 	CU_ASSERT_EQUAL(here.lost, lost);
 }
 
+/* ---- A router: what it is told, and what it tells ------------------------------------------------------------------ */
+
+static void make_router(void)
+{
+	run(false, "ip link add eth1 type veth peer name pt3 netns %d", here.peer_namespace);
+	run(false, "ip addr add 172.31.1.1/24 dev eth1");
+	run(false, "ip addr add fd00:31::1/64 dev eth1 nodad");
+	run(true, "ip addr add 172.31.1.254/24 dev pt3");
+	run(true, "ip addr add fd00:31::fe/64 dev pt3 nodad");
+	run(false, "ip link set eth1 up");
+	run(true, "ip link set pt3 up");
+	here.m.model.router_count = 1;
+}
+
+static bool router_knows(const char *v4, const char *v6)
+{
+	return strstr(output(true, "ip -4 route show table 103"), v4) &&
+	       strstr(output(true, "ip -6 route show table 103"), v6);
+}
+
+static bool router_knows_loopbacks(void)
+{
+	return router_knows("192.0.2.1 via 172.31.1.1 dev pt3", "2001:db8::1 via fd00:31::1 dev pt3");
+}
+
+static bool router_knows_imported(void)
+{
+	return router_knows_loopbacks() && router_knows("100.64.0.0/10 via 172.31.1.1 dev pt3",
+						   "2001:db8:100::/40 via fd00:31::1 dev pt3");
+}
+
+static bool router_knows_loopbacks_alone(void)
+{
+	return router_knows_loopbacks() && !strstr(output(true, "ip -4 route show table 103"), "100.64.") &&
+	       !strstr(output(true, "ip -6 route show table 103"), "2001:db8:100:");
+}
+
+static bool router_knows_nothing(void)
+{
+	return !*output(true, "ip -4 route show table 103") && !*output(true, "ip -6 route show table 103");
+}
+
+static bool router_knows_leaving(void)
+{
+	return strstr(output(false, "birdc -s %s/peer.ctl show route table c4 all 100.64.0.0/10",
+			      here.folder),
+		       "(65535,0)") != NULL;
+}
+
+static bool router_is_followed(void)
+{
+	return strcmp(output(false, "ip -4 route show proto bird"),
+		       "100.127.0.0/16 via 172.31.1.254 dev eth1 metric 32 \n") == 0;
+}
+
+static bool router_answers(void)
+{
+	return here.router_answers;
+}
+
+static void a_router_is_told_what_a_tunnel_tells(void)
+{
+	make_router();
+	here.m.tunnels[0].provider = NULL;
+	install(all);
+	announce_and_wait(all);
+	CU_ASSERT(until(router_knows_imported, 10000));
+	CU_ASSERT(until(router_is_followed, 3000));
+	CU_ASSERT(until(router_answers, 5000));
+}
+
+/* Also the last tunnel is left by somebody who has heard of it. */
+static void a_router_hears_that_a_tunnel_leaves(void)
+{
+	here.voices[0] = VOICE_LEAVES;
+	announce_and_wait(all);
+	CU_ASSERT(until(router_knows_leaving, 3000));
+	CU_ASSERT(router_knows_imported());
+	here.voices[0] = VOICE_SILENT;
+	announce_and_wait(all);
+	CU_ASSERT(until(router_knows_loopbacks_alone, 3000));
+	here.voices[0] = VOICE_SPEAKS;
+	announce_and_wait(all);
+	CU_ASSERT(until(router_knows_imported, 3000));
+	CU_ASSERT_FALSE(router_knows_leaving());
+}
+
+static void a_router_is_told_nothing_without_the_guard(void)
+{
+	end(&here.guard);
+	CU_ASSERT(until(router_knows_nothing, 3000));
+	start_guard();
+	CU_ASSERT(until(router_knows_imported, 3000));
+	CU_ASSERT(until(peer_sees_all, 3000));
+}
+
+static bool imported_by_the_tunnel(void)
+{
+	return strstr(output(false, "birdc -s %s show route protocol hw_bgp_101", here.daemon.socket),
+		       "via 169.254.1.2 on acme-lgw.01") != NULL;
+}
+
+static void a_router_is_told_no_prefix_of_a_provider(void)
+{
+	here.m.tunnels[0].provider = &here.m.provider;
+	install(all);
+	announce_and_wait(all);
+	CU_ASSERT(until(imported_by_the_tunnel, 10000));
+	CU_ASSERT_FALSE(until(router_knows_imported, 1000));
+	CU_ASSERT(router_knows_loopbacks_alone());
+	CU_ASSERT(router_is_followed());
+}
+
+static void a_router_that_goes_takes_its_routes_along(void)
+{
+	here.m.model.router_count = 0;
+	install(all);
+	announce_and_wait(all);
+	CU_ASSERT(until(router_knows_nothing, 3000));
+	CU_ASSERT(until(both_told, 10000));
+	CU_ASSERT(until(markers_up, 3000));
+}
+
+/* ---- When something is silent, goes or dies ------------------------------------------------------------------------ */
+
 static void silence_is_heard_by_markers_and_sessions(void)
 {
 	uint64_t started = now_ms();
@@ -736,6 +878,11 @@ UNIT_TESTS("bird daemon", {"sessions come up, by v4 and by v6", sessions_come_up
 	{"what leaves says so", what_leaves_says_so},
 	{"preferences change without a reset", preferences_change_without_a_reset},
 	{"one tunnel leaves and is silent, the others speak on", one_tunnel_leaves_and_is_silent},
+	{"a router is told what a tunnel tells", a_router_is_told_what_a_tunnel_tells},
+	{"a router hears that a tunnel leaves", a_router_hears_that_a_tunnel_leaves},
+	{"a router is told nothing without the guard", a_router_is_told_nothing_without_the_guard},
+	{"a router is told no prefix of a provider", a_router_is_told_no_prefix_of_a_provider},
+	{"a router that goes takes its routes along", a_router_that_goes_takes_its_routes_along},
 	{"silence is heard by markers and sessions", silence_is_heard_by_markers_and_sessions},
 	{"a link may go and come back", a_link_may_go_and_come_back},
 	{"passwords are used", passwords_are_used},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A gateway for the tests of bird/: one tunnel of each kind.
+ * A gateway for the tests of bird/: one tunnel of each kind, all of one provider.
  *
  *	101 acme-lgw.01    neighbour by v4, both families, BFD, imports
  *	102 acme-lgw-02    neighbour by v6, both families, BFD
@@ -40,6 +40,7 @@ struct bird_model {
 	struct address addresses[3];
 	struct loopback loopbacks[2];
 	struct prefix links[5][2], import[2];
+	struct provider provider;
 	struct tunnel tunnels[5];
 	struct prefix router_links[2];
 	struct router routers[1];
@@ -51,7 +52,8 @@ static void set_tunnel(
 {
 	struct tunnel *tunnel = &m->tunnels[i];
 
-	*tunnel = (struct tunnel){.name = name, .number = number, .addresses = m->links[i]};
+	*tunnel = (struct tunnel){
+		.name = name, .number = number, .provider = &m->provider, .addresses = m->links[i]};
 	if (v4)
 		m->links[i][tunnel->address_count++] = prefix_of(v4);
 	if (v6)
@@ -85,6 +87,7 @@ static void bird_model_make(struct bird_model *m)
 	m->addresses[0] = address_of("192.0.2.1");
 	m->addresses[1] = address_of("2001:db8::1");
 	m->addresses[2] = address_of("192.0.2.2");
+	m->provider = (struct provider){.name = "acme"};
 	m->loopbacks[0] = (struct loopback){.name = "control", .addresses = m->addresses, .address_count = 2};
 	m->loopbacks[1] =
 		(struct loopback){.name = "media", .addresses = m->addresses + 2, .address_count = 1};

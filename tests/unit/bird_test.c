@@ -26,6 +26,7 @@ static void the_node_is_rendered(void)
 	CU_ASSERT_STRING_EQUAL(text, HEAD "router id 10.0.0.11;\n"
 					  "log \"/run/x/bird.log\" 1048576 \"/run/x/bird.log.1\" all;\n"
 					  "define hw_marker_table = 7777;\n"
+					  "define hw_guard = \"hwguard0\";\n"
 					  "define hw_loopbacks4 = [ 192.0.2.1/32, 192.0.2.2/32 ];\n"
 					  "define hw_loopbacks6 = [ 2001:db8::1/128 ];\n");
 }
@@ -71,6 +72,14 @@ static void tunnels_are_rendered(void)
 		"\nprotocol static hw_static_markers6 {\n"
 		"\tipv6 { table hw_markers6; };\n"
 		"\troute 100::66/128 via fd00:2::2%'acme-lgw-02' bfd;\n"
+		"}\n"
+		"\nprotocol static hw_static_guard4 {\n"
+		"\tipv4 { table hw_guard4; };\n"
+		"\troute 0.0.0.0/0 via \"hwguard0\";\n"
+		"}\n"
+		"\nprotocol static hw_static_guard6 {\n"
+		"\tipv6 { table hw_guard6; };\n"
+		"\troute ::/0 via \"hwguard0\";\n"
 		"}\n"
 		"\nprotocol bgp hw_bgp_101 from hw_neighbor {\n"
 		"\tdescription \"acme-lgw.01\";\n"
@@ -206,6 +215,21 @@ static void routers_are_rendered(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, wanted));
 	CU_ASSERT_PTR_NOT_NULL(strstr(tunnels, "\tinterface \"eth1\" { interval 50 ms;"));
 	CU_ASSERT_PTR_NULL(strstr(tunnels, "172.31.1.254"));
+}
+
+/* What a provider's tunnel tells is for nobody: it does not hang on the guard, and so is not told on. */
+static void only_tunnels_without_a_provider_are_told_on(void)
+{
+	static const char *const wanted = "\t\tgateway recursive;\n\t\tigp table hw_guard6;\n";
+	_cleanup_free_ char *with = NULL, *without = NULL;
+	struct bird_model m;
+
+	bird_model_make(&m);
+	CU_ASSERT_EQUAL_FATAL(bird_render_tunnels(&m.model, &with, NULL), 0);
+	m.tunnels[3].provider = NULL;
+	CU_ASSERT_EQUAL_FATAL(bird_render_tunnels(&m.model, &without, NULL), 0);
+	CU_ASSERT_PTR_NULL(strstr(with, "gateway recursive"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(strstr(without, "hw_bgp_104"), wanted));
 }
 
 static void passwords_are_told_as_they_are_or_not_at_all(void)
@@ -539,6 +563,7 @@ UNIT_TESTS("bird", {"the node is rendered", the_node_is_rendered},
 	{"announcements are rendered", announcements_are_rendered},
 	{"preferences are rendered", preferences_are_rendered},
 	{"routers are rendered", routers_are_rendered},
+	{"only tunnels without a provider are told on", only_tunnels_without_a_provider_are_told_on},
 	{"passwords are told as they are or not at all", passwords_are_told_as_they_are_or_not_at_all},
 	{"markers go there and back", markers_go_there_and_back},
 	{"BIRD accepts what is rendered", bird_accepts_what_is_rendered},
