@@ -295,7 +295,7 @@ static int prepare(struct daemon *daemon, struct model *model, const char *confi
 	r = apply_open(daemon->pin_dir, &daemon->apply, error);
 	if (r < 0)
 		return r;
-	apply_number_providers(daemon->apply, model);
+	apply_number(daemon->apply, model);
 	r = apply_preflight(
 		daemon->apply, daemon->model, nothing_of_ours(daemon) ? NULL : daemon->model, error);
 	if (r < 0)

@@ -114,7 +114,7 @@ struct egress_link {
 /* Tunnels that are used together towards the same destinations. */
 struct egress_group {
 	char *name;
-	uint16_t number;             /* the lowest of its links', by which this gateway's maps know it */
+	uint16_t number;             /* by which this gateway's maps know it */
 	struct prefix *destinations; /* networks, sorted */
 	size_t destination_count;
 	char **from; /* the LAN interfaces whose packets are steered */

@@ -410,7 +410,7 @@ int daemon_reload(
 	const struct model *old = daemon->model;
 	int r;
 
-	apply_number_providers(daemon->apply, model);
+	apply_number(daemon->apply, model);
 	r = next_make(daemon, model, &next, error);
 	if (r == 0)
 		r = refuse(daemon, &next, error);
@@ -433,7 +433,7 @@ int daemon_plan_words(
 	char text[STEP_TEXT_SIZE];
 	int r;
 
-	apply_number_providers(daemon->apply, model);
+	apply_number(daemon->apply, model);
 	r = next_make(daemon, model, &next, error);
 	if (r == 0)
 		r = daemon_plan(daemon, model, &plan, error);

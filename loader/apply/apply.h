@@ -56,8 +56,11 @@ int apply_observe(
  */
 void apply_compare_entries(struct apply *apply, const struct model *wanted, struct items *observed);
 
-/* Gives the providers the numbers by which the maps know them already, and new ones free numbers: a name more or less renumbers nobody. */
-void apply_number_providers(struct apply *apply, struct model *model);
+/*
+ * Gives the providers and the egress groups the numbers by which the maps know them already, and new ones free numbers: a
+ * name or a link more or less renumbers nobody.
+ */
+void apply_number(struct apply *apply, struct model *model);
 
 /*
  * Runs the steps in order. `say` (or NULL) hears each step, as step_format() writes it, before it is done. When one

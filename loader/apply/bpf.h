@@ -73,8 +73,8 @@ int bpf_fill(const char *pin_dir, struct netlink *netlink, const struct model *m
 /* 1: the maps say what the model says, 0: they do not, or there are none. */
 int bpf_is_filled(const char *pin_dir, struct netlink *netlink, const struct model *model);
 
-/* The number of the provider whose prefix holds this one, as the maps have it; 0: nobody's does, or there are none. */
-uint16_t bpf_prefix_holder(const char *pin_dir, uint16_t zone, const struct prefix *prefix);
+/* Who holds this prefix in a space (bpf/abi.h), by number as the maps have it; 0: nobody does, or there are none. */
+uint16_t bpf_prefix_holder(const char *pin_dir, uint16_t space, uint16_t which, const struct prefix *prefix);
 
 /* ---- Members --------------------------------------------------------------------------------------------------- */
 

@@ -505,11 +505,10 @@ int bpf_is_filled(const char *pin_dir, struct netlink *netlink, const struct mod
 	return compare(pin_dir, netlink, model, &comparison, NULL) == 0 && comparison.differences == 0;
 }
 
-uint16_t bpf_prefix_holder(const char *pin_dir, uint16_t zone, const struct prefix *prefix)
+uint16_t bpf_prefix_holder(const char *pin_dir, uint16_t space, uint16_t which, const struct prefix *prefix)
 {
 	_cleanup_close_ int map = bpf_map_open(pin_dir, MAP_PREFIXES, NULL, NULL);
-	struct prefix_key key = {
-		.length = PREFIX_KEY_BITS + prefix->length, .space = SPACE_ZONE, .which = zone};
+	struct prefix_key key = {.length = PREFIX_KEY_BITS + prefix->length, .space = space, .which = which};
 	struct prefix_value value = {0};
 
 	memcpy(key.address, prefix->address.bytes, sizeof(key.address));

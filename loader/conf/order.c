@@ -90,18 +90,6 @@ static size_t count_links(const struct model *model)
 	return count;
 }
 
-static void number_groups(struct model *model)
-{
-	for (size_t i = 0; i < model->egress_count; i++) {
-		struct egress_group *group = &model->egress[i];
-
-		group->number = UINT16_MAX;
-		for (size_t k = 0; k < group->link_count; k++)
-			if (group->links[k].tunnel->number < group->number)
-				group->number = group->links[k].tunnel->number;
-	}
-}
-
 /* Sorting moves the tunnels that probes and egress groups point at, too. */
 static int sort_tunnels(struct review *review, struct model *model)
 {
@@ -117,7 +105,6 @@ static int sort_tunnels(struct review *review, struct model *model)
 	for (size_t i = 0; i < model->probe_count; i++)
 		model->probes[i].tunnel = names[i] ? model_tunnel_by_name(model, names[i]) : NULL;
 	follow_links(model, links, true);
-	number_groups(model);
 	sort(model->probes, model->probe_count, sizeof(struct probe), compare_probes);
 	return 0;
 }
@@ -149,6 +136,8 @@ int order_model(struct review *review, struct model *model)
 		return r;
 	sort(model->array.members, model->array.member_count, sizeof(struct member), compare_members);
 	sort(model->egress, model->egress_count, sizeof(struct egress_group), compare_groups);
+	for (size_t i = 0; i < model->egress_count; i++)
+		model->egress[i].number = (uint16_t)(i + 1);
 	sort(model->routers, model->router_count, sizeof(struct router), compare_routers);
 	sort_prefixes(model);
 	model->number = model_member_by_name(model, model->gateway)->number;
