@@ -47,7 +47,8 @@ SUBPROGRAM __u32 find_member(const struct settings *config, const struct line_ke
 
 	if (!config || !key)
 		return 0;
-	find_flow(config, key, bpf_ktime_get_coarse_ns(), &found);
+	if (!find_flow(config, key, bpf_ktime_get_coarse_ns(), &found))
+		found.home = 0; /* of a line that has expired it says when that was */
 	find_way_home(config, key, found.home, &way);
 	if (!way.tunnel || way.gateway == config->gateway)
 		return 0;
@@ -106,9 +107,9 @@ static __always_inline int turn(struct xdp_md *context)
 	__u16 zone;
 	int verdict;
 
-	if (!config || parse_packet(context, ETH_HLEN, length, &packet) != PARSED ||
-		!is_plain(config, &packet) || !is_loopback(packet.source, &zone) ||
-		!may_turn(context, config) || is_for_us_or_inside(&packet))
+	if (!config || !may_turn(context, config) ||
+		parse_packet(context, ETH_HLEN, length, &packet) != PARSED || !is_plain(config, &packet) ||
+		!is_loopback(packet.source, &zone) || is_for_us_or_inside(&packet))
 		return XDP_PASS;
 	key_of_response(&response.key, &packet, zone);
 	to = find_member(config, &response.key);

@@ -3,7 +3,7 @@
  * uplink_xdp: XDP on every uplink, before there is an skb. It guards the relay: what comes in Geneve to our own
  * underlay address must be a relay that a member of the array vouches for (claim.h), or it ends here, cheaply. A true
  * one passes, still encapsulated: uplink_ingress takes it. A response whose way home is another gateway's goes back out of
- * the uplink at once, where that can be done (turn.h). Everything else passes.
+ * the uplink at once, where that can be done (turn.h). Everything else passes. uplink_guard is the same without the latter.
  *
  * "xdp.frags", since a veth refuses other programs when its peer's MTU is 9000, and headers are all that is
  * looked at: they are in the first, linear part. An object of its own: libxdp loads it, with the maps of
@@ -76,17 +76,32 @@ static __always_inline bool is_relay(const struct ethhdr *ethernet, const void *
 	return is_relay_v6((const void *)ethernet, end);
 }
 
+static __always_inline bool is_ip(const struct ethhdr *ethernet, const void *end)
+{
+	return (const void *)(ethernet + 1) <= end &&
+	       (ethernet->h_proto == bpf_htons(ETH_P_IP) || ethernet->h_proto == bpf_htons(ETH_P_IPV6));
+}
+
 SEC("xdp.frags")
 int uplink_xdp(struct xdp_md *context)
 {
 	const void *data = (void *)(long)context->data, *end = (void *)(long)context->data_end;
-	const struct ethhdr *ethernet = data;
 
-	if ((const void *)(ethernet + 1) > end)
+	if (!is_ip(data, end))
 		return XDP_PASS;
-	if (ethernet->h_proto != bpf_htons(ETH_P_IP) && ethernet->h_proto != bpf_htons(ETH_P_IPV6))
-		return XDP_PASS;
-	return is_relay(ethernet, end) ? judge(context) : turn(context);
+	return is_relay(data, end) ? judge(context) : turn(context);
+}
+
+/*
+ * The guard alone. Linux 6.13 (and what took that over, such as 6.12.26) lets a dispatcher's program change packets only
+ * when the dispatcher itself does, which libxdp's does since xdp-tools 1.5.5: behind an older one this hangs.
+ */
+SEC("xdp.frags")
+int uplink_guard(struct xdp_md *context)
+{
+	const void *data = (void *)(long)context->data, *end = (void *)(long)context->data_end;
+
+	return is_ip(data, end) && is_relay(data, end) ? judge(context) : XDP_PASS;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -281,7 +281,30 @@ static struct xdp_multiprog *open_multiprog(int index)
 	return multiprog;
 }
 
-static int xdp_attach_mode(const char *pin_dir, int index, enum xdp_attach_mode mode, struct error *error)
+/* The one that is wanted, and what hangs in its place where that cannot be had: bpf/uplink_xdp.bpf.c. */
+static const char *const xdp_programs[] = {"uplink_xdp", "uplink_guard"};
+
+static bool is_ours(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(xdp_programs); i++)
+		if (strcmp(name, xdp_programs[i]) == 0)
+			return true;
+	return false;
+}
+
+/* The object's other one would be loaded beside it, for nothing. */
+static void choose_program(struct bpf_object *object, const char *name)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, object)
+	{
+		bpf_program__set_autoload(program, strcmp(bpf_program__name(program), name) == 0);
+	}
+}
+
+static int xdp_attach_program(
+	const char *pin_dir, int index, const char *name, enum xdp_attach_mode mode, struct error *error)
 {
 	_cleanup_(close_skeleton) struct uplink_xdp_bpf *skeleton = uplink_xdp_bpf__open();
 	_cleanup_(close_program) struct xdp_program *program = NULL;
@@ -293,8 +316,9 @@ static int xdp_attach_mode(const char *pin_dir, int index, enum xdp_attach_mode 
 	result = generation_share_maps(skeleton->obj, pin_in(pin_dir, CURRENT).path);
 	if (result < 0)
 		return bpf_words_error(error, result, "sharing the maps with the XDP program");
+	choose_program(skeleton->obj, name);
 	options.obj = skeleton->obj;
-	options.prog_name = program_name(PROGRAM_UPLINK_XDP);
+	options.prog_name = name;
 	program = xdp_program__create(&options);
 	result = libxdp_get_error(program);
 	if (result == 0)
@@ -305,19 +329,29 @@ static int xdp_attach_mode(const char *pin_dir, int index, enum xdp_attach_mode 
 /* Ours among those on the interface; NULL: not there. It lives as long as `multiprog`. */
 static struct xdp_program *xdp_find(const struct xdp_multiprog *multiprog)
 {
-	const char *name = program_name(PROGRAM_UPLINK_XDP);
 	struct xdp_program *program = NULL;
 
 	if (libxdp_get_error(multiprog))
 		return NULL;
 	if (xdp_multiprog__is_legacy(multiprog)) {
 		program = xdp_multiprog__main_prog(multiprog);
-		return program && strcmp(xdp_program__name(program), name) == 0 ? program : NULL;
+		return program && is_ours(xdp_program__name(program)) ? program : NULL;
 	}
 	while ((program = xdp_multiprog__next_prog(program, multiprog)))
-		if (strcmp(xdp_program__name(program), name) == 0)
+		if (is_ours(xdp_program__name(program)))
 			return program;
 	return NULL;
+}
+
+static int xdp_attach_mode(const char *pin_dir, int index, enum xdp_attach_mode mode, struct error *error)
+{
+	int result = -EINVAL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(xdp_programs) && result < 0 && result != -EBUSY; i++) {
+		bpf_words_keep();
+		result = xdp_attach_program(pin_dir, index, xdp_programs[i], mode, error);
+	}
+	return result;
 }
 
 static int xdp_make(const char *pin_dir, const char *interface, int index, struct error *error)
@@ -326,10 +360,8 @@ static int xdp_make(const char *pin_dir, const char *interface, int index, struc
 	int result = -EOPNOTSUPP;
 
 	bpf_pins_ready();
-	for (size_t i = 0; i < ARRAY_SIZE(modes) && result < 0; i++) {
-		bpf_words_keep();
+	for (size_t i = 0; i < ARRAY_SIZE(modes) && result < 0; i++)
 		result = xdp_attach_mode(pin_dir, index, modes[i], error);
-	}
 	if (result < 0)
 		bpf_pins_tidy();
 	if (result == -EBUSY)
@@ -410,6 +442,16 @@ static const struct xdp_mode_name {
 	enum xdp_attach_mode mode;
 	const char *name;
 } xdp_modes[] = {{XDP_MODE_NATIVE, "native"}, {XDP_MODE_HW, "native"}, {XDP_MODE_SKB, "generic"}};
+
+bool bpf_xdp_is_whole(const char *interface)
+{
+	_cleanup_privilege_ bool raised = privilege_raise();
+	_cleanup_(close_multiprog) struct xdp_multiprog *multiprog =
+		open_multiprog(if_nametoindex(interface));
+	const struct xdp_program *program = xdp_find(multiprog);
+
+	return program && strcmp(xdp_program__name(program), xdp_programs[0]) == 0;
+}
 
 const char *bpf_xdp_mode(const char *interface)
 {
@@ -505,10 +547,8 @@ static int tcx_program(const char *pin_dir, enum program program, int index)
 	return program_by_id(information.prog_id);
 }
 
-static void observe_generation(const char *pin_dir, struct item *item, int descriptor)
+static void observe_generation(const char *pin_dir, struct item *item, const char *name, int descriptor)
 {
-	const char *name = program_name(item->attachment.program);
-
 	item->attachment.generation = descriptor < 0 ? 0 : generation_of_program(pin_dir, name, descriptor);
 	item->attachment.outdated =
 		!item->attachment.generation || item->attachment.generation != generation_current(pin_dir);
@@ -526,7 +566,7 @@ static int observe_tc(const char *pin_dir, int index, struct item *item, struct 
 		descriptor = tcx_program(pin_dir, program, index);
 	else
 		descriptor = clsact_program(program, index);
-	observe_generation(pin_dir, item, descriptor);
+	observe_generation(pin_dir, item, program_name(program), descriptor);
 	return items_add(items, item);
 }
 
@@ -539,7 +579,7 @@ static int observe_xdp(const char *pin_dir, int index, struct item *item, struct
 	if (!found)
 		return 0;
 	item->attachment.mode = ATTACH_AUTO;
-	observe_generation(pin_dir, item, descriptor);
+	observe_generation(pin_dir, item, xdp_program__name(found), descriptor);
 	item->attachment.outdated |= !turning_is_decided(pin_dir, item->interface);
 	return items_add(items, item);
 }

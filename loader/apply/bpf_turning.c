@@ -7,6 +7,9 @@
  * the kernel's own making, which hands on what a process of this machine, or of a container, left to it. Those say their
  * kind; a network card and what a virtual machine takes for one say none. virtio_net has the host finish checksums as
  * long as XDP is attached. Of a few other drivers for virtual machines nobody promises that.
+ *
+ * Nor where the card takes VLAN tags off: XDP would send another network's packets on. And not by uplink_guard, which
+ * cannot.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -37,16 +40,29 @@ bool turning_is_safe(const char *xdp_mode, const char *kind, const char *driver)
 	return true;
 }
 
+static int ask(const char *interface, void *question)
+{
+	_cleanup_close_ int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = {.ifr_data = question};
+
+	memcpy(request.ifr_name, interface, strnlen(interface, IF_NAMESIZE - 1));
+	return descriptor < 0 ? -errno : ioctl(descriptor, SIOCETHTOOL, &request);
+}
+
 /* Empty when the kernel does not say. */
 static void read_driver(const char *interface, struct ethtool_drvinfo *driver)
 {
-	_cleanup_close_ int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq request = {.ifr_data = (void *)driver};
-
 	*driver = (struct ethtool_drvinfo){.cmd = ETHTOOL_GDRVINFO};
-	memcpy(request.ifr_name, interface, strnlen(interface, IF_NAMESIZE - 1));
-	if (descriptor < 0 || ioctl(descriptor, SIOCETHTOOL, &request) < 0)
+	if (ask(interface, driver) < 0)
 		driver->driver[0] = '\0';
+}
+
+/* The card takes VLAN tags off and puts them beside the frame: what XDP sees may be another network's. */
+static bool hides_tags(const char *interface)
+{
+	struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS};
+
+	return ask(interface, &flags) < 0 || flags.data & ETH_FLAG_RXVLAN;
 }
 
 /* False also when nobody knows what the interface is. */
@@ -59,7 +75,8 @@ static bool may_turn(const char *interface)
 	if (netlink_open(NETLINK_ROUTE, 0, &netlink) < 0 || link_find(netlink, interface, &link, NULL) < 0)
 		return false;
 	read_driver(interface, &driver);
-	return turning_is_safe(bpf_xdp_mode(interface), link.kind, driver.driver);
+	return bpf_xdp_is_whole(interface) && !hides_tags(interface) &&
+	       turning_is_safe(bpf_xdp_mode(interface), link.kind, driver.driver);
 }
 
 /* Of programs that an earlier gwd left there may be no such map: -ENOENT. */

@@ -114,6 +114,11 @@ static size_t build(const struct shape *shape, enum family family, uint8_t packe
 		.payload = 600, __VA_ARGS__                                                    \
 	}
 
+#define QUESTION(...)                                                                                    \
+	{                                                                                                \
+		.kind = UDP, .from = DEVICE, .to = LOOPBACK, .to_port = 5061, .payload = 60, __VA_ARGS__ \
+	}
+
 static const struct shape answer = ANSWER();
 
 /* ---- What turns round ---------------------------------------------------------------------------------------------- */
@@ -334,6 +339,33 @@ static void what_goes_by_our_tunnel_passes(void)
 	}
 }
 
+/* The device has moved to our tunnel since: an expired line does not say where it is. */
+static void what_an_expired_flow_knew_is_not_asked(void)
+{
+	static const struct shape question = QUESTION(.from_port = 5060);
+	static const struct shape other_question = QUESTION(.from_port = 6000);
+
+	EACH_FAMILY(inner)
+	{
+		uint8_t packet[PACKET_MAX], relay[PACKET_MAX];
+		struct envelope envelope = envelope_from_member(V4, RELAY_REQUEST, 103);
+		size_t length;
+
+		begin(V4);
+		length = packet_build(&question, inner, false, packet);
+		length = envelope_build(&envelope, packet, length, relay);
+		CU_ASSERT_EQUAL(scene_run(scene.gateway->progs.uplink_ingress, relay, length, 0).reason,
+			REASON_passed_relay);
+		expect_turned(&answer, V4, inner);
+		scene_age(130000);
+		scene_usable(SCENE_GATEWAY, 102, true);
+		scene_arrive_by(102);
+		length = packet_build(&other_question, inner, false, packet);
+		scene_run(scene.gateway->progs.tunnel_ingress, packet, length, 0);
+		CU_ASSERT_EQUAL(run(packet, build(&answer, inner, packet)).verdict, XDP_PASSED);
+	}
+}
+
 static void tagged_or_for_another_host_it_passes(void)
 {
 	uint8_t packet[PACKET_MAX];
@@ -449,6 +481,7 @@ SCENE_TESTS("bpf turn",
 	{"what only traffic control can do passes", what_only_traffic_control_can_do_passes},
 	{"what is no response of ours passes", what_is_no_response_of_ours_passes},
 	{"what goes by our tunnel passes", what_goes_by_our_tunnel_passes},
+	{"what an expired flow knew is not asked", what_an_expired_flow_knew_is_not_asked},
 	{"tagged, or for another host, it passes", tagged_or_for_another_host_it_passes},
 	{"cut short it passes", cut_short_it_passes},
 	{"where it may not be sent it passes", where_it_may_not_be_sent_it_passes},

@@ -341,6 +341,23 @@ static void xdp_sends_nothing_on_a_veth(void)
 	CU_ASSERT(says("bpftool -j map dump pinned " PINS "/current/turning", "[]"));
 }
 
+/* Where the whole XDP program cannot be had the guard hangs in its place: it is ours, and of this build. */
+static void the_guard_in_its_place_is_as_it_should_be(void)
+{
+	struct error error = {0};
+
+	CU_ASSERT(bpf_xdp_is_whole("uplink0"));
+	CU_ASSERT_EQUAL(
+		system("xdp-loader unload -a uplink0 >/dev/null 2>&1 || ip link set dev uplink0 xdp off;"
+		       "bpftool net attach xdpdrv pinned " PINS "/current/uplink_guard dev uplink0"),
+		0);
+	CU_ASSERT_FALSE(bpf_xdp_is_whole("uplink0"));
+	CU_ASSERT(nothing_to_do());
+	CU_ASSERT_EQUAL(system("ip link set dev uplink0 xdp off"), 0);
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(bpf_xdp_is_whole("uplink0"));
+}
+
 #define HASH 0x1234567890a5f7ULL
 
 static struct line *line_of(struct flow_table *table)
@@ -469,6 +486,38 @@ static void wireguard_has_room(void)
 	expect_room("hwt-two", "51821");
 }
 
+/* What a BIRD that was killed left of what routers told; what it could not have been told, or another put there, stays. */
+static void what_a_dead_bird_left_is_removed(void)
+{
+	struct prefix import[] = {prefix("100.64.0.0/10"), prefix("2001:db8:100::/40"), prefix("::/0")};
+	struct router router = {.bgp = {.import = import, .import_count = 2}};
+	struct model with_router = {.routers = &router, .router_count = 1};
+	struct error error;
+
+	CU_ASSERT_EQUAL_FATAL(
+		system("for route in '100.64.0.0/10 metric 32' 100.64.7.0/24 '100.64.8.0/24 table 77' "
+		       "100.0.0.0/8 198.51.100.0/24 2001:db8:107::/48 2001:db8:200::/40 default; do "
+		       "ip route add $route dev uplink0 proto bird || exit; done; "
+		       "ip -6 route add default dev uplink0 proto bird && "
+		       "ip route add 100.64.9.0/24 dev uplink0 proto static"),
+		0);
+	CU_ASSERT_EQUAL(apply_remove_birds_routes(apply, &model, &error), 0);
+	CU_ASSERT(says("ip -br route show proto bird | wc -l", "5\n"));
+	CU_ASSERT_EQUAL(apply_remove_birds_routes(apply, &with_router, &error), 0);
+	CU_ASSERT(says("ip route show proto bird | cut -d' ' -f1 | sort | xargs",
+		"100.0.0.0/8 198.51.100.0/24 default\n"));
+	CU_ASSERT(says(
+		"ip -6 route show proto bird | cut -d' ' -f1 | sort | xargs", "2001:db8:200::/40 default\n"));
+	CU_ASSERT(says("ip route show table 77", "100.64.8.0/24"));
+	CU_ASSERT(says("ip route show proto static", "100.64.9.0/24"));
+	router.bgp.import_count = 3;
+	CU_ASSERT_EQUAL(apply_remove_birds_routes(apply, &with_router, &error), 0);
+	CU_ASSERT(says("ip -6 route show proto bird | wc -l", "0\n"));
+	CU_ASSERT_EQUAL(system("ip route flush proto bird; ip route flush table 77; "
+			       "ip route flush proto static dev uplink0"),
+		0);
+}
+
 APPLY_TESTS("apply", {"a start makes links, keys, maps, programs, routes and rules", start_makes_it_all},
 	{"a second start does nothing", again_does_nothing},
 	{"requests pass the reverse path filter, also with all=1", loose_reverse_path_passes},
@@ -486,8 +535,11 @@ APPLY_TESTS("apply", {"a start makes links, keys, maps, programs, routes and rul
 	{"explain is answered by the data plane", explain_answers},
 	{"the status is filled", status_is_filled},
 	{"XDP sends nothing on a veth", xdp_sends_nothing_on_a_veth},
+	{"the guard in the place of the whole XDP program is as it should be",
+		the_guard_in_its_place_is_as_it_should_be},
 	{"new programs take over: links and flows stay", new_programs_take_over},
 	{"damaged pins are healed", damaged_pins_are_healed},
 	{"clsact can be forced, and replaces tcx", clsact_can_be_forced},
 	{"tables of another size bring new maps and programs", larger_tables_bring_new_programs},
+	{"what a dead BIRD left is removed", what_a_dead_bird_left_is_removed},
 	{"a stop leaves the machine as it was", stop_leaves_nothing})
