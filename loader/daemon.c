@@ -152,6 +152,8 @@ static int heal_now(sd_event_source *source, uint64_t usec, void *userdata)
 	replicate_heal(daemon);
 	if (r == 0)
 		r = heal_bird(daemon, &error);
+	if (r == 0)
+		r = probes_heal(daemon, &error);
 	tell_heal(daemon, r, &error);
 	if (r < 0)
 		daemon_heal_soon(daemon);

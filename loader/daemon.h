@@ -193,10 +193,12 @@ void ports_restore(const struct daemon *daemon);
 /* What an earlier daemon's probes decided: its work goes on as it was. Without one, nothing is in service that has probes. */
 void probes_adopt(struct daemon *daemon, bool from_nothing);
 void probes_forget(const struct daemon *daemon);
-/* They begin to ask, each at a random moment of its interval. */
+/* They begin to ask, each at a random moment of the first second. */
 int probes_open(struct daemon *daemon, struct error *error);
-/* Another model is in force. */
-void probes_reload(struct daemon *daemon);
+/* Another model is in force than `old`. */
+void probes_reload(struct daemon *daemon, const struct model *old);
+/* They ask again, when they could not be opened. */
+int probes_heal(struct daemon *daemon, struct error *error);
 void probes_close(struct daemon *daemon);
 /* What is known of those that ask the same as before. */
 void probes_carry(struct status *to, const struct status *from);

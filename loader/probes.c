@@ -235,33 +235,59 @@ void probes_follow(struct daemon *daemon)
 
 /* ---- Their life -------------------------------------------------------------------------------------------------- */
 
-int probes_open(struct daemon *daemon, struct error *error)
+/* Any moment of the first second; what asked the same before keeps to its time. */
+static int first_question(const struct daemon *daemon, const struct model *old, const struct probe *probe,
+	uint32_t *first_ms, struct error *error)
+{
+	const struct probe *was = old && daemon->prober ? model_probe_by_name(old, probe->name) : NULL;
+	uint32_t chance = 0, waits_ms;
+
+	if (was && probe_asks_the_same(was, probe)) {
+		waits_ms = prober_waits_ms(daemon->prober, (size_t)(was - old->probes));
+		*first_ms = waits_ms < probe->interval_ms ? waits_ms : probe->interval_ms;
+		return 0;
+	}
+	if (getrandom(&chance, sizeof(chance), 0) < 0)
+		return error_errno(error, -errno, "no randomness");
+	*first_ms = (uint32_t)probe_first_ms(probe->interval_ms, chance, 0);
+	return 0;
+}
+
+/* `old`: whose probes ask until now; NULL: none do. */
+static int begin_to_ask(struct daemon *daemon, const struct model *old, struct error *error)
 {
 	const struct model *model = daemon->model;
 	_cleanup_free_ uint32_t *first_ms = calloc(model->probe_count + 1, sizeof(*first_ms));
-	uint32_t chance = 0;
+	int r = first_ms ? 0 : error_set(error, -ENOMEM, "out of memory");
 
-	if (!first_ms)
-		return error_set(error, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < model->probe_count; i++) {
-		if (getrandom(&chance, sizeof(chance), 0) < 0)
-			return error_errno(error, -errno, "no randomness");
-		first_ms[i] = (uint32_t)probe_first_ms(model->probes[i].interval_ms, chance, 0);
-	}
-	return prober_open(daemon->event, model, first_ms, hear, daemon, &daemon->prober, error);
+	for (size_t i = 0; r == 0 && i < model->probe_count; i++)
+		r = first_question(daemon, old, &model->probes[i], &first_ms[i], error);
+	probes_close(daemon);
+	return r < 0 ? r : prober_open(daemon->event, model, first_ms, hear, daemon, &daemon->prober, error);
 }
 
-void probes_reload(struct daemon *daemon)
+int probes_open(struct daemon *daemon, struct error *error)
+{
+	return begin_to_ask(daemon, NULL, error);
+}
+
+void probes_reload(struct daemon *daemon, const struct model *old)
 {
 	struct error error;
 
-	probes_close(daemon);
 	for (size_t i = 0; i < daemon->model->loopback_count; i++)
 		decide_loopback(daemon, &daemon->model->loopbacks[i]);
 	for (size_t i = 0; i < daemon->model->tunnel_count; i++)
 		decide_tunnel(daemon, &daemon->model->tunnels[i]);
-	if (probes_open(daemon, &error) < 0)
-		log_error("no probe asks any more: %s", error.text);
+	if (begin_to_ask(daemon, old, &error) < 0) {
+		log_error("no probe asks now, trying again: %s", error.text);
+		daemon_heal_soon(daemon);
+	}
+}
+
+int probes_heal(struct daemon *daemon, struct error *error)
+{
+	return daemon->prober ? 0 : probes_open(daemon, error);
 }
 
 void probes_close(struct daemon *daemon)

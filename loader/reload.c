@@ -354,7 +354,7 @@ static void follow(struct daemon *daemon, const struct model *old, bool bird_cha
 	struct error error;
 
 	log_set_level(daemon->model->log);
-	probes_reload(daemon);
+	probes_reload(daemon, old);
 	if (daemon_open_tables(daemon, &error) < 0 || ctl_regroup(daemon->ctl, &error) < 0)
 		log_error("%s", error.text);
 	disabled_keep(daemon);

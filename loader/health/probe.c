@@ -166,7 +166,7 @@ const char *probe_cause(const struct probe_state *state)
 
 uint64_t probe_first_ms(uint32_t interval_ms, uint32_t chance, uint64_t now_ms)
 {
-	return now_ms + chance % interval_ms;
+	return now_ms + chance % (interval_ms < PROBE_SPREAD_MS ? interval_ms : PROBE_SPREAD_MS);
 }
 
 static bool is_well(const struct probe_state *state)

@@ -30,6 +30,7 @@
 #define PROBE_HELD_FIRST_MS 1000 /* after the second fall */
 #define PROBE_HELD_MOST_MS  60000
 #define PROBE_CALM_MS       60000
+#define PROBE_SPREAD_MS     1000
 
 #define PROBE_WORDS_SIZE     112
 #define PROBE_CAUSE_SIZE     160
@@ -93,7 +94,7 @@ const char *probe_cause(const struct probe_state *state);
 /* 0: the newest; NULL: no more are known. */
 const struct probe_transition *probe_transition(const struct probe_state *state, size_t back);
 
-/* When the first attempt is due, so that many probes do not begin at one moment; `chance` is any number. */
+/* When the first attempt is due, soon, but so that many probes do not begin at one moment; `chance` is any number. */
 uint64_t probe_first_ms(uint32_t interval_ms, uint32_t chance, uint64_t now_ms);
 
 enum probe_verdict {

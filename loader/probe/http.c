@@ -22,7 +22,8 @@
 
 #define BODY_SIZE   16384
 #define ACCURACY_US 1000
-#define CA_CACHE_S  60L /* reading the system's authorities takes milliseconds */
+#define REGEX_SIZE  2048 /* matching takes time by the square of it, and nothing else is done meanwhile */
+#define CA_CACHE_S  600L /* reading the system's authorities takes tens of milliseconds */
 
 struct http_client {
 	CURLM *multi;
@@ -38,6 +39,7 @@ struct http {
 	regex_t regex;
 	CURL *easy; /* NULL: no attempt is under way */
 	char error[CURL_ERROR_SIZE];
+	int path_result; /* of path_socket(), with its words: */
 	struct error path_error;
 	char body[BODY_SIZE + 1];
 	size_t size;
@@ -54,6 +56,14 @@ static bool status_is_right(const struct probe_http *wanted, long status)
 	return wanted->status_count == 0 && status >= 200 && status <= 299;
 }
 
+/* A body ends where it has a zero byte. */
+static bool matches(struct http *http)
+{
+	if (http->size > REGEX_SIZE)
+		http->body[REGEX_SIZE] = '\0';
+	return !http->has_regex || regexec(&http->regex, http->body, 0, NULL, 0) == 0;
+}
+
 static void judge_answer(struct attempt *attempt, long status)
 {
 	const struct probe_http *wanted = &attempt->probe->http;
@@ -64,7 +74,7 @@ static void judge_answer(struct attempt *attempt, long status)
 		attempt_bad(attempt, "HTTP %ld", status);
 	else if (wanted->body && !memmem(http->body, http->size, wanted->body, strlen(wanted->body)))
 		attempt_bad(attempt, "HTTP %ld, but its body has no \"%s\" in it", status, wanted->body);
-	else if (http->has_regex && regexec(&http->regex, http->body, 0, NULL, 0) != 0)
+	else if (!matches(http))
 		attempt_bad(attempt, "HTTP %ld, but its body does not match \"%s\"", status, wanted->regex);
 	else
 		attempt_good(attempt, "HTTP %ld", status);
@@ -79,10 +89,10 @@ static void judge(struct attempt *attempt, CURLcode result)
 	curl_easy_getinfo(http->easy, CURLINFO_OS_ERRNO, &system_error);
 	if (result == CURLE_OK || (result == CURLE_WRITE_ERROR && http->full))
 		judge_answer(attempt, status);
-	else if (*http->path_error.text)
-		attempt_bad(attempt, "%s", http->path_error.text);
+	else if (http->path_result < 0)
+		attempt_failed(attempt, http->path_result, http->path_error.text);
 	else if (result == CURLE_COULDNT_CONNECT && system_error)
-		attempt_bad(attempt, "%s", strerror((int)system_error));
+		attempt_failed(attempt, -(int)system_error, strerror((int)system_error));
 	else
 		attempt_bad(attempt, "%s", *http->error ? http->error : curl_easy_strerror(result));
 }
@@ -271,10 +281,11 @@ static size_t hear_body(const char *bytes, size_t one, size_t size, void *userda
 static curl_socket_t open_socket(void *userdata, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	struct attempt *attempt = userdata;
-	int descriptor = path_socket(attempt->probe, SOCK_STREAM, 0, &attempt->http->path_error);
+	struct http *http = attempt->http;
 
 	(void)purpose, (void)address;
-	return descriptor < 0 ? CURL_SOCKET_BAD : descriptor;
+	http->path_result = path_socket(attempt->probe, SOCK_STREAM, 0, &http->path_error);
+	return http->path_result < 0 ? CURL_SOCKET_BAD : http->path_result;
 }
 
 static void ask_as_wanted(CURL *easy, const struct attempt *attempt)
@@ -289,10 +300,10 @@ static void ask_as_wanted(CURL *easy, const struct attempt *attempt)
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, wanted->verify ? 1L : 0L);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, wanted->verify ? 2L : 0L);
 	curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_S);
-	if (!wanted->ca_file)
-		return;
-	curl_easy_setopt(easy, CURLOPT_CAINFO, wanted->ca_file);
-	curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+	curl_easy_setopt(
+		easy, CURLOPT_CAPATH, NULL); /* with a path, libcurl caches nothing; the file has them all */
+	if (wanted->ca_file)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, wanted->ca_file);
 }
 
 static void keep_to_the_path(CURL *easy, struct attempt *attempt)
@@ -302,6 +313,7 @@ static void keep_to_the_path(CURL *easy, struct attempt *attempt)
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
 	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+	curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
@@ -315,7 +327,8 @@ static int begin(struct attempt *attempt, struct error *error)
 
 	http->size = 0;
 	http->full = false;
-	http->error[0] = http->path_error.text[0] = '\0';
+	http->path_result = 0;
+	http->error[0] = '\0';
 	http->easy = curl_easy_init();
 	if (!http->easy)
 		return error_set(error, -ENOMEM, "out of memory");

@@ -73,7 +73,7 @@ static int hear(sd_event_source *source, int descriptor, uint32_t events, void *
 			return 0;
 		}
 	if (errno != EAGAIN && errno != EINTR)
-		attempt_bad(attempt, "%s", strerror(errno));
+		attempt_failed(attempt, -errno, strerror(errno));
 	return 0;
 }
 

@@ -52,6 +52,8 @@ static int bind_to(int descriptor, const struct probe *probe, struct error *erro
 	if (device &&
 		setsockopt(descriptor, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device)) < 0)
 		return error_errno(error, -errno, "by %s", device);
+	/* The port is taken by connect(), for this target alone: our slice of them is small. Raw sockets have none. */
+	setsockopt(descriptor, SOL_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int));
 	if (source && bind(descriptor, (struct sockaddr *)&own, fill(source, 0, &own)) < 0)
 		return error_errno(error, -errno, "from %s", address_format(source, text));
 	return 0;

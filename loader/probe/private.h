@@ -18,6 +18,7 @@ struct attempt {
 	sd_event *event;
 	sd_event_source *timer; /* while under way: its time runs out; else: the next one begins */
 	bool under_way, had_more_time;
+	bool cannot_ask; /* told once */
 	uint64_t begun_us;
 	int socket; /* icmp, tcp: or -1 */
 	sd_event_source *io;
@@ -39,6 +40,9 @@ extern const struct question icmp_question, tcp_question, http_question;
 /* Each ends the attempt. */
 void attempt_good(struct attempt *attempt, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void attempt_bad(struct attempt *attempt, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* So does an error of the system: of the path's or the target's it is bad; of our own making, then nobody was asked. */
+void attempt_failed(struct attempt *attempt, int negative_errno, const char *words);
 
 /* path.c. A non-blocking socket on the probe's path, or a negative errno with words. */
 int path_socket(const struct probe *probe, int type, int protocol, struct error *error);

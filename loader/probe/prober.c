@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/scan.h"
 #include "probe/private.h"
 
@@ -46,17 +47,24 @@ static void only_printable(char *text)
 			*text = '?';
 }
 
-static void finish(struct attempt *attempt, bool good, const char *format, va_list arguments)
+static void end(struct attempt *attempt)
 {
-	struct prober *prober = attempt->prober;
 	uint64_t now = now_us(), next = attempt->begun_us + attempt->probe->interval_ms * 1000ull;
-	struct answer answer = {.good = good, .took_us = (uint32_t)(now - attempt->begun_us)};
 
-	vsnprintf(answer.words, sizeof(answer.words), format, arguments);
-	only_printable(answer.words);
 	attempt->under_way = false;
 	attempt->question->end(attempt);
 	wait_until(attempt, next > now ? next : now);
+}
+
+static void finish(struct attempt *attempt, bool good, const char *format, va_list arguments)
+{
+	struct prober *prober = attempt->prober;
+	struct answer answer = {.good = good, .took_us = (uint32_t)(now_us() - attempt->begun_us)};
+
+	vsnprintf(answer.words, sizeof(answer.words), format, arguments);
+	only_printable(answer.words);
+	attempt->cannot_ask = false;
+	end(attempt);
 	prober->heard(prober->self, (size_t)(attempt - prober->attempts), &answer);
 }
 
@@ -78,18 +86,50 @@ void attempt_bad(struct attempt *attempt, const char *format, ...)
 	va_end(arguments);
 }
 
+/* No descriptor, memory, port or address of ours to be had, or no right to ask. */
+static bool is_our_own(int negative_errno)
+{
+	switch (-negative_errno) {
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case ENOBUFS:
+	case EADDRINUSE:
+	case EADDRNOTAVAIL:
+	case EPERM:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void attempt_failed(struct attempt *attempt, int negative_errno, const char *words)
+{
+	if (!is_our_own(negative_errno)) {
+		attempt_bad(attempt, "%s", words);
+		return;
+	}
+	if (!attempt->cannot_ask)
+		log_error("probe %s cannot ask, and nothing changes until it can: %s", attempt->probe->name,
+			words);
+	attempt->cannot_ask = true;
+	end(attempt);
+}
+
 /* ---- Its beginning, and its time --------------------------------------------------------------------------------- */
 
 static void begin(struct attempt *attempt)
 {
 	struct error error;
+	int r;
 
 	attempt->begun_us = now_us();
 	attempt->under_way = true;
 	attempt->had_more_time = false;
 	wait_until(attempt, attempt->begun_us + attempt->probe->timeout_ms * 1000ull);
-	if (attempt->question->begin(attempt, &error) < 0)
-		attempt_bad(attempt, "%s", error.text);
+	r = attempt->question->begin(attempt, &error);
+	if (r < 0)
+		attempt_failed(attempt, r, error.text);
 }
 
 static void run_out(struct attempt *attempt, uint64_t due_us)
@@ -172,6 +212,16 @@ int prober_open(sd_event *event, const struct model *model, const uint32_t *firs
 	}
 	*prober = opened;
 	return 0;
+}
+
+uint32_t prober_waits_ms(const struct prober *prober, size_t probe)
+{
+	const struct attempt *attempt = &prober->attempts[probe];
+	uint64_t now = now_us(), due_us = 0;
+
+	if (!attempt->under_way)
+		sd_event_source_get_time(attempt->timer, &due_us);
+	return due_us > now ? (uint32_t)((due_us - now) / 1000) : 0;
 }
 
 void prober_close(struct prober *prober)

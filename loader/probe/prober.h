@@ -17,6 +17,9 @@
  * any other goes as the machine's routes lead, which for a loopback of ours is no further than `lo` (the kernel's table of
  * local addresses comes before any rule).
  *
+ * What keeps us from asking (no descriptor, no right, no address of ours) is told once and no answer at all: it says nothing
+ * of whoever was to be asked.
+ *
  * A loop that was busy is no fault of whoever is asked: a time that runs out late is given once more.
  */
 #ifndef PROBE_PROBER_H
@@ -46,6 +49,8 @@ struct prober;
 /* `first_ms`: when each probe asks first, from now. The model must outlive the prober. */
 int prober_open(sd_event *event, const struct model *model, const uint32_t *first_ms, answer_heard heard,
 	void *self, struct prober **prober, struct error *error);
+/* How long until the probe of that place asks next; 0 while it asks. */
+uint32_t prober_waits_ms(const struct prober *prober, size_t probe);
 void prober_close(struct prober *prober);
 
 #endif

@@ -17,7 +17,7 @@ static int hear(sd_event_source *source, int descriptor, uint32_t events, void *
 	if (getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
 		error = errno;
 	if (error)
-		attempt_bad(attempt, "%s", strerror(error));
+		attempt_failed(attempt, -error, strerror(error));
 	else
 		attempt_good(attempt, "connected");
 	return 0;

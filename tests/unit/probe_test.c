@@ -264,8 +264,10 @@ static void the_newest_transitions_are_known(void)
 	CU_ASSERT_PTR_NULL(probe_transition(&state, 8));
 }
 
-static void starts_are_spread_over_the_interval(void)
+static void starts_are_spread_over_a_second(void)
 {
+	CU_ASSERT_EQUAL(probe_first_ms(3600000, 3599999, 50), 1049);
+	CU_ASSERT_EQUAL(probe_first_ms(200, 999, 50), 249);
 	CU_ASSERT_EQUAL(probe_first_ms(1000, 0, 50), 50);
 	CU_ASSERT_EQUAL(probe_first_ms(1000, 999, 50), 1049);
 	CU_ASSERT_EQUAL(probe_first_ms(1000, 4000000123u, 50), 173);
@@ -283,4 +285,4 @@ UNIT_TESTS("probe", {"the first round decides", the_first_round_decides},
 	{"one that never was up tears nothing", one_that_never_was_up_tears_nothing},
 	{"one that never was up is no trap", one_that_never_was_up_is_no_trap},
 	{"the newest transitions are known", the_newest_transitions_are_known},
-	{"starts are spread over the interval", starts_are_spread_over_the_interval})
+	{"starts are spread over a second", starts_are_spread_over_a_second})
