@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <regex.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -167,12 +168,40 @@ static const char *show_text(const struct setting *setting, const void *field, c
 
 const struct type type_text = {read_text, show_text, "a text"};
 
+#define REGEX_COST 8192 /* some tens of megabytes */
+
+/* "{2,255}": how often at most what stands before it is repeated, and so written out in memory. */
+static size_t count_of(const char *brace)
+{
+	char *end;
+	unsigned long least = strtoul(brace + 1, &end, 10),
+		      most = *end == ',' ? strtoul(end + 1, NULL, 10) : 0;
+	unsigned long count = least > most ? least : most;
+
+	return count > REGEX_COST ? REGEX_COST + 1 : count ?: 1;
+}
+
+/* What it becomes in memory: its length, times the counts of all braces, as if each stood in the others. */
+static size_t cost_of(const char *regex)
+{
+	size_t cost = strlen(regex);
+
+	for (const char *brace = regex; cost <= REGEX_COST && (brace = strchr(brace, '{')); brace++)
+		cost *= count_of(brace);
+	return cost;
+}
+
 static int read_regex(const struct scalar *scalar, void *field)
 {
 	char words[128];
 	regex_t regex;
-	int r = regcomp(&regex, scalar->text, REG_EXTENDED | REG_NOSUB);
+	int r;
 
+	if (cost_of(scalar->text) > REGEX_COST)
+		return refuse(scalar,
+			"is too costly: its length, times what all its braces count, is more than %d",
+			REGEX_COST);
+	r = regcomp(&regex, scalar->text, REG_EXTENDED | REG_NOSUB);
 	if (r != 0) {
 		regerror(r, &regex, words, sizeof(words));
 		return refuse(scalar, "\"%s\" is no regular expression: %s", scalar->text, words);
