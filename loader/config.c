@@ -210,6 +210,13 @@ static void wait_no_more(struct config *config)
 	config->before = NULL;
 }
 
+/* What is in force stays: nothing waits any more that could bring another one back. */
+static void settle(struct daemon *daemon)
+{
+	wait_no_more(&daemon->config);
+	disabled_keep(daemon);
+}
+
 /* Back to what was in force before the one that waits to be confirmed. The file has it still. */
 static int take_back(
 	struct daemon *daemon, const struct ctl_listener *listener, const char *why, struct error *error)
@@ -219,7 +226,7 @@ static int take_back(
 
 	if (r < 0)
 		return r;
-	wait_no_more(&daemon->config);
+	settle(daemon);
 	tell(daemon, EVENT_CONFIG_UNDONE, NULL, "%s", why);
 	return 0;
 }
@@ -301,7 +308,7 @@ static int apply_for_good(struct daemon *daemon, const char *name, const char *t
 		return r;
 	}
 	r = commit_file(daemon, daemon->config.before ? daemon->config.before : before, error);
-	wait_no_more(&daemon->config);
+	settle(daemon);
 	return r;
 }
 
@@ -347,7 +354,7 @@ int config_confirm(void *self, struct error *error)
 		r = commit_file(daemon, daemon->config.before, error);
 	if (r < 0)
 		return r;
-	wait_no_more(&daemon->config);
+	settle(daemon);
 	tell(daemon, EVENT_CONFIG_APPLIED, NULL, "it was confirmed");
 	return 0;
 }
@@ -391,7 +398,7 @@ void config_reread(struct daemon *daemon)
 		replace_file(suffixed(daemon->config.path, ".previous", previous), daemon->config.path,
 			before, &error) < 0)
 		log_error("%s", error.text);
-	wait_no_more(&daemon->config);
+	settle(daemon);
 	tell(daemon, EVENT_CONFIG_APPLIED, NULL, "%s, read again", daemon->config.path);
 }
 

@@ -319,7 +319,7 @@ static int prepare(struct daemon *daemon, struct model *model, const char *confi
 		return error_set(error, -ENOMEM, "out of memory");
 	r = status_open(&daemon->status, daemon->model, error);
 	if (r == 0)
-		r = disabled_adopt(daemon, error);
+		r = disabled_adopt(daemon, daemon->model, daemon->health, error);
 	if (r == 0)
 		drain_adopt(daemon);
 	return r;
@@ -390,6 +390,15 @@ static int withdraw(struct daemon *daemon, struct error *error)
 	return 0;
 }
 
+/* Killed, it left what routers had told; ended in peace it took that along, and nothing is found. */
+void daemon_forget_routers(struct daemon *daemon, const struct model *model)
+{
+	struct error error;
+
+	if (apply_remove_birds_routes(daemon->apply, model, &error) < 0)
+		log_error("the routes of routers: %s", error.text);
+}
+
 /* The one that we started or adopted, and no other's. */
 void daemon_end_bird(struct daemon *daemon, unsigned patience_ms)
 {
@@ -420,6 +429,7 @@ int daemon_stop(
 	if (bird_is_wanted(daemon->model)) {
 		say(to, "ending BIRD");
 		daemon_end_bird(daemon, patience_ms);
+		daemon_forget_routers(daemon, daemon->model);
 		guards_end(daemon);
 	}
 	replicate_close(daemon);

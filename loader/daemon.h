@@ -117,6 +117,8 @@ int daemon_open_tables(struct daemon *daemon, struct error *error);
 #define BIRD_END_MS  5000
 #define BIRD_HUNG_MS 500
 void daemon_end_bird(struct daemon *daemon, unsigned patience_ms);
+/* What routers of that model told leaves the main table: where no BIRD of ours keeps it in hand any more. */
+void daemon_forget_routers(struct daemon *daemon, const struct model *model);
 int status_open(struct status *status, const struct model *model, struct error *error);
 void status_close(struct status *status);
 
@@ -214,8 +216,12 @@ void drain_forget(const struct daemon *daemon);
 /* The hook of ctl/ctl.h. */
 int drain_set(void *self, bool drained, struct error *error);
 
-/* Which tunnels an operator disabled: as an earlier daemon was told; none any more; those that are left of the model's. */
-int disabled_adopt(struct daemon *daemon, struct error *error);
+/*
+ * Which tunnels an operator disabled: as this daemon or an earlier one was told, of a model that is or will be in force; none
+ * any more; those of the model in force alone.
+ */
+int disabled_adopt(
+	const struct daemon *daemon, const struct model *to, struct health *health, struct error *error);
 void disabled_forget(const struct daemon *daemon);
 void disabled_keep(const struct daemon *daemon);
 /* The hook of ctl/ctl.h. */

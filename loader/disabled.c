@@ -2,7 +2,8 @@
 /*
  * An operator takes a tunnel out of service, or back in. A file in the run directory has the names of those that are out,
  * a line each, for the next gwd: as with a drained gateway, no restart puts back what somebody works at, and a stop
- * forgets it. A tunnel that leaves the configuration is forgotten too.
+ * forgets it. A tunnel is known by its name there, whatever its number. One that leaves the configuration is forgotten too,
+ * but not before that configuration is there for good: an undoing may bring it back.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,20 +24,42 @@ static const char *disabled_path(const struct daemon *daemon, const char *suffix
 	return path;
 }
 
-/* Those that health knows to be disabled; with `changed`, that one as it is to be. */
+/* As health knows it; with `changed`, that one as it is to be. */
 static bool is_disabled(const struct daemon *daemon, size_t i, const struct tunnel *changed, bool disabled)
 {
 	return &daemon->model->tunnels[i] == changed ? disabled : health_tunnels(daemon->health)[i].disabled;
 }
 
+static bool next_name(FILE *file, char name[TUNNEL_NAME_MAX + 2])
+{
+	if (!fgets(name, TUNNEL_NAME_MAX + 2, file))
+		return false;
+	name[strcspn(name, "\n")] = '\0';
+	return true;
+}
+
+/* Those of a configuration that may come back. */
+static void write_others(const struct daemon *daemon, FILE *to)
+{
+	char path[DISABLED_SIZE], name[TUNNEL_NAME_MAX + 2];
+	_cleanup_fclose_ FILE *from = fopen(disabled_path(daemon, "", path), "re");
+
+	while (from && next_name(from, name))
+		if (!model_tunnel_by_name(daemon->model, name))
+			fprintf(to, "%s\n", name);
+}
+
 static int write_names(const struct daemon *daemon, FILE *file, const struct tunnel *changed, bool disabled)
 {
+	if (changed)
+		write_others(daemon, file);
 	for (size_t i = 0; i < daemon->model->tunnel_count; i++)
 		if (is_disabled(daemon, i, changed, disabled))
 			fprintf(file, "%s\n", daemon->model->tunnels[i].name);
 	return fflush(file) == 0 && fsync(fileno(file)) == 0 ? 0 : -errno;
 }
 
+/* All of them; without `changed`, only those that the model has. */
 static int remember(
 	const struct daemon *daemon, const struct tunnel *changed, bool disabled, struct error *error)
 {
@@ -53,7 +76,8 @@ static int remember(
 }
 
 /* A name that the model does not have (any more) is passed over. */
-int disabled_adopt(struct daemon *daemon, struct error *error)
+int disabled_adopt(
+	const struct daemon *daemon, const struct model *to, struct health *health, struct error *error)
 {
 	char path[DISABLED_SIZE], name[TUNNEL_NAME_MAX + 2];
 	_cleanup_fclose_ FILE *file = fopen(disabled_path(daemon, "", path), "re");
@@ -61,11 +85,10 @@ int disabled_adopt(struct daemon *daemon, struct error *error)
 
 	if (!file)
 		return errno == ENOENT ? 0 : error_errno(error, -errno, "%s", path);
-	while (fgets(name, sizeof(name), file)) {
-		name[strcspn(name, "\n")] = '\0';
-		tunnel = model_tunnel_by_name(daemon->model, name);
+	while (next_name(file, name)) {
+		tunnel = model_tunnel_by_name(to, name);
 		if (tunnel)
-			health_disable(daemon->health, tunnel->number, true, true, now_ms());
+			health_disable(health, tunnel->number, true, true, now_ms());
 	}
 	return 0;
 }

@@ -185,6 +185,9 @@ static int next_make(struct daemon *daemon, const struct model *model, struct ne
 	if (!next->health || !next->egress || !next->announced)
 		return error_set(error, -ENOMEM, "out of memory");
 	health_carry(next->health, daemon->health, now_ms());
+	r = disabled_adopt(daemon, model, next->health, error);
+	if (r < 0)
+		return r;
 	egress_carry(next->egress, daemon->egress, now_ms());
 	carry_status(&next->status, &daemon->status);
 	for (size_t i = 0; i < model->loopback_count; i++)
@@ -357,7 +360,6 @@ static void follow(struct daemon *daemon, const struct model *old, bool bird_cha
 	probes_reload(daemon, old);
 	if (daemon_open_tables(daemon, &error) < 0 || ctl_regroup(daemon->ctl, &error) < 0)
 		log_error("%s", error.text);
-	disabled_keep(daemon);
 	flush_old_providers(daemon, old);
 	replicate_reload(daemon);
 	if (ports_keep(daemon, &error) < 0)
@@ -366,6 +368,8 @@ static void follow(struct daemon *daemon, const struct model *old, bool bird_cha
 		log_error("%s; trying again", error.text);
 		daemon_heal_soon(daemon);
 	}
+	if (daemon->model->router_count == 0)
+		daemon_forget_routers(daemon, old);
 	steer_write(daemon);
 	watch_links(daemon);
 	watch_changes(daemon);

@@ -321,3 +321,8 @@ int apply_run(struct apply *apply, const struct plan *plan, void (*say)(void *to
 	free(memories);
 	return result;
 }
+
+int apply_remove_birds_routes(struct apply *apply, const struct model *model, struct error *error)
+{
+	return routes_remove_birds(apply->netlink, model, error);
+}

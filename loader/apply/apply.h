@@ -69,6 +69,12 @@ void apply_number(struct apply *apply, struct model *model);
 int apply_run(struct apply *apply, const struct plan *plan, void (*say)(void *to, const char *words),
 	void *to, struct error *error);
 
+/*
+ * Where no BIRD is left to do it: removes from the main table what one that was killed had put there, within what the model's
+ * routers may tell.
+ */
+int apply_remove_birds_routes(struct apply *apply, const struct model *model, struct error *error);
+
 /* Watches the processes behind our interfaces that an earlier gwd started. */
 int apply_adopt(struct apply *apply, struct error *error);
 

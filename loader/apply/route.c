@@ -5,6 +5,7 @@
 #include <linux/fib_rules.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void put_address(struct message *message, uint16_t type, const struct address *address)
@@ -203,5 +204,96 @@ int routes_observe(struct netlink *netlink, struct items *items, struct error *e
 		if (result == 0)
 			result = netlink_dump(netlink, &message, observe_rule, items, error);
 	}
+	return result;
+}
+
+/* ---- What a BIRD left ---------------------------------------------------------------------------------------------- */
+
+/* What is found is removed behind the reading: one request is outstanding at a time. */
+struct leftovers {
+	const struct model *model;
+	struct leftover {
+		struct rtmsg header;
+		struct address destination;
+		uint32_t priority;
+	} * rows;
+	size_t count;
+};
+
+static bool may_be_told(const struct model *model, const struct prefix *destination)
+{
+	for (size_t i = 0; i < model->router_count; i++) {
+		const struct bgp *bgp = &model->routers[i].bgp;
+
+		for (size_t j = 0; j < bgp->import_count; j++)
+			if (destination->length >= bgp->import[j].length &&
+				prefix_contains(&bgp->import[j], &destination->address))
+				return true;
+	}
+	return false;
+}
+
+static int observe_leftover(const struct nlmsghdr *header, void *context)
+{
+	static const uint8_t any[16];
+	const struct rtmsg *about = message_payload(header);
+	struct leftovers *leftovers = context;
+	struct attributes attributes;
+	struct leftover *rows;
+	struct prefix destination;
+	const void *bytes;
+
+	if (about->rtm_protocol != RTPROT_BIRD)
+		return 0;
+	attributes_of_message(header, sizeof(*about), &attributes);
+	bytes = attribute_bytes(&attributes, RTA_DST, family_size(about->rtm_family));
+	destination = prefix_from_wire(about->rtm_family, bytes ?: any, about->rtm_dst_len);
+	if (attribute_u32(&attributes, RTA_TABLE, about->rtm_table) != RT_TABLE_MAIN ||
+		!may_be_told(leftovers->model, &destination))
+		return 0;
+	rows = reallocarray(leftovers->rows, leftovers->count + 1, sizeof(*rows));
+	if (!rows)
+		return -ENOMEM;
+	leftovers->rows = rows;
+	rows[leftovers->count++] = (struct leftover){.header = {.rtm_family = about->rtm_family,
+							     .rtm_dst_len = about->rtm_dst_len,
+							     .rtm_table = RT_TABLE_MAIN,
+							     .rtm_protocol = RTPROT_BIRD,
+							     .rtm_scope = RT_SCOPE_NOWHERE},
+		.destination = destination.address,
+		.priority = attribute_u32(&attributes, RTA_PRIORITY, 0)};
+	return 0;
+}
+
+/* Its own BIRD may have removed it meanwhile. */
+static int remove_leftover(struct netlink *netlink, const struct leftover *row, struct error *error)
+{
+	struct message message;
+	int result;
+
+	message_start(&message, RTM_DELROUTE, 0, &row->header, sizeof(row->header));
+	if (row->header.rtm_dst_len)
+		put_address(&message, RTA_DST, &row->destination);
+	message_put_u32(&message, RTA_PRIORITY, row->priority);
+	result = netlink_request(netlink, &message, error);
+	return result == -ESRCH ? 0 : result;
+}
+
+int routes_remove_birds(struct netlink *netlink, const struct model *model, struct error *error)
+{
+	static const int families[] = {AF_INET, AF_INET6};
+	struct leftovers leftovers = {.model = model};
+	struct message message;
+	int result = 0;
+
+	for (int i = 0; i < 2 && result == 0 && model->router_count; i++) {
+		struct rtmsg header = {.rtm_family = families[i]};
+
+		message_start(&message, RTM_GETROUTE, 0, &header, sizeof(header));
+		result = netlink_dump(netlink, &message, observe_leftover, &leftovers, error);
+	}
+	for (size_t i = 0; i < leftovers.count && result == 0; i++)
+		result = remove_leftover(netlink, &leftovers.rows[i], error);
+	free(leftovers.rows);
 	return result;
 }

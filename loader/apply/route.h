@@ -2,7 +2,7 @@
 /*
  * How responses get to home0: policy rules, one default route a family in a table of our own, and the
  * permanent neighbour behind it. No other route is ever made. All bear OUR_PROTOCOL, and only what bears it
- * is listed.
+ * is listed. BIRD's routes are its own: they are taken away where no BIRD is left to do it.
  */
 #ifndef APPLY_ROUTE_H
 #define APPLY_ROUTE_H
@@ -20,5 +20,8 @@ int neighbour_remove(struct netlink *netlink, const struct item *item, struct er
 
 /* Adds all of ours to `items`. */
 int routes_observe(struct netlink *netlink, struct items *items, struct error *error);
+
+/* Removes what a BIRD has put into the main table within what the model's routers may tell. None is no error. */
+int routes_remove_birds(struct netlink *netlink, const struct model *model, struct error *error);
 
 #endif
