@@ -182,6 +182,11 @@ int steer_adopt(struct daemon *daemon, struct error *error);
 void steer_changes(struct daemon *daemon);
 /* The maps may be others, or the model is. */
 void steer_write(struct daemon *daemon);
+/*
+ * Before another model is put into force, whose groups these are: what stays of ours is dealt among the links that stay, so
+ * that nothing goes to one that is not there any more. steer_write() takes it back, or completes it.
+ */
+void steer_ahead(struct daemon *daemon, const struct model *next, struct egress *egress);
 /* What the links have sent, into the status. */
 void steer_refresh(struct daemon *daemon);
 /* The hook of ctl/ctl.h. */

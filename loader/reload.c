@@ -3,6 +3,7 @@
  * Another model comes into force while the daemon runs, or nothing changes at all. What can be refused is refused before
  * anything is touched; then, in the order in which a packet notices least:
  *
+ *	egress groups are dealt anew among the links that stay
  *	what leaves is not usable any more, and its neighbours hear from BIRD that it goes
  *	the plan: links, keys, maps, programs, rules; a step that fails undoes those before it
  *	the new model takes the old one's place, with all that is known about what stays
@@ -357,6 +358,7 @@ static void follow(struct daemon *daemon, const struct model *old, bool bird_cha
 	struct error error;
 
 	log_set_level(daemon->model->log);
+	steer_write(daemon);
 	probes_reload(daemon, old);
 	if (daemon_open_tables(daemon, &error) < 0 || ctl_regroup(daemon->ctl, &error) < 0)
 		log_error("%s", error.text);
@@ -370,7 +372,6 @@ static void follow(struct daemon *daemon, const struct model *old, bool bird_cha
 	}
 	if (daemon->model->router_count == 0)
 		daemon_forget_routers(daemon, old);
-	steer_write(daemon);
 	watch_links(daemon);
 	watch_changes(daemon);
 }
@@ -394,8 +395,11 @@ static int make(struct daemon *daemon, const struct next *next, const struct ctl
 {
 	_cleanup_(plan_free) struct plan plan = {0};
 	struct saying saying = {daemon, listener};
-	int r = leave(daemon, next, error);
+	int r;
 
+	steer_ahead(daemon, next->model, next->egress);
+	r = leave(daemon, next, error);
+	steer_ahead(daemon, next->model, next->egress); /* whatever happened meanwhile */
 	if (r == 0)
 		r = daemon_plan(daemon, next->model, &plan, error);
 	if (r == 0)
@@ -403,6 +407,7 @@ static int make(struct daemon *daemon, const struct next *next, const struct ctl
 	if (r < 0) {
 		replicate_enter(daemon);
 		stay(daemon, next);
+		steer_write(daemon);
 	}
 	return r;
 }

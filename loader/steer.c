@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "apply/bpf.h"
 #include "base/log.h"
@@ -49,6 +50,32 @@ static void write_group(struct daemon *daemon, const struct egress_group_state *
 	egress_table(state, table.tunnels);
 	if (bpf_egress_write(daemon->pin_dir, state->group->number, &table, &error) < 0)
 		log_error("egress group %s: %s", state->group->name, error.text);
+}
+
+/* What was heard since `egress` took over from ours. */
+static void report_again(struct daemon *daemon, const struct model *next, struct egress *egress)
+{
+	const struct health_tunnel *rows = health_tunnels(daemon->health);
+
+	for (size_t i = 0; i < daemon->model->tunnel_count; i++) {
+		const struct tunnel *now = &daemon->model->tunnels[i];
+		const struct tunnel *then = model_tunnel_by_number(next, now->number);
+
+		if (then && strcmp(then->name, now->name) == 0)
+			egress_report(egress, now->number, rows[i].usable, health_cause(&rows[i]), now_ms());
+	}
+}
+
+void steer_ahead(struct daemon *daemon, const struct model *next, struct egress *egress)
+{
+	report_again(daemon, next, egress);
+	for (size_t i = 0; i < next->egress_count; i++) {
+		const struct egress_group *then = &next->egress[i];
+		const struct egress_group *now = model_egress_by_name(daemon->model, then->name);
+
+		if (now && now->number == then->number) /* else the table is another group's still */
+			write_group(daemon, &egress_states(egress)[i]);
+	}
 }
 
 void steer_write(struct daemon *daemon)

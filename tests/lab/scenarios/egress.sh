@@ -128,8 +128,10 @@ egress_mend() { # LINK
 
 # ---- The gateway ---------------------------------------------------------------------------------------------------------
 
-egress_config() { # MODE [PREEMPT]
-	local link
+egress_config() { # MODE [PREEMPT [LINK…]]
+	local mode=$1 preempt=${2:-yes} link
+	shift $(($# < 2 ? $# : 2))
+	[ $# -gt 0 ] || set -- 1 2
 	cat <<-END
 		gateway: egress
 		array:
@@ -157,9 +159,9 @@ egress_config() { # MODE [PREEMPT]
 		  - name: platform
 		    destinations: [${LOOPBACK[4]}/32, "${LOOPBACK[6]}/128"]
 		    from: [eth1]
-		    mode: $1
-		    links: [{tunnel: link-1}, {tunnel: link-2}]
-		    preempt: ${2:-yes}
+		    mode: $mode
+		    links: [$(printf '{tunnel: link-%s},' "$@")]
+		    preempt: $preempt
 		    hold: 1s
 	END
 }
@@ -270,4 +272,36 @@ scenario_egress_shared() {
 	on lan ping -n -4 -c 1 -W 1 "${LOOPBACK[4]}" && fail "who answered?"
 	gwctl egress -j stats | jq -e 'any(.. | objects; .reason? == "no_egress_link" and .packets > 0)' >/dev/null ||
 		fail "what was dropped is not counted: $(gwctl egress stats)"
+}
+
+egress_apply() { # LINK…
+	egress_config active-standby yes "$@" >"$LAB/egress/lab/next.yaml"
+	gwctl egress config apply /run/lab/next.yaml || fail "the configuration with $* is refused"
+}
+
+egress_answered() { # so many pings at least
+	[ "$(grep -c 'bytes from' "$LAB/lan/lab/pings")" -ge "$1" ]
+}
+
+egress_dropped_none() { # WHEN
+	! gwctl egress -j stats | jq -e 'any(.. | objects; .reason? == "no_egress_link" and .packets > 0)' >/dev/null ||
+		fail "there was no link $1: $(gwctl egress stats)"
+}
+
+scenario_egress_changes() { # links leave the group and come under traffic, which always has one
+	local pings
+	trap egress_fall EXIT
+	egress_stand active-standby
+	expect_links_in link-1
+	background lan "$LAB/lan/lab/pings" ping -n -4 -i 0.002 "${LOOPBACK[4]}"
+	within 20 egress_answered 10 || fail "nobody answers"
+	egress_apply 2
+	expect_links_in link-2
+	egress_dropped_none "while the active one left"
+	egress_apply 1 2
+	expect_links_in link-1
+	egress_dropped_none "while one of a lower number came"
+	pings=$(grep -c 'bytes from' "$LAB/lan/lab/pings")
+	within 20 egress_answered $((pings + 10)) || fail "nobody answers any more"
+	egress_talk_both
 }
