@@ -71,6 +71,7 @@ scenario_repair() {
 	[ ! -e "$LAB/impartial" ] || provider_prefers 200
 	rm -f "$LAB/impartial"
 	on ixp-router ip link set devices mtu 1500
+	[ "$PROVIDER" != homeward ] || locals_repair
 	for edge in "${EDGES[@]}"; do
 		[ -e "$LAB/edge-gw-0$edge.pid" ] || edge_power_on "$edge"
 		release_array "$edge"
@@ -84,6 +85,17 @@ scenario_repair() {
 	done
 	rm -f "$LAB/disturbed"
 	lab_wait
+}
+
+locals_repair() { # of ours: gwd runs, and nothing of theirs is out of service
+	local lgw
+	for lgw in "${LOCALS[@]}"; do
+		if gateway_gone "local-gw-0$lgw"; then
+			gwd_launch "local-gw-0$lgw"
+		fi
+		gwctl "local-gw-0$lgw" gateway undrain
+		enable_tunnels "local-gw-0$lgw"
+	done
 }
 
 enable_tunnels() { # MACHINE

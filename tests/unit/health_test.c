@@ -368,6 +368,10 @@ static void a_gateway_without_loopbacks_is_drained(void)
 	CU_ASSERT(health_next_announcement(health));
 	health_drain(health, false, false, 9000);
 	CU_ASSERT(!health_announcement(health).withdrawn && health_next_announcement(health));
+	health_array_ready(health, false);
+	CU_ASSERT(health_announcement(health).withdrawn && health_next_announcement(health));
+	health_array_ready(health, true);
+	CU_ASSERT(!health_announcement(health).withdrawn && health_next_announcement(health));
 }
 
 static void a_disabled_tunnel_is_disabled_without_bird_too(void)

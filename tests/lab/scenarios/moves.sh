@@ -196,7 +196,8 @@ scenario_gateway_drained() {
 }
 
 # One tunnel goes out of service: announced there as leaving, then not at all; the traffic comes by the other gateway, and a
-# gwd that starts anew remembers. Nothing is lost, and the session stays.
+# gwd that starts anew remembers, and so does one that takes a configuration without the tunnel back. Nothing is lost, and the
+# session stays.
 scenario_tunnel_disabled() {
 	local family down
 	disturb
@@ -212,6 +213,11 @@ scenario_tunnel_disabled() {
 	expect_tunnel_1 "disabled false disabled by an operator up"
 	provider_leads_to edge-gw-02
 	traffic_end
+	config_without_tunnel_1 "$LAB/edge-gw-01/lab/cut.yaml"
+	config apply --confirm 60s /run/lab/cut.yaml
+	config rollback
+	within 30 tunnel_1_has_session || fail "the session does not come back"
+	expect_tunnel_1 "disabled false disabled by an operator up"
 	gwctl edge-gw-01 tunnel enable acme-lgw-01
 	provider_leads_to edge-gw-01
 	within 10 edge_ready 1 || fail "the tunnel is not usable again"
@@ -223,6 +229,10 @@ scenario_tunnel_disabled() {
 expect_tunnel_1() { # "SERVICE USABLE CAUSE BGP"
 	expect "service, usable, cause and session" "$1" \
 		"$(gwctl edge-gw-01 -j tunnel get acme-lgw-01 | jq -r '.tunnels[] | "\(.service) \(.usable) \(.cause) \(.bgp)"')"
+}
+
+tunnel_1_has_session() {
+	gwctl edge-gw-01 -j tunnel get acme-lgw-01 | jq -en 'input | .tunnels[0].bgp == "up"'
 }
 
 sessions_lost() { # MACHINE: how often, as its gwd tells

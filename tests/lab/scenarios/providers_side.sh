@@ -76,6 +76,16 @@ scenario_router_follows_operator() {
 	ixp_leads_to local-gw-01
 }
 
+# Its BIRD hangs and is killed at a stop: nothing that the router told is left in the main tables.
+scenario_router_of_hung_bird() {
+	disturb
+	within 10 knows_the_devices local-gw-01 || fail "the main tables have $(routes_of local-gw-01)"
+	on local-gw-01 kill -STOP "$(on local-gw-01 pidof bird)"
+	gwctl local-gw-01 gateway stop --timeout 60s
+	within 20 gateway_gone local-gw-01 || fail "gwd does not end"
+	knows_nothing local-gw-01 || fail "the main tables have $(routes_of local-gw-01)"
+}
+
 # The ixp-router's daemons end and come back: what it told leaves the kernel and returns, and gwd says why.
 scenario_router_reboots() {
 	disturb
