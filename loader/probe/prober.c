@@ -13,7 +13,8 @@
 #include "probe/private.h"
 
 #define ACCURACY_US 1000
-#define LATE_US     5000 /* a time that runs out later than that tells of us, not of whoever was asked */
+#define LATE_US     5000 /* a step that ends later than that tells of us, not of whoever was asked */
+#define STEPS       8    /* of an attempt's time: what the loop is late for one is not counted */
 
 struct prober {
 	answer_heard heard;
@@ -118,6 +119,12 @@ void attempt_failed(struct attempt *attempt, int negative_errno, const char *wor
 
 /* ---- Its beginning, and its time --------------------------------------------------------------------------------- */
 
+static void step(struct attempt *attempt, uint64_t now)
+{
+	attempt->steps_left--;
+	wait_until(attempt, now + attempt->probe->timeout_ms * 1000ull / STEPS);
+}
+
 static void begin(struct attempt *attempt)
 {
 	struct error error;
@@ -126,23 +133,27 @@ static void begin(struct attempt *attempt)
 	attempt->begun_us = now_us();
 	attempt->under_way = true;
 	attempt->had_more_time = false;
-	wait_until(attempt, attempt->begun_us + attempt->probe->timeout_ms * 1000ull);
+	attempt->steps_left = STEPS;
+	step(attempt, attempt->begun_us);
 	r = attempt->question->begin(attempt, &error);
 	if (r < 0)
 		attempt_failed(attempt, r, error.text);
 }
 
-static void run_out(struct attempt *attempt, uint64_t due_us)
+/* After the last step there is one more if that was late: an answer may have come meanwhile. */
+static void step_ends(struct attempt *attempt, uint64_t due_us)
 {
 	uint64_t now = now_us();
 	char text[DURATION_TEXT_SIZE];
 
-	if (now > due_us + LATE_US && !attempt->had_more_time) {
+	if (attempt->steps_left == 0 && now > due_us + LATE_US && !attempt->had_more_time) {
 		attempt->had_more_time = true;
-		wait_until(attempt, now + attempt->probe->timeout_ms * 1000ull);
-		return;
+		attempt->steps_left++;
 	}
-	attempt_bad(attempt, "no answer in %s", format_duration(attempt->probe->timeout_ms, text));
+	if (attempt->steps_left > 0)
+		step(attempt, now);
+	else
+		attempt_bad(attempt, "no answer in %s", format_duration(attempt->probe->timeout_ms, text));
 }
 
 static int hear_time(sd_event_source *source, uint64_t due_us, void *userdata)
@@ -151,7 +162,7 @@ static int hear_time(sd_event_source *source, uint64_t due_us, void *userdata)
 
 	(void)source;
 	if (attempt->under_way)
-		run_out(attempt, due_us);
+		step_ends(attempt, due_us);
 	else
 		begin(attempt);
 	return 0;

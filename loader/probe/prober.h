@@ -20,7 +20,7 @@
  * What keeps us from asking (no descriptor, no right, no address of ours) is told once and no answer at all: it says nothing
  * of whoever was to be asked.
  *
- * A loop that was busy is no fault of whoever is asked: a time that runs out late is given once more.
+ * A loop that was busy is no fault of whoever is asked: an attempt's time is counted in steps, each from when the loop runs.
  */
 #ifndef PROBE_PROBER_H
 #define PROBE_PROBER_H

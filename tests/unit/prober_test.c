@@ -13,6 +13,7 @@
 
 #define PROBES_MOST 4
 #define FOR_GOOD    3600000
+#define LATER_US    3400000
 
 static struct {
 	sd_event *event;
@@ -23,10 +24,26 @@ static struct {
 	const char *says; /* NULL: nothing */
 	struct answer answers[PROBES_MOST];
 	unsigned counts[PROBES_MOST], enough; /* of the last probe's */
+	unsigned stall_ms;                    /* at the first answer of the first probe */
+	int waiting;                          /* 0, or one that is answered later */
+	sd_event_source *timer;
 	size_t last;
 } world;
 
 static const struct address here = {.bytes = {[10] = 0xff, 0xff, 127, 0, 0, 1}};
+
+static int say(int to)
+{
+	if (write(to, world.says, strlen(world.says)) < 0)
+		return -1;
+	return shutdown(to, SHUT_WR);
+}
+
+static int say_later(sd_event_source *source, uint64_t due_us, void *userdata)
+{
+	(void)source, (void)due_us, (void)userdata;
+	return say(world.waiting);
+}
 
 static int take(sd_event_source *source, int descriptor, uint32_t events, void *userdata)
 {
@@ -36,9 +53,13 @@ static int take(sd_event_source *source, int descriptor, uint32_t events, void *
 	if (taken < 0 || world.taken_count == ARRAY_SIZE(world.taken))
 		return -1;
 	world.taken[world.taken_count++] = taken;
-	if (world.says && write(taken, world.says, strlen(world.says)) < 0)
-		return 0;
-	shutdown(taken, SHUT_WR);
+	if (world.says && world.stall_ms) {
+		world.waiting = taken;
+		return sd_event_add_time_relative(
+			world.event, &world.timer, CLOCK_MONOTONIC, LATER_US, 1000, say_later, NULL);
+	}
+	if (world.says)
+		say(taken);
 	return 0;
 }
 
@@ -63,6 +84,7 @@ static void close_world(void)
 	for (size_t i = 0; i < world.taken_count; i++)
 		close(world.taken[i]);
 	sd_event_source_unref(world.io);
+	sd_event_source_unref(world.timer);
 	sd_event_unref(world.event);
 	close(world.listener);
 }
@@ -71,6 +93,8 @@ static void hear(void *self, size_t which, const struct answer *answer)
 {
 	(void)self;
 	world.answers[which] = *answer;
+	if (which == 0 && world.counts[0] == 0)
+		usleep(world.stall_ms * 1000);
 	if (++world.counts[which] >= world.enough && which == world.last)
 		sd_event_exit(world.event, 0);
 }
@@ -87,7 +111,7 @@ static struct probe connects(const char *name)
 static void run(struct probe *probes, size_t count, unsigned enough)
 {
 	const struct model model = {.probes = probes, .probe_count = count};
-	const uint32_t first_ms[PROBES_MOST] = {0};
+	const uint32_t first_ms[PROBES_MOST] = {world.stall_ms ? 200 : 0};
 	struct prober *prober = NULL;
 	struct error error;
 
@@ -199,6 +223,27 @@ static void a_regular_expression_must_match_early(void)
 	close_world();
 }
 
+/* The loop stands for most of the second one's time; it is answered long after that, but soon enough for one that did not stand. */
+static void a_time_does_not_run_while_the_loop_stands(void)
+{
+	char url[64];
+	struct probe probes[2];
+
+	open_world("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+	world.stall_ms = 2400;
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", world.port);
+	probes[0] = connects("stalls");
+	probes[0].tcp.port = 1;
+	probes[0].interval_ms = FOR_GOOD;
+	probes[1] = (struct probe){.name = "http",
+		.http = {.enabled = true, .url = url, .to = here, .port = world.port, .verify = true},
+		.interval_ms = FOR_GOOD,
+		.timeout_ms = 3000};
+	run(probes, 2, 1);
+	CU_ASSERT_STRING_EQUAL(world.answers[1].words, "HTTP 200");
+	close_world();
+}
+
 static void how_long_it_waits_is_known(void)
 {
 	struct probe probes[2];
@@ -222,4 +267,5 @@ UNIT_TESTS("prober", {"a connection is an answer", a_connection_is_an_answer},
 	{"what keeps us from asking is no answer", what_keeps_us_from_asking_is_no_answer},
 	{"a port is not taken before it is needed", a_port_is_not_taken_before_it_is_needed},
 	{"a regular expression must match early", a_regular_expression_must_match_early},
+	{"a time does not run while the loop stands", a_time_does_not_run_while_the_loop_stands},
 	{"how long it waits is known", how_long_it_waits_is_known})
