@@ -19,7 +19,7 @@ struct attempt {
 	sd_event_source *timer; /* while under way: its time runs out; else: the next one begins */
 	bool under_way, had_more_time;
 	unsigned steps_left; /* of its time */
-	bool cannot_ask; /* told once */
+	bool cannot_ask;     /* told once */
 	uint64_t begun_us;
 	int socket; /* icmp, tcp: or -1 */
 	sd_event_source *io;
