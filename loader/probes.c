@@ -258,8 +258,10 @@ static int begin_to_ask(struct daemon *daemon, const struct model *old, struct e
 {
 	const struct model *model = daemon->model;
 	_cleanup_free_ uint32_t *first_ms = calloc(model->probe_count + 1, sizeof(*first_ms));
-	int r = first_ms ? 0 : error_set(error, -ENOMEM, "out of memory");
+	int r = 0;
 
+	if (!first_ms)
+		return error_set(error, -ENOMEM, "out of memory");
 	for (size_t i = 0; r == 0 && i < model->probe_count; i++)
 		r = first_question(daemon, old, &model->probes[i], &first_ms[i], error);
 	probes_close(daemon);
