@@ -470,12 +470,12 @@ static void a_guard_that_lets_go_withdraws(void)
 static void withdrawing_is_verified_and_seen(void)
 {
 	announce_and_wait(none);
-	CU_ASSERT(until(peer_sees_nothing, 1000));
+	CU_ASSERT(until(peer_sees_nothing, 5000));
 	CU_ASSERT(both_up());
 	announce_and_wait(first);
-	CU_ASSERT(until(peer_sees_first, 1000));
+	CU_ASSERT(until(peer_sees_first, 5000));
 	announce_and_wait(all);
-	CU_ASSERT(until(peer_sees_all, 1000));
+	CU_ASSERT(until(peer_sees_all, 5000));
 	CU_ASSERT(both_up());
 }
 
@@ -489,8 +489,9 @@ static void a_burst_is_coalesced(void)
 	announce(first);
 	CU_ASSERT_EQUAL(bird_client_wait(here.client, 2000, &error), 0);
 	CU_ASSERT(here.configured - before <= 3);
-	CU_ASSERT(until(peer_sees_first, 1000));
+	CU_ASSERT(until(peer_sees_first, 5000));
 	announce_and_wait(all);
+	CU_ASSERT(until(peer_sees_all, 5000));
 }
 
 static void a_refused_file_changes_nothing(void)
@@ -742,7 +743,7 @@ static void a_router_is_told_no_prefix_of_a_provider(void)
 	install(all);
 	announce_and_wait(all);
 	CU_ASSERT(until(imported_by_the_tunnel, 10000));
-	CU_ASSERT_FALSE(until(router_knows_imported, 1000));
+	CU_ASSERT_FALSE(until(router_knows_imported, 5000));
 	CU_ASSERT(router_knows_loopbacks_alone());
 	CU_ASSERT(router_is_followed());
 }
@@ -767,7 +768,7 @@ static void silence_is_heard_by_markers_and_sessions(void)
 	kill(here.peer_bird, SIGSTOP);
 	CU_ASSERT(until(markers_down, 2000));
 	printf("silence to markers gone: %lu ms\n", now_ms() - started);
-	CU_ASSERT(until(first_down, 1000));
+	CU_ASSERT(until(first_down, 5000));
 	kill(here.peer_bird, SIGCONT);
 	CU_ASSERT(until(markers_up, 5000));
 	CU_ASSERT(until(both_told, 10000));
