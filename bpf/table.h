@@ -484,7 +484,11 @@ static __always_inline enum merged line_merge(
 		return MERGE_RIVALLED;
 	if (state != TAG_STATE(found->tag) && !line_become(found, state))
 		return MERGE_RIVALLED;
-	return swap_if_other(stamped, old, stamp) ? MERGED : MERGE_RIVALLED;
+	if (swap_if_other(stamped, old, stamp))
+		return MERGED;
+	if (unproved) /* a line_want() came in between: what it waits for is not waited for any more */
+		line_stamp(found->line, stamp);
+	return MERGE_RIVALLED;
 }
 
 /*
