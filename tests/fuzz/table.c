@@ -385,8 +385,8 @@ static void merge(unsigned number, enum line_state state, uint8_t ago, uint8_t s
 	bool too_old = ago * 100U > line_lifetime_ms(&settings, state, key.protocol);
 	enum merged merged;
 
-	if (known[number].has_line && stamped % 4)
-		stamp = lines[known[number].index].stamp + stamped % 4 - 2;
+	if (known[number].has_line && stamped % 4) /* no record bears a stamp that is wanted */
+		stamp = stamp_time(lines[known[number].index].stamp, now_ns) + stamped % 4 - 2;
 	merged = table_merge(&in, &key, hash_by(number), state, home, stamp);
 	MUST(merged != MERGE_RIVALLED); /* nobody else is here */
 	if (too_old || state == LINE_HALF_OPEN) {
