@@ -76,8 +76,7 @@ static int reuse_maps(struct bpf_object *object, const char *pin_dir)
 	bool same_tables = tables_fit(object, pin_dir);
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, object)
-	{
+	bpf_object__for_each_map (map, object) {
 		_cleanup_close_ int descriptor = -1;
 		int result = 0;
 
@@ -97,8 +96,7 @@ static int pin_each_program(struct bpf_object *object, const char *directory)
 {
 	struct bpf_program *program;
 
-	bpf_object__for_each_program(program, object)
-	{
+	bpf_object__for_each_program (program, object) {
 		struct pin pin = pin_in(directory, bpf_program__name(program));
 		int result = bpf_program__pin(program, pin.path);
 

@@ -297,8 +297,7 @@ static void choose_program(struct bpf_object *object, const char *name)
 {
 	struct bpf_program *program;
 
-	bpf_object__for_each_program(program, object)
-	{
+	bpf_object__for_each_program (program, object) {
 		bpf_program__set_autoload(program, strcmp(bpf_program__name(program), name) == 0);
 	}
 }

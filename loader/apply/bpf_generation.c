@@ -185,8 +185,7 @@ int generation_share_maps(struct bpf_object *object, const char *directory)
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, object)
-	{
+	bpf_object__for_each_map (map, object) {
 		struct pin pin = pin_in(directory, bpf_map__name(map));
 		_cleanup_close_ int descriptor = -1;
 		int result;

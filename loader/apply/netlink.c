@@ -317,5 +317,6 @@ void attributes_each(const struct nlattr *nest, void (*callback)(const struct nl
 {
 	const struct nlattr *element;
 
-	mnl_attr_for_each_nested(element, nest) callback(element, context);
+	mnl_attr_for_each_nested (element, nest)
+		callback(element, context);
 }

@@ -65,11 +65,11 @@ int array_set_members(struct array_core *core, const uint8_t *members, size_t co
 		free(places);
 		return -ENOMEM;
 	}
-	FOR_EACH_PEER(core, peer)
-	if (!is_among(members, count, peer->number)) {
-		core->by_number[peer->number] = NULL;
-		peer_free(peer);
-	}
+	FOR_EACH_PEER (core, peer)
+		if (!is_among(members, count, peer->number)) {
+			core->by_number[peer->number] = NULL;
+			peer_free(peer);
+		}
 	free(core->peers);
 	core->peers = places;
 	core->peer_count = count;
@@ -86,8 +86,8 @@ void array_set_keys(struct array_core *core, const struct array_keys *keys)
 	for (size_t i = 0; i < keys->count; i++)
 		key_derive(
 			keys->keys[i].bytes, "homeward hello 1", "", 0, core->hello_keys[i], ARRAY_KEY_SIZE);
-	FOR_EACH_PEER(core, peer)
-	session_derive(core, peer);
+	FOR_EACH_PEER (core, peer)
+		session_derive(core, peer);
 }
 
 void array_set_tables(struct array_core *core, uint64_t lines, const struct settings *lifetimes)
@@ -137,8 +137,8 @@ void array_free(struct array_core *core)
 {
 	if (!core)
 		return;
-	FOR_EACH_PEER(core, peer)
-	peer_free(peer);
+	FOR_EACH_PEER (core, peer)
+		peer_free(peer);
 	free(core->peers);
 	free(core->tunnels);
 	free(core->outgoing.kept);
@@ -154,8 +154,8 @@ static void heartbeats(struct array_core *core, struct array_time now)
 	if (now.ms < core->heartbeat_ms)
 		return;
 	core->heartbeat_ms = now.ms + ARRAY_HEARTBEAT_MS;
-	FOR_EACH_PEER(core, peer)
-	heartbeat_send(core, peer, now);
+	FOR_EACH_PEER (core, peer)
+		heartbeat_send(core, peer, now);
 }
 
 /* ---- Datagrams ---------------------------------------------------------------------------------------------------------- */
@@ -220,8 +220,7 @@ void array_tick(struct array_core *core, struct array_time now)
 	if (now.ms >= core->outgoing.flush_ms)
 		stream_flush(core, now);
 	silence_judge(core, now);
-	FOR_EACH_PEER(core, peer)
-	{
+	FOR_EACH_PEER (core, peer) {
 		session_tick(core, peer, now);
 		member_judge(core, peer, now);
 		stream_tick(core, peer, now);
@@ -254,7 +253,7 @@ uint64_t array_deadline(const struct array_core *core)
 
 	if (core->lines > 0)
 		deadline = sooner(deadline, core->refresh.due_ms);
-	FOR_EACH_PEER(core, peer)
-	deadline = sooner(deadline, peer_deadline(peer));
+	FOR_EACH_PEER (core, peer)
+		deadline = sooner(deadline, peer_deadline(peer));
 	return deadline;
 }

@@ -90,8 +90,8 @@ int array_set_tunnels(
 	core->tunnels = TAKE_PTR(sorted);
 	core->tunnel_count = count;
 	core->tunnels_version++;
-	FOR_EACH_PEER(core, peer)
-	send_inventory(core, peer);
+	FOR_EACH_PEER (core, peer)
+		send_inventory(core, peer);
 	return 0;
 }
 

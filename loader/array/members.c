@@ -115,16 +115,16 @@ void array_set_serving(struct array_core *core, bool serving, struct array_time 
 	if (core->serving == serving)
 		return;
 	core->serving = serving;
-	FOR_EACH_PEER(core, peer)
-	heartbeat_send(core, peer, now);
+	FOR_EACH_PEER (core, peer)
+		heartbeat_send(core, peer, now);
 }
 
 void array_stop(struct array_core *core, struct array_time now)
 {
 	core->stops = true;
 	core->serving = false;
-	FOR_EACH_PEER(core, peer)
-	heartbeat_send(core, peer, now);
+	FOR_EACH_PEER (core, peer)
+		heartbeat_send(core, peer, now);
 }
 
 void array_lost_change(struct array_core *core)
@@ -180,8 +180,7 @@ void members_awake(struct array_core *core, struct array_time now)
 	core->seen_ms = now.ms;
 	if (gap_ms < DEAF_MS)
 		return;
-	FOR_EACH_PEER(core, peer)
-	{
+	FOR_EACH_PEER (core, peer) {
 		peer->since_ms = moved(peer->since_ms, gap_ms, now);
 		if (peer->heard_ms != 0)
 			peer->heard_ms = moved(peer->heard_ms, gap_ms, now);

@@ -20,9 +20,9 @@ static bool is_source(const struct peer *peer)
 
 static bool have_source(const struct array_core *core)
 {
-	FOR_EACH_PEER(core, peer)
-	if (is_source(peer))
-		return true;
+	FOR_EACH_PEER (core, peer)
+		if (is_source(peer))
+			return true;
 	return false;
 }
 
@@ -36,8 +36,7 @@ static void find_source(struct array_core *core)
 {
 	if (have_source(core))
 		return;
-	FOR_EACH_PEER(core, peer)
-	{
+	FOR_EACH_PEER (core, peer) {
 		if (peer->state != MEMBER_ALIVE || !peer->incoming.begun)
 			continue;
 		if (peer->ready) {
@@ -53,8 +52,7 @@ static bool judge(const struct array_core *core, uint64_t waited_ms)
 {
 	size_t alive = 0, read = 0;
 
-	FOR_EACH_PEER(core, peer)
-	{
+	FOR_EACH_PEER (core, peer) {
 		if (peer->reading.done_ready)
 			return true;
 		alive += peer->state == MEMBER_ALIVE;

@@ -51,12 +51,12 @@ static bool is_heard(const struct peer *peer, struct array_time now)
 
 static bool is_any_heard(const struct array_core *core, struct array_time now)
 {
-	FOR_EACH_PEER(core, peer)
-	if (is_heard(peer, now))
-		return true;
-	FOR_EACH_PEER(core, peer)
-	if (core->effects.relay_silent_ms(core->effects.self, peer->number) < RELAY_HEARD_MS)
-		return true;
+	FOR_EACH_PEER (core, peer)
+		if (is_heard(peer, now))
+			return true;
+	FOR_EACH_PEER (core, peer)
+		if (core->effects.relay_silent_ms(core->effects.self, peer->number) < RELAY_HEARD_MS)
+			return true;
 	return false;
 }
 
@@ -86,8 +86,8 @@ void silence_judge(struct array_core *core, struct array_time now)
 	bool carrier = core->carrier && now.ms >= core->trust_carrier_ms;
 
 	silence.total = core->peer_count > 0 && !is_any_heard(core, now);
-	FOR_EACH_PEER(core, peer)
-	add(&silence, peer, now);
+	FOR_EACH_PEER (core, peer)
+		add(&silence, peer, now);
 	if (!silence.total)
 		rejoin(core, now);
 	else

@@ -65,8 +65,7 @@ void stream_flush(struct array_core *core, struct array_time now)
 	put_u64(&header, batch->number);
 	put_u64(&header, now.wall_ns);
 	put_u16(&header, (uint16_t)outgoing->records);
-	FOR_EACH_PEER(core, peer)
-	{
+	FOR_EACH_PEER (core, peer) {
 		send_batch(core, peer, batch);
 		peer->counts.records_sent += peer->session.stands ? outgoing->records : 0;
 	}

@@ -74,8 +74,8 @@ static uint32_t links_in(const struct egress_group_state *state)
 {
 	uint32_t in = 0;
 
-	FOR_EACH_LINK(i, state)
-	in |= (uint32_t)state->links[i].in << i;
+	FOR_EACH_LINK (i, state)
+		in |= (uint32_t)state->links[i].in << i;
 	return in;
 }
 
@@ -83,8 +83,8 @@ static void deal(const struct egress_group_state *state, uint8_t slots[SHARE_SLO
 {
 	uint16_t weights[EGRESS_LINKS_MAX];
 
-	FOR_EACH_LINK(i, state)
-	weights[i] = state->group->links[i].weight;
+	FOR_EACH_LINK (i, state)
+		weights[i] = state->group->links[i].weight;
 	share_deal(weights, state->group->link_count, links_in(state), slots);
 }
 
@@ -93,8 +93,8 @@ static void count_slots(struct egress_group_state *state)
 	uint8_t slots[SHARE_SLOTS];
 
 	deal(state, slots);
-	FOR_EACH_LINK(i, state)
-	state->links[i].slots = 0;
+	FOR_EACH_LINK (i, state)
+		state->links[i].slots = 0;
 	for (size_t slot = 0; slot < SHARE_SLOTS; slot++)
 		if (slots[slot] != SHARE_NONE)
 			state->links[slots[slot]].slots++;
@@ -117,27 +117,27 @@ static void set_in(struct egress_group_state *state, size_t i, bool in, const ch
 
 static void put_out_the_dead(struct egress_group_state *state, uint64_t now_ms)
 {
-	FOR_EACH_LINK(i, state)
-	if (!state->links[i].usable)
-		set_in(state, i, false, state->links[i].why, now_ms);
+	FOR_EACH_LINK (i, state)
+		if (!state->links[i].usable)
+			set_in(state, i, false, state->links[i].why, now_ms);
 }
 
 /* ---- Rules ------------------------------------------------------------------------------------------------------- */
 
 static size_t active_of(const struct egress_group_state *state)
 {
-	FOR_EACH_LINK(i, state)
-	if (state->links[i].in)
-		return i;
+	FOR_EACH_LINK (i, state)
+		if (state->links[i].in)
+			return i;
 	return NO_LINK;
 }
 
 /* The first usable link in the group's order; `held`: of those that were usable for long enough. */
 static size_t first_usable(const struct egress_group_state *state, bool held, uint64_t now_ms)
 {
-	FOR_EACH_LINK(i, state)
-	if (state->links[i].usable && (!held || is_held(state, i, now_ms)))
-		return i;
+	FOR_EACH_LINK (i, state)
+		if (state->links[i].usable && (!held || is_held(state, i, now_ms)))
+			return i;
 	return NO_LINK;
 }
 
@@ -168,8 +168,7 @@ static void judge_sharing(struct egress_group_state *state, uint64_t now_ms)
 {
 	bool none = links_in(state) == 0;
 
-	FOR_EACH_LINK(i, state)
-	{
+	FOR_EACH_LINK (i, state) {
 		if (none && state->links[i].usable)
 			set_in(state, i, true, "no other link carried traffic", now_ms);
 		else if (is_held(state, i, now_ms))
@@ -194,9 +193,9 @@ static struct egress_link_state *find_link(
 {
 	for (size_t group = 0; group < egress->model->egress_count; group++) {
 		*state = &egress->states[group];
-		FOR_EACH_LINK(i, *state)
-		if (number_of(&(*state)->links[i]) == tunnel)
-			return &(*state)->links[i];
+		FOR_EACH_LINK (i, *state)
+			if (number_of(&(*state)->links[i]) == tunnel)
+				return &(*state)->links[i];
 	}
 	return NULL;
 }
@@ -223,8 +222,7 @@ static void carry_link(
 {
 	struct egress_link_state *link = &egress->states[group].links[i];
 
-	FOR_EACH_LINK(k, old)
-	{
+	FOR_EACH_LINK (k, old) {
 		const struct egress_link *here = link->link;
 
 		if (number_of(&old->links[k]) != here->tunnel->number)
@@ -246,12 +244,12 @@ static void carry_group(
 
 	state->begun = from->begun;
 	state->since_ms = from->since_ms;
-	FOR_EACH_LINK(i, state)
-	carry_link(egress, group, i, from, old->told[was]);
+	FOR_EACH_LINK (i, state)
+		carry_link(egress, group, i, from, old->told[was]);
 	if (state->group->mode == EGRESS_ACTIVE_STANDBY)
-		FOR_EACH_LINK(i, state)
-	if (i > active_of(state))
-		set_in(state, i, false, "the group has one active link", now_ms);
+		FOR_EACH_LINK (i, state)
+			if (i > active_of(state))
+				set_in(state, i, false, "the group has one active link", now_ms);
 	judge(state, now_ms);
 	count_slots(state);
 }
@@ -292,8 +290,7 @@ static uint64_t group_deadline(const struct egress_group_state *state)
 	uint64_t deadline = UINT64_MAX;
 	size_t active = active_of(state);
 
-	FOR_EACH_LINK(i, state)
-	{
+	FOR_EACH_LINK (i, state) {
 		const struct egress_link_state *link = &state->links[i];
 		uint64_t held = link->usable_since_ms + state->group->hold_ms;
 		bool waits = state->group->mode == EGRESS_LOAD_SHARING || active == NO_LINK ||

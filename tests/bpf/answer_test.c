@@ -194,38 +194,37 @@ static void what_is_too_big_is_told_what_fits(void)
 			.fragment_id = 9),
 	};
 
-	EACH_FAMILY(family)
-	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
-		scene_reset();
-		scene_relay(RELAY_AUTHENTICATED, family);
-		expect_answer(&shapes[i], too_big(family, UNDERLAY), 0);
-		CU_ASSERT_EQUAL(scene_count(REASON_too_big), 1);
-		CU_ASSERT_EQUAL(scene_count(REASON_answered), 1);
-	}
+	EACH_FAMILY (family)
+		for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+			scene_reset();
+			scene_relay(RELAY_AUTHENTICATED, family);
+			expect_answer(&shapes[i], too_big(family, UNDERLAY), 0);
+			CU_ASSERT_EQUAL(scene_count(REASON_too_big), 1);
+			CU_ASSERT_EQUAL(scene_count(REASON_answered), 1);
+		}
 }
 
 /* Of all lengths, with and without what Ethernet fills short frames up with. */
 static void whose_hops_are_used_up_is_told(void)
 {
-	EACH_FAMILY(family)
-	for (uint16_t payload = 0; payload < 600; payload += payload < 40 ? 1 : 61) {
-		struct shape shape = RESPONSE(.kind = UDP, .payload = payload, .hops = 1);
+	EACH_FAMILY (family)
+		for (uint16_t payload = 0; payload < 600; payload += payload < 40 ? 1 : 61) {
+			struct shape shape = RESPONSE(.kind = UDP, .payload = payload, .hops = 1);
 
-		scene_reset();
-		scene_relay(RELAY_AUTHENTICATED, family);
-		expect_answer(&shape, hops_used_up(family, UNDERLAY), 0);
-		expect_answer(&shape, hops_used_up(family, UNDERLAY), 18);
-		shape.kind = TCP;
-		expect_answer(&shape, hops_used_up(family, UNDERLAY), 5);
-		CU_ASSERT_EQUAL(scene_count(REASON_hops_exceeded), 3);
-	}
+			scene_reset();
+			scene_relay(RELAY_AUTHENTICATED, family);
+			expect_answer(&shape, hops_used_up(family, UNDERLAY), 0);
+			expect_answer(&shape, hops_used_up(family, UNDERLAY), 18);
+			shape.kind = TCP;
+			expect_answer(&shape, hops_used_up(family, UNDERLAY), 5);
+			CU_ASSERT_EQUAL(scene_count(REASON_hops_exceeded), 3);
+		}
 }
 
 /* One family of ours is known, or none: then it comes as if from the device. */
 static void without_an_address_of_ours_it_comes_from_the_packet_s_destination(void)
 {
-	EACH_FAMILY(family)
-	{
+	EACH_FAMILY (family) {
 		scene_reset();
 		scene_relay(RELAY_AUTHENTICATED, family == V4 ? V6 : V4);
 		expect_answer(&large, too_big(family, DEVICE), 0);
@@ -241,8 +240,7 @@ static void what_no_relay_carries_is_told_what_one_would(void)
 				     "ip neigh replace 10.0.0.12 lladdr 02:00:00:00:00:12 dev up0 &&"
 				     "ip neigh replace fd00:10::12 lladdr 02:00:00:00:00:12 dev up0"),
 		0);
-	EACH_FAMILY(family)
-	{
+	EACH_FAMILY (family) {
 		struct expected expected = too_big(family, UNDERLAY);
 
 		scene_reset();
@@ -292,9 +290,9 @@ static void errors_and_later_fragments_are_not_answered(void)
 		RESPONSE(.kind = UDP, .payload = 64, .fragment_offset = 1376, .fragment_id = 1, .hops = 1),
 	};
 
-	EACH_FAMILY(family)
-	for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++)
-		expect_silence(&silent[i], family, REASON_hops_exceeded);
+	EACH_FAMILY (family)
+		for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++)
+			expect_silence(&silent[i], family, REASON_hops_exceeded);
 }
 
 /* Nor what is dropped for another reason, or is no response of ours to send on. */
@@ -304,8 +302,7 @@ static void only_what_a_router_would_say_is_said(void)
 	static const struct shape inside = {
 		.kind = UDP, .from = INSIDE, .to = DEVICE, .hops = 1, .payload = 60};
 
-	EACH_FAMILY(family)
-	{
+	EACH_FAMILY (family) {
 		expect_silence(&stranger, family, REASON_no_provider);
 		scene_reset();
 		CU_ASSERT_EQUAL(run_shape(&inside, family, 0).reason, REASON_passed_other);
@@ -319,8 +316,7 @@ static void not_more_is_said_than_anybody_can_use(void)
 	unsigned said = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	EACH_FAMILY(family)
-	{
+	EACH_FAMILY (family) {
 		scene_reset();
 		scene_answers((now.tv_sec + 3600) * 1000000000ULL);
 		outcome = run_shape(&large, family, 0);

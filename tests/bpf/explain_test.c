@@ -45,8 +45,7 @@ static void send_request(enum family family, uint16_t tunnel, uint16_t port)
 
 static void a_response_goes_by_flow_then_device_then_provider(void)
 {
-	EACH_FAMILY(family)
-	{
+	EACH_FAMILY (family) {
 		struct explanation answer;
 
 		scene_reset();
@@ -76,8 +75,7 @@ static void a_response_goes_by_flow_then_device_then_provider(void)
 
 static void a_response_that_goes_nowhere_says_why(void)
 {
-	EACH_FAMILY(family)
-	{
+	EACH_FAMILY (family) {
 		struct explanation answer;
 
 		scene_reset();
@@ -100,8 +98,7 @@ static void a_response_that_goes_nowhere_says_why(void)
 /* Whose the flow is decides: what its line says, and whether that gateway lives. */
 static void a_request_goes_to_its_owner(void)
 {
-	EACH_FAMILY(family)
-	{
+	EACH_FAMILY (family) {
 		struct explanation answer;
 		uint64_t *home;
 
@@ -127,8 +124,7 @@ static void a_request_goes_to_its_owner(void)
 
 static void a_member_opens_from_its_slice(void)
 {
-	EACH_FAMILY(family)
-	{
+	EACH_FAMILY (family) {
 		scene_reset();
 		scene_relay(RELAY_AUTHENTICATED, V4);
 		scene.settings.ports_first = 52; /* gateway 2's is 53 */
@@ -145,8 +141,7 @@ static void a_member_opens_from_its_slice(void)
 /* An error asks nobody: where its flow's owner is not known, our stack has it. */
 static void an_error_goes_to_the_owner_of_what_it_quotes(void)
 {
-	EACH_FAMILY(family)
-	{
+	EACH_FAMILY (family) {
 		struct explanation question = {.direction = EXPLAIN_REQUEST,
 			.kind = EXPLAIN_ICMP_ERROR,
 			.tunnel = 101,
@@ -170,8 +165,7 @@ static void an_error_goes_to_the_owner_of_what_it_quotes(void)
 /* What uplink_xdp does with these packets: xdp_test.c. */
 static void a_relay_is_refused_before_all_else(void)
 {
-	EACH_FAMILY(family)
-	{
+	EACH_FAMILY (family) {
 		struct explanation question = {.direction = EXPLAIN_UPLINK};
 
 		scene_reset();
@@ -190,8 +184,7 @@ static void a_relay_is_refused_before_all_else(void)
 
 static void a_request_is_admitted_or_not_as_the_tunnel_would(void)
 {
-	EACH_FAMILY(family)
-	{
+	EACH_FAMILY (family) {
 		struct explanation answer;
 
 		scene_reset();

@@ -18,7 +18,9 @@ static const struct shape request = {.kind = UDP, .from = DEVICE, .to = LOOPBACK
 
 /* Four combinations, of outer and inner family. */
 #define EACH_FAMILY(which) for (enum family which = V4; which <= V6; which += 2)
-#define EACH_COMBINATION   EACH_FAMILY(outer) EACH_FAMILY(inner)
+#define EACH_COMBINATION    \
+	EACH_FAMILY (outer) \
+		EACH_FAMILY (inner)
 
 static void begin(enum family outer)
 {
@@ -117,8 +119,7 @@ static void what_is_said_in_anothers_flow_does_not_make_it_ours(void)
 	struct shape fragment = response;
 
 	fragment.more_fragments = true;
-	EACH_FAMILY(inner)
-	{
+	EACH_FAMILY (inner) {
 		struct envelope ours = envelope_from_member(V4, RELAY_REQUEST, 103),
 				theirs = envelope_to_member(V4, RELAY_SURFACED, 103);
 		struct shape later = {.kind = UDP, .from = LOOPBACK, .to = DEVICE, .fragment_offset = 68};
@@ -223,8 +224,7 @@ static void what_cannot_be_relayed_is_dropped_and_counted(void)
 /* Which the kernel would route by the uplink just now, in the clear. */
 static void nothing_leaves_but_by_the_underlay(void)
 {
-	EACH_FAMILY(outer)
-	{
+	EACH_FAMILY (outer) {
 		struct outcome outcome;
 
 		begin(outer);
@@ -422,8 +422,7 @@ static void expect_judgement(const struct envelope *envelope, enum reason reason
 
 static void a_claim_must_be_true(void)
 {
-	EACH_FAMILY(outer)
-	{
+	EACH_FAMILY (outer) {
 		struct envelope true_one = envelope_from_member(outer, RELAY_REQUEST, 103), other;
 
 		begin(outer);
@@ -544,8 +543,7 @@ static void keys_are_changed_without_a_gap(void)
 
 static void any_byte_that_is_another_spoils_it(void)
 {
-	EACH_FAMILY(outer)
-	{
+	EACH_FAMILY (outer) {
 		struct envelope envelope = envelope_from_member(outer, RELAY_REQUEST, 103);
 		uint8_t packet[PACKET_MAX], relay[PACKET_MAX];
 		size_t length = packet_build(&request, V6, false, packet);

@@ -260,7 +260,8 @@ void scene_open(void)
 	libbpf_set_print(print_errors);
 	scene.gateway = gateway_bpf__open();
 	expect(scene.gateway, "opening the programs");
-	bpf_object__for_each_map(map, scene.gateway->obj) bpf_map__set_pin_path(map, NULL);
+	bpf_object__for_each_map (map, scene.gateway->obj)
+		bpf_map__set_pin_path(map, NULL);
 	bpf_map__set_max_entries(scene.gateway->maps.flows_1, SCENE_LINES);
 	bpf_map__set_max_entries(scene.gateway->maps.devices_1, SCENE_LINES);
 	bpf_map__set_max_entries(scene.gateway->maps.flow_counters_1, SCENE_LINES);
@@ -279,8 +280,7 @@ struct uplink_xdp_bpf *scene_load_xdp(void)
 	struct bpf_map *map;
 
 	expect(xdp, "opening the XDP program");
-	bpf_object__for_each_map(map, xdp->obj)
-	{
+	bpf_object__for_each_map (map, xdp->obj) {
 		const struct bpf_map *ours =
 			bpf_object__find_map_by_name(scene.gateway->obj, bpf_map__name(map));
 

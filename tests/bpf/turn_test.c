@@ -169,38 +169,35 @@ static void a_response_of_a_members_tunnel_leaves_as_a_relay(void)
 		{.kind = OTHER_PROTOCOL, .from = LOOPBACK, .to = DEVICE, .payload = 40}};
 
 	load();
-	EACH_FAMILY(outer)
-	EACH_FAMILY(inner)
-	{
-		begin(outer);
-		for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
-			expect_turned(&shapes[i], outer, inner);
-	}
+	EACH_FAMILY (outer)
+		EACH_FAMILY (inner) {
+			begin(outer);
+			for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+				expect_turned(&shapes[i], outer, inner);
+		}
 }
 
 /* Of traffic control's the Ethernet header is the kernel's to write, later. */
 static void it_is_what_uplink_ingress_would_send(void)
 {
-	EACH_FAMILY(outer)
-	EACH_FAMILY(inner)
-	{
-		uint8_t packet[PACKET_MAX];
-		size_t length = packet_build(&answer, inner, true, packet);
-		struct outcome turned, sent;
+	EACH_FAMILY (outer)
+		EACH_FAMILY (inner) {
+			uint8_t packet[PACKET_MAX];
+			size_t length = packet_build(&answer, inner, true, packet);
+			struct outcome turned, sent;
 
-		begin(outer);
-		sent = scene_run(scene.gateway->progs.uplink_ingress, packet, length, 0);
-		turned = run(packet, build(&answer, inner, packet));
-		CU_ASSERT_EQUAL(sent.reason, REASON_relayed_response);
-		memcpy(sent.packet, turned.packet, ETHERNET_LENGTH);
-		expect_bytes(&turned, sent.packet, sent.length);
-	}
+			begin(outer);
+			sent = scene_run(scene.gateway->progs.uplink_ingress, packet, length, 0);
+			turned = run(packet, build(&answer, inner, packet));
+			CU_ASSERT_EQUAL(sent.reason, REASON_relayed_response);
+			memcpy(sent.packet, turned.packet, ETHERNET_LENGTH);
+			expect_bytes(&turned, sent.packet, sent.length);
+		}
 }
 
 static void the_array_s_whole_mtu_turns(void)
 {
-	EACH_FAMILY(inner)
-	{
+	EACH_FAMILY (inner) {
 		struct shape shape = ANSWER(.payload = SCENE_MTU - (inner == V4 ? 28 : 48));
 
 		begin(V6);
@@ -235,8 +232,7 @@ static void its_flow_learns_of_it(void)
 		.to_port = 5061,
 		.payload = 60};
 
-	EACH_FAMILY(inner)
-	{
+	EACH_FAMILY (inner) {
 		struct envelope envelope = envelope_from_member(V4, RELAY_REQUEST, 103);
 		uint8_t packet[PACKET_MAX], relay[PACKET_MAX];
 		size_t length = packet_build(&query, inner, false, packet);
@@ -303,8 +299,7 @@ static void what_only_traffic_control_can_do_passes(void)
 		ANSWER(.extensions = 7), SEGMENT(.flags = SYN | ACK, .mss = 1460), SEGMENT(.flags = SYN),
 		{.kind = UNREACHABLE, .from = LOOPBACK, .to = DEVICE, .quotes = &query}};
 
-	EACH_FAMILY(inner)
-	{
+	EACH_FAMILY (inner) {
 		begin(V4);
 		for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
 			expect_passed(&shapes[i], inner);
@@ -318,8 +313,7 @@ static void what_is_no_response_of_ours_passes(void)
 		ANSWER(.to = LINK_LOCAL), ANSWER(.to = STRANGER), ANSWER(.to = OTHER_DEVICE),
 		ANSWER(.from = LOOPBACK_ZONE_1)};
 
-	EACH_FAMILY(inner)
-	{
+	EACH_FAMILY (inner) {
 		begin(V4);
 		for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
 			expect_passed(&shapes[i], inner);
@@ -328,8 +322,7 @@ static void what_is_no_response_of_ours_passes(void)
 
 static void what_goes_by_our_tunnel_passes(void)
 {
-	EACH_FAMILY(inner)
-	{
+	EACH_FAMILY (inner) {
 		begin(V4);
 		scene_usable(SCENE_GATEWAY, 102, true);
 		expect_passed(&answer, inner);
@@ -345,8 +338,7 @@ static void what_an_expired_flow_knew_is_not_asked(void)
 	static const struct shape question = QUESTION(.from_port = 5060);
 	static const struct shape other_question = QUESTION(.from_port = 6000);
 
-	EACH_FAMILY(inner)
-	{
+	EACH_FAMILY (inner) {
 		uint8_t packet[PACKET_MAX], relay[PACKET_MAX];
 		struct envelope envelope = envelope_from_member(V4, RELAY_REQUEST, 103);
 		size_t length;
@@ -370,8 +362,7 @@ static void tagged_or_for_another_host_it_passes(void)
 {
 	uint8_t packet[PACKET_MAX];
 
-	EACH_FAMILY(inner)
-	{
+	EACH_FAMILY (inner) {
 		size_t length = build(&answer, inner, packet);
 
 		begin(V4);
@@ -388,8 +379,7 @@ static void cut_short_it_passes(void)
 {
 	uint8_t packet[PACKET_MAX];
 
-	EACH_FAMILY(inner)
-	{
+	EACH_FAMILY (inner) {
 		size_t length = build(&answer, inner, packet);
 
 		begin(V4);
@@ -400,8 +390,7 @@ static void cut_short_it_passes(void)
 
 static void where_it_may_not_be_sent_it_passes(void)
 {
-	EACH_FAMILY(inner)
-	{
+	EACH_FAMILY (inner) {
 		begin(V4);
 		let_turn(false);
 		expect_passed(&answer, inner);
@@ -432,8 +421,7 @@ static void without_a_way_out_of_this_uplink_it_passes(void)
 		"ip neighbour del 10.0.0.12 dev home0; ip route del 10.0.0.12/32 dev home0",
 		"ip neighbour del fd00:10::12 dev home0; ip route del fd00:10::12/128 dev home0"};
 
-	EACH_FAMILY(outer)
-	{
+	EACH_FAMILY (outer) {
 		begin(outer);
 		expect_done(away[outer == V6]);
 		expect_passed(&answer, V4);
@@ -448,8 +436,7 @@ static void without_a_way_out_of_this_uplink_it_passes(void)
 /* What the uplink does not carry with a relay's headers is not sent; what it just carries is. */
 static void too_big_for_the_uplink_it_passes(void)
 {
-	EACH_FAMILY(outer)
-	{
+	EACH_FAMILY (outer) {
 		struct shape fits = ANSWER(.payload = 1400 - (outer == V4 ? 52 : 72) - 28), too_big = fits;
 
 		too_big.payload++;
