@@ -167,7 +167,7 @@ static int search_in(const char *pin_dir, uint64_t number, void *context, struct
 	return 1;
 }
 
-uint64_t generation_of_program(const char *pin_dir, const char *program, int descriptor)
+static uint64_t generation_of(const char *pin_dir, const char *program, int descriptor)
 {
 	struct search search = {.program = program};
 
@@ -177,6 +177,20 @@ uint64_t generation_of_program(const char *pin_dir, const char *program, int des
 		return generation_current(pin_dir);
 	each_other(pin_dir, search_in, &search, NULL);
 	return search.found;
+}
+
+void generation_observe(const char *pin_dir, struct item *item, const char *program, int descriptor)
+{
+	item->attachment.generation = descriptor < 0 ? 0 : generation_of(pin_dir, program, descriptor);
+	item->attachment.outdated =
+		!item->attachment.generation || item->attachment.generation != generation_current(pin_dir);
+}
+
+struct pin generation_pin(const char *pin_dir, const char *program, uint64_t generation)
+{
+	if (generation && generation_exists(pin_dir, generation))
+		return pin_in(generation_directory(pin_dir, generation).path, program);
+	return pin_program(pin_dir, program);
 }
 
 /* ---- Maps, and the end ------------------------------------------------------------------------------------------- */

@@ -20,6 +20,7 @@
 
 #include "apply/bpf_pins.h"
 #include "base/error.h"
+#include "plan/plan.h"
 
 struct bpf_object;
 
@@ -35,8 +36,13 @@ int generation_switch(const char *pin_dir, uint64_t number, struct error *error)
  * The current generation becomes another number, so that its own is free to be loaded again: its pins are damaged.
  */
 int generation_set_aside(const char *pin_dir, struct error *error);
-/* The generation that an attached program is of: same instructions, same maps. 0: of none that is pinned. */
-uint64_t generation_of_program(const char *pin_dir, const char *program, int descriptor);
+/*
+ * Which generation an attached program is of (same instructions, same maps), as an item says it; 0: of none that is pinned,
+ * or its descriptor is negative since it was not to be had.
+ */
+void generation_observe(const char *pin_dir, struct item *item, const char *program, int descriptor);
+/* Where a generation's program is pinned; 0: the current one's. */
+struct pin generation_pin(const char *pin_dir, const char *program, uint64_t generation);
 /* Carries over what the others still learned, and removes them. */
 int generations_settle(const char *pin_dir, struct error *error);
 

@@ -60,6 +60,13 @@ int pin_open(const struct pin *pin, struct error *error)
 	return descriptor < 0 ? error_errno(error, -errno, "%s", pin->path) : descriptor;
 }
 
+int bpf_program_by_id(uint32_t id)
+{
+	int descriptor = id ? bpf_prog_get_fd_by_id(id) : -1;
+
+	return descriptor < 0 ? -ENOENT : descriptor;
+}
+
 int make_directory(const char *path, struct error *error)
 {
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)

@@ -3,6 +3,8 @@
 #ifndef APPLY_BPF_PINS_H
 #define APPLY_BPF_PINS_H
 
+#include <stdint.h>
+
 #include "base/error.h"
 
 #define PIN_PATH_SIZE   256
@@ -31,6 +33,9 @@ void bpf_pins_tidy(void);
 
 /* A descriptor of a pinned object, or a negative errno with words. */
 int pin_open(const struct pin *pin, struct error *error);
+
+/* A descriptor of a program that may be pinned nowhere; -ENOENT: there is none. */
+int bpf_program_by_id(uint32_t id);
 
 /* From now on libbpf and libxdp keep their words instead of printing them. */
 void bpf_words_keep(void);
