@@ -5,6 +5,7 @@
  *	daemon.c   its life: start, the event loop, heal, stop
  *	lock.c     one daemon a run directory, one a network namespace
  *	watch.c    what happens around it: markers, links, BIRD, children → health → usable bits and status
+ *	watch_bird.c BIRD's life, and what it says of sessions
  *	adopt.c    what an earlier daemon left that is not an item of a plan: usable bits, processes
  *	guards.c   the guard as a child: started, armed, replaced, ended
  *	join.c, replicate.c, keys.c, members.c, lines.c, channel.c   the array: what others know, what we know of them (replicate.h)
@@ -169,6 +170,11 @@ int watch_open(struct daemon *daemon, struct error *error);
 int watch_bird_start(struct daemon *daemon, struct error *error);
 /* The same while others want something of the daemon too: waits for a moment only, so that it may have to be called again. */
 int watch_bird_heal(struct daemon *daemon, struct error *error);
+/* There is something to read; and: it ended, or does not answer. */
+void watch_bird_read(struct daemon *daemon);
+void watch_bird_lost(struct daemon *daemon, const char *why);
+/* The row of the status; NULL: there is no such tunnel. */
+struct tunnel_status *watch_tunnel(struct daemon *daemon, uint16_t number);
 /* After events were reported: changed bits go to the data plane, the status and the log. */
 void watch_changes(struct daemon *daemon);
 /* How the interfaces are now: of the tunnels to health, of the uplinks to whoever follows events. */
