@@ -84,6 +84,7 @@ frr_start() { # MACHINE BGP_CONFIG
 		options=(-d --vty_socket "$folder" -z "$folder/zserv.api" -i "$folder/$daemon.pid" -f "$folder/$daemon.conf"
 			-A 127.0.0.1 -P 0 --log "file:$folder/$daemon.log")
 		[ $daemon != bfdd ] || options+=(--bfdctl "$folder/bfdd.sock")
+		[ $daemon != zebra ] || options+=(--v6-rr-semantics) # else it deletes a route of IPv6 before it adds the next one
 		on "$1" $FRR/$daemon "${options[@]}" \
 			>>"$LAB/$1/frr/start.log" 2>&1 || die "$daemon of $1 does not start: $(cat "$LAB/$1/frr/start.log")"
 	done
