@@ -7,14 +7,18 @@
 
 # shellcheck disable=SC2034 # sequence, device: read by the scenarios
 scenario_run() { # NAME FAMILY LABEL: prints PASS or FAIL and why
-	local log=$LAB/scenario.log label=$3 started=$SECONDS status
+	local log=$LAB/scenario.log label=$3 started=$SECONDS status drops
 	witness_mark
+	/usr/bin/python3 "$ROOT/tests/lab/tools/drops.py" "$LAB" >"$LAB/drops" &
+	drops=$!
 	(
 		set -eE -o pipefail
 		trap 'scenario_why "${FUNCNAME[@]}"' ERR
 		"scenario_$1" "$2"
 	) >"$log" 2>&1
 	status=$?
+	kill $drops
+	wait $drops || true
 	if [ $status = 0 ]; then
 		echo "PASS $label ($((SECONDS - started)) s)"
 	else
@@ -44,6 +48,8 @@ scenario_why() { # FUNCTION…
 scenario_evidence() {
 	local edge
 	sed 's/^/    /' "$LAB/scenario.log" | tail -n 25
+	echo "    --- what kernels counted as dropped (time, machine, counter, more)"
+	tail -n 25 "$LAB/drops" | sed 's/^/    /'
 	echo "    --- what the provider saw last (local gateway, time, interface)"
 	witness | tail -n 12 | sed 's/^/    /'
 	for edge in "${EDGES[@]}"; do

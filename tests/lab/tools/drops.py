@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What the kernel counts as dropped in a lab's machines, until SIGTERM or the lab's end: a line whenever a counter has risen,
+"""What the kernel counts as dropped in a lab's machines, up to SIGTERM or the lab's end: a line whenever a counter has risen,
 
     TIME MACHINE COUNTER MORE        seconds of CLOCK_REALTIME
 
@@ -64,10 +64,14 @@ def counters():
                 yield (machine, pid, name), value
 
 
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-before = dict(counters())
-while before:
-    time.sleep(EVERY)
+def ends_within(seconds):
+    return signal.sigtimedwait([signal.SIGTERM], seconds) is not None
+
+
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+before, ends = dict(counters()), False
+while before and not ends:
+    ends = ends_within(EVERY)
     now = dict(counters())
     for key, value in now.items():
         if value > before.get(key, value):
