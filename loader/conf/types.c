@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The types of scalars but addresses: names, numbers, choices, keys and files.
+ * The types of scalars but names and addresses: numbers, choices, keys and files.
  */
 #include "conf/types.h"
 
@@ -15,7 +15,7 @@
 
 #define KEY_SIZE 32 /* bytes of a WireGuard key: Curve25519 */
 
-static int keep_text(const struct scalar *scalar, void *field)
+int keep_text(const struct scalar *scalar, void *field)
 {
 	char *copy = strdup(scalar->text);
 
@@ -25,81 +25,11 @@ static int keep_text(const struct scalar *scalar, void *field)
 	return 0;
 }
 
-static const char *show_text(const struct setting *setting, const void *field, char *buffer)
+const char *show_text(const struct setting *setting, const void *field, char *buffer)
 {
 	(void)setting, (void)buffer;
 	return *(char *const *)field;
 }
-
-/* ---- Names ---------------------------------------------------------------------------------------------------- */
-
-#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define DIGITS  "0123456789"
-
-static int check_name(const struct scalar *scalar, size_t longest)
-{
-	size_t length = strlen(scalar->text);
-
-	if (length > longest)
-		return refuse(
-			scalar, "\"%s\" is %zu characters long: at most %zu", scalar->text, length, longest);
-	if (scalar->text[strspn(scalar->text, LETTERS DIGITS "._-")] || strchr("._-", scalar->text[0]))
-		return refuse(scalar,
-			"\"%s\" is no name: letters, digits, \".\", \"_\" and \"-\", a letter or digit first",
-			scalar->text);
-	return 0;
-}
-
-static int read_name(const struct scalar *scalar, void *field)
-{
-	return check_name(scalar, scalar->setting->maximum) ?: keep_text(scalar, field);
-}
-
-const struct type type_name = {read_name, show_text, "a name"};
-
-/* `all` and `default` are no interfaces but the kernel's settings for all of them (/proc/sys/net/ipv4/conf). */
-static int read_interface(const struct scalar *scalar, void *field)
-{
-	static const char *const taken[] = {"lo", "home0", "hwguard0", "all", "default"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
-		if (strcmp(scalar->text, taken[i]) == 0)
-			return refuse(
-				scalar, "\"%s\" has a meaning of its own: choose another name", scalar->text);
-	return check_name(scalar, TUNNEL_NAME_MAX) ?: keep_text(scalar, field);
-}
-
-const struct type type_interface = {read_interface, show_text, "an interface's name"};
-
-/*
- * The providers have been read: they stand before the tunnels in the table. One whose name was refused may be the
- * one that is meant, so then nothing is said here.
- */
-static int read_provider(const struct scalar *scalar, void *field)
-{
-	const struct provider *providers = scalar->model->providers;
-
-	for (size_t i = 0; i < scalar->model->provider_count; i++) {
-		if (!providers[i].name)
-			return 0;
-		if (strcmp(providers[i].name, scalar->text) != 0)
-			continue;
-		*(const struct provider **)field = &providers[i];
-		return 0;
-	}
-	return refuse(scalar, "no provider has the name \"%s\": add it to providers, or correct it here",
-		scalar->text);
-}
-
-static const char *show_provider(const struct setting *setting, const void *field, char *buffer)
-{
-	const struct provider *provider = *(const struct provider *const *)field;
-
-	(void)setting, (void)buffer;
-	return provider ? provider->name : NULL;
-}
-
-const struct type type_provider = {read_provider, show_provider, "a provider's name"};
 
 /* ---- Numbers -------------------------------------------------------------------------------------------------- */
 

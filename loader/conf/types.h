@@ -17,6 +17,10 @@ extern const struct type type_name, type_interface, type_number, type_power_of_t
 	type_public_key, type_file, type_provider, type_loopback, type_tunnel, type_target, type_url,
 	type_text, type_regex;
 
+/* A copy of the text, which the model owns. 0, or -ENOMEM. */
+int keep_text(const struct scalar *scalar, void *field);
+const char *show_text(const struct setting *setting, const void *field, char *buffer);
+
 /* "198.51.100.1:51820" or "[2001:db8::1]:51820". 0, or -EINVAL. */
 int target_parse(const char *text, struct address *address, uint16_t *port);
 

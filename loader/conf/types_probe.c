@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The types of scalars that only probes have: what they decide about, whom they ask, and for what.
+ * The types of scalars that only probes have: whom they ask, and for what.
  */
 #include "conf/types.h"
 
@@ -11,60 +11,6 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-
-/* ---- What it decides about: read before, since it stands before the probes in the table ---------------------------- */
-
-static int read_loopback(const struct scalar *scalar, void *field)
-{
-	const struct model *model = scalar->model;
-
-	for (size_t i = 0; i < model->loopback_count; i++) {
-		if (!model->loopbacks[i].name)
-			return 0;
-		if (strcmp(model->loopbacks[i].name, scalar->text) != 0)
-			continue;
-		*(const struct loopback **)field = &model->loopbacks[i];
-		return 0;
-	}
-	return refuse(scalar, "no loopback has the name \"%s\": add it to loopbacks, or correct it here",
-		scalar->text);
-}
-
-static const char *show_loopback(const struct setting *setting, const void *field, char *buffer)
-{
-	const struct loopback *loopback = *(const struct loopback *const *)field;
-
-	(void)setting, (void)buffer;
-	return loopback ? loopback->name : NULL;
-}
-
-const struct type type_loopback = {read_loopback, show_loopback, "a loopback's name"};
-
-static int read_tunnel(const struct scalar *scalar, void *field)
-{
-	const struct model *model = scalar->model;
-
-	for (size_t i = 0; i < model->tunnel_count; i++) {
-		if (!model->tunnels[i].name)
-			return 0;
-		if (strcmp(model->tunnels[i].name, scalar->text) != 0)
-			continue;
-		*(const struct tunnel **)field = &model->tunnels[i];
-		return 0;
-	}
-	return refuse(
-		scalar, "no tunnel has the name \"%s\": add it to tunnels, or correct it here", scalar->text);
-}
-
-static const char *show_tunnel(const struct setting *setting, const void *field, char *buffer)
-{
-	const struct tunnel *tunnel = *(const struct tunnel *const *)field;
-
-	(void)setting, (void)buffer;
-	return tunnel ? tunnel->name : NULL;
-}
-
-const struct type type_tunnel = {read_tunnel, show_tunnel, "a tunnel's name"};
 
 /* ---- Whom it asks ------------------------------------------------------------------------------------------------- */
 
@@ -150,23 +96,7 @@ const struct type type_url = {read_url, show_url, "a URL with an address"};
 
 /* ---- What the answer must have in it ------------------------------------------------------------------------------- */
 
-static int read_text(const struct scalar *scalar, void *field)
-{
-	char *copy = strdup(scalar->text);
-
-	if (!copy)
-		return error_set(scalar->error, -ENOMEM, "no memory");
-	*(char **)field = copy;
-	return 0;
-}
-
-static const char *show_text(const struct setting *setting, const void *field, char *buffer)
-{
-	(void)setting, (void)buffer;
-	return *(char *const *)field;
-}
-
-const struct type type_text = {read_text, show_text, "a text"};
+const struct type type_text = {keep_text, show_text, "a text"};
 
 #define REGEX_COST 8192 /* some tens of megabytes */
 
@@ -207,7 +137,7 @@ static int read_regex(const struct scalar *scalar, void *field)
 		return refuse(scalar, "\"%s\" is no regular expression: %s", scalar->text, words);
 	}
 	regfree(&regex);
-	return read_text(scalar, field);
+	return keep_text(scalar, field);
 }
 
 const struct type type_regex = {read_regex, show_text, "a regular expression"};
