@@ -370,12 +370,12 @@ struct explanation {
 		__u32 line;    /* out: index + 1 of the flow's line, 0: none */
 	};
 	__u32 device_line; /* out: the same in the device table */
-	__u16 provider;    /* out: who holds the device, 0: nobody */
-	__u16 way_tunnel;  /* out: where a response goes; 0: nowhere */
-	__u8 way_gateway;  /* out */
-	__u8 way_reason;   /* out: enum reason of the way home */
-	__u8 kind;         /* in: enum explain_kind */
-	__u8 hops;         /* in: TTL or hop limit as it surfaces at an uplink; 0: enough of them */
+	__u16 provider;   /* out: who holds the device, 0: nobody; from a LAN: the egress group, 0: of none */
+	__u16 way_tunnel; /* out: where a response goes; 0: nowhere */
+	__u8 way_gateway; /* out */
+	__u8 way_reason;  /* out: enum reason of the way home */
+	__u8 kind;        /* in: enum explain_kind */
+	__u8 hops;        /* in: TTL or hop limit as it surfaces at an uplink; 0: enough of them */
 	__u8 answered; /* out: dropped, and its sender is told (of a size in IPv4: if it forbids fragments) */
 	__u8 reserved;
 	__u16 fits; /* out: of what is too big: the MTU that is told */

@@ -216,6 +216,7 @@ SUBPROGRAM int explain_lan(const struct settings *config, struct explanation *ex
 	key = explanation->key;
 	key.zone = group_of(explanation->ifindex, packet.destination);
 	explanation->line = 0;
+	explanation->provider = key.zone;
 	if (!key.zone)
 		return REASON_passed_other;
 	if (explanation->hops == 1)

@@ -114,6 +114,7 @@ SETS(apply_volatile, volatile_too, true)
 SETS(apply_all, all, true)
 SETS(apply_from_tunnel, from_tunnel, value)
 SETS(apply_from_uplink, from_uplink, true)
+SETS(apply_from_lan, from_lan, value)
 SETS(apply_icmp_error, icmp_error, true)
 SETS(apply_no_follow, no_follow, true)
 SETS(apply_run_dir, run_dir, value)
@@ -142,10 +143,13 @@ const struct flag flags[] = {
 		FLAGS_PACKET},
 	{"from-uplink", NULL, apply_from_uplink,
 		"it comes from the inside; else from a socket of the gateway", FLAGS_PACKET},
+	{"from-lan", "INTERFACE", apply_from_lan,
+		"it comes from this LAN of an egress group: which link it leaves by", FLAGS_PACKET},
 	{"icmp-error", NULL, apply_icmp_error, "not this packet, but an ICMP error about it", FLAGS_PACKET},
 	{"fragment", "ID", apply_fragment, "a fragment of this id that is not the first", FLAGS_PACKET},
 	{"size", "BYTES", apply_size, "how long the IP packet is", FLAGS_PACKET},
-	{"hops", "NUMBER", apply_hops, "its TTL or hop limit as it comes from the inside", FLAGS_PACKET},
+	{"hops", "NUMBER", apply_hops, "its TTL or hop limit as it comes from the inside or a LAN",
+		FLAGS_PACKET},
 	{"no-follow", NULL, apply_no_follow, "ends behind what is remembered", FLAGS_FOLLOW},
 	{"watch", "[=TIME]", apply_watch, "again and again, every 2 seconds if not said", FLAGS_WATCH},
 	{"no-headers", NULL, apply_no_headers, "rows without their headings", FLAGS_TABLE},

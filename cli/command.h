@@ -42,7 +42,7 @@ struct invocation {
 	uint32_t wait_ms;    /* 0: not at all */
 	enum color_mode color;
 	const char *provider, *tunnel, *gateway, *address, *port, *state;
-	const char *from_tunnel, *fragment, *size, *hops; /* numbers are checked to be such */
+	const char *from_tunnel, *from_lan, *fragment, *size, *hops; /* numbers are checked to be such */
 };
 
 /* Sets of flags that a command takes; every command takes FLAGS_ALWAYS. */

@@ -15,14 +15,16 @@
 
 static const struct kind {
 	const char *name;
-	const char *method, *object, *field; /* alive: a field of each row, or of an object in it */
-	const char *const *words;            /* fixed; ends with NULL */
+	const char *method, *object,
+		*field; /* alive: a field of each row, or of an object in it; a name or an array of them */
+	const char *const *words; /* fixed; ends with NULL */
 	bool file;
 } kinds[] = {
 	{"TUNNEL", .method = METHOD_TUNNEL_LIST, .field = "tunnel"},
 	{"SESSION", .method = METHOD_BGP_LIST, .field = "session"},
 	{"PROBE", .method = METHOD_PROBE_LIST, .field = "probe"},
 	{"EGRESS", .method = METHOD_EGRESS_LIST, .field = "egress"},
+	{"INTERFACE", .method = METHOD_EGRESS_LIST, .field = "from"},
 	{"PROVIDER", .method = METHOD_TUNNEL_LIST, .field = "provider"},
 	{"GATEWAY", .method = METHOD_STATUS, .object = "gateway", .field = "name"},
 	{"PROTOCOL", .words = (const char *const[]){"tcp", "udp", "icmp", NULL}},
@@ -76,10 +78,14 @@ static void take_name(void *to, json_t *row)
 {
 	const struct names *names = to;
 	const json_t *object = names->kind->object ? json_object_get(row, names->kind->object) : row;
-	const char *name = json_string_value(json_object_get(object, names->kind->field));
+	const json_t *field = json_object_get(object, names->kind->field);
+	const json_t *name;
+	size_t i;
 
-	if (name)
-		json_object_set_new(names->set, name, json_true());
+	if (json_is_string(field))
+		json_object_set_new(names->set, json_string_value(field), json_true());
+	json_array_foreach (field, i, name)
+		json_object_set_new(names->set, json_string_value(name), json_true());
 }
 
 static void offer_living(const struct line *line, const struct kind *kind)

@@ -21,14 +21,23 @@ static void line(const char *topic, const char *format, ...)
 	putchar('\n');
 }
 
+static const char *ends_of(const char *direction)
+{
+	if (strcmp(direction, "egress") == 0)
+		return "from a LAN";
+	return strcmp(direction, "request") == 0 ? "from a device to a loopback"
+						 : "from a loopback to a device";
+}
+
 /* The direction in which the packet itself travels; an ICMP error travels against what it is about. */
 static void tell_question(const json_t *answer)
 {
 	char device[CELL_SIZE], loopback[CELL_SIZE];
 	bool request = strcmp(text_of(answer, "direction"), "request") == 0;
+	bool egress = strcmp(text_of(answer, "direction"), "egress") == 0;
 	bool error = strcmp(text_of(answer, "kind"), "icmp_error") == 0;
 	bool fragment = strcmp(text_of(answer, "kind"), "fragment") == 0;
-	bool from_device = request != error;
+	bool from_device = (request || egress) != error;
 
 	cell_endpoint(answer, "source", device, sizeof(device));
 	cell_endpoint(answer, "destination", loopback, sizeof(loopback));
@@ -37,8 +46,7 @@ static void tell_question(const json_t *answer)
 		: fragment ? "a later fragment of "
 			   : "",
 		text_of(answer, "protocol"), from_device ? device : loopback, from_device ? loopback : device,
-		error ? ", back to its source" : "",
-		request ? "from a device to a loopback" : "from a loopback to a device",
+		error ? ", back to its source" : "", ends_of(text_of(answer, "direction")),
 		request ? "the tunnel" : text_of(answer, "seen_at"));
 }
 
@@ -127,9 +135,38 @@ static void tell_response(const json_t *response)
 	tell_answer(response);
 }
 
+static const char *why_chosen(const char *choice)
+{
+	if (strcmp(choice, "pinned") == 0)
+		return "its flow keeps to this link";
+	return strcmp(choice, "active") == 0 ? "the one link that is in" : "its share of the flows";
+}
+
+static void tell_egress(const json_t *egress)
+{
+	if (json_is_string(json_object_get(egress, "egress")))
+		line("group", "%s, %s", text_of(egress, "egress"), text_of(egress, "mode"));
+	else
+		line("group", "none: it does not go to the destinations of a group with this interface");
+	if (json_is_string(json_object_get(egress, "choice")))
+		line("link", "%s: %s", text_of(egress, "tunnel"), why_chosen(text_of(egress, "choice")));
+	line("packet", "%s: %s (%s)",
+		json_is_true(json_object_get(egress, "sent"))      ? "leaves"
+		: json_is_true(json_object_get(egress, "dropped")) ? "is dropped"
+								   : "stays",
+		text_of(egress, "words"), text_of(egress, "reason"));
+	tell_answer(egress);
+}
+
 static void tell(const json_t *answer)
 {
+	const json_t *egress = json_object_get(answer, "egress");
+
 	tell_question(answer);
+	if (json_is_object(egress)) {
+		tell_egress(egress);
+		return;
+	}
 	tell_provider(answer);
 	tell_admissions(json_object_get(answer, "requests"));
 	tell_flow(json_object_get(answer, "flow_entry"));
@@ -149,6 +186,8 @@ static void add_packet(json_t *arguments, const struct invocation *invocation)
 		json_object_set_new(arguments, "from_tunnel", json_string(invocation->from_tunnel));
 	if (invocation->from_uplink)
 		json_object_set_new(arguments, "from_uplink", json_true());
+	if (invocation->from_lan)
+		json_object_set_new(arguments, "from_lan", json_string(invocation->from_lan));
 	if (invocation->icmp_error)
 		json_object_set_new(arguments, "icmp_error", json_true());
 	add_number(arguments, "fragment", invocation->fragment);

@@ -51,9 +51,13 @@ static bool is_uneven(const struct egress_status *is, const struct egress_link_s
 	       (difference > UNEVEN_PERMILLE || difference < -UNEVEN_PERMILLE);
 }
 
-static const char *mode_name(const struct egress_group *group)
+static json_t *names(char *const *texts, size_t count)
 {
-	return group->mode == EGRESS_LOAD_SHARING ? "load-sharing" : "active-standby";
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(list, json_string(texts[i]));
+	return list;
 }
 
 static json_t *link_row(const struct egress_status *is, size_t i)
@@ -63,9 +67,11 @@ static json_t *link_row(const struct egress_status *is, size_t i)
 	const struct tunnel *tunnel = group->links[i].tunnel;
 	int part = measured(is, link);
 
-	return json_pack("{s:s, s:s, s:s, s:b, s:I, s:s, s:i, s:b, s:b, s:b, s:I, s:s, s:i, s:o, s:b, s:o}",
-		"egress", group->name, "mode", mode_name(group), "hash",
-		group->hash == EGRESS_BY_SOURCE ? "source" : "flow", "preempt", group->preempt, "hold_ms",
+	return json_pack(
+		"{s:s, s:s, s:s, s:o, s:b, s:I, s:s, s:i, s:b, s:b, s:b, s:I, s:s, s:i, s:o, s:b, s:o}",
+		"egress", group->name, "mode", egress_mode_name(group), "hash",
+		group->hash == EGRESS_BY_SOURCE ? "source" : "flow", "from",
+		names(group->from, group->from_count), "preempt", group->preempt, "hold_ms",
 		(json_int_t)group->hold_ms, "tunnel", tunnel->name, "weight", group->links[i].weight,
 		"usable", link->usable, "in", link->in, "commanded", is->commanded == tunnel->number,
 		"changed_ms", age_ms(link->since_ms), "cause", link->cause, "share_permille", share(link),

@@ -5,8 +5,12 @@
  * uplink), ask once for each tunnel that it could come in by, and once for a response, and give the numbers names.
  *
  * An ICMP error is asked for by the packet that it is about, and goes the other way: to where that one came from.
+ *
+ * Of what comes from a LAN, where `egress` says so, lan_ingress decides alone: there is no loopback, no provider, and no answer
+ * to look for.
  */
 #include <arpa/inet.h>
+#include <string.h>
 
 #include "ctl/methods.h"
 #include "ctl/rows.h"
@@ -16,6 +20,7 @@ struct question {
 	enum explain_kind kind;
 	struct line_key key;
 	const struct provider *provider; /* who holds the device; NULL: nobody */
+	uint32_t lan;                    /* the index of the interface, where that is what was asked */
 };
 
 static const char *kind_name(enum explain_kind kind)
@@ -29,8 +34,10 @@ static const char *kind_name(enum explain_kind kind)
 
 static const char *seen_name(enum explain_direction seen)
 {
-	static const char *const names[] = {
-		[EXPLAIN_REQUEST] = "tunnel", [EXPLAIN_RESPONSE] = "home0", [EXPLAIN_UPLINK] = "uplink"};
+	static const char *const names[] = {[EXPLAIN_REQUEST] = "tunnel",
+		[EXPLAIN_RESPONSE] = "home0",
+		[EXPLAIN_UPLINK] = "uplink",
+		[EXPLAIN_LAN] = "lan"};
 
 	return names[seen];
 }
@@ -54,10 +61,12 @@ static int find_seen(struct request *request, enum explain_direction *seen)
 	const struct address *from = ends->icmp_error ? &ends->destination : &ends->source;
 	const struct address *to = ends->icmp_error ? &ends->source : &ends->destination;
 
-	if (ends->from_tunnel && ends->from_uplink)
-		return error_set(
-			&request->error, REPLY_USAGE, "a packet comes from a tunnel or from an uplink");
-	if (ends->from_uplink)
+	if (!!ends->from_tunnel + ends->from_uplink + !!ends->from_lan > 1)
+		return error_set(&request->error, REPLY_USAGE,
+			"a packet comes from a tunnel, from an uplink or from a LAN");
+	if (ends->from_lan)
+		*seen = EXPLAIN_LAN;
+	else if (ends->from_uplink)
 		*seen = EXPLAIN_UPLINK;
 	else if (ends->from_tunnel || loopback_of(model, to))
 		*seen = EXPLAIN_REQUEST;
@@ -67,9 +76,8 @@ static int find_seen(struct request *request, enum explain_direction *seen)
 		*seen = EXPLAIN_REQUEST;
 	else
 		return error_set(&request->error, REPLY_NOT_FOUND,
-			"neither end is a loopback of this gateway: say from which tunnel it comes, or from "
-			"an "
-			"uplink");
+			"neither end is a loopback of this gateway: say from which tunnel or LAN it comes, "
+			"or from an uplink");
 	return REPLY_FINE;
 }
 
@@ -86,6 +94,21 @@ static int find_kind(struct request *request, enum explain_kind *kind)
 	return REPLY_FINE;
 }
 
+/* Its index; 0 unless a LAN was asked for. */
+static int find_lan(struct request *request, uint32_t *index)
+{
+	const struct status *status = request->views->status;
+	const char *name = request->arguments.from_lan;
+
+	for (size_t i = 0; name && i < model_interface_count(status->model); i++)
+		if (strcmp(status->uplinks[i].name, name) == 0)
+			*index = status->uplinks[i].ifindex;
+	if (name && !*index)
+		return error_set(&request->error, REPLY_DEGRADED,
+			"there is no interface %s now: what would come in by it is not steered", name);
+	return REPLY_FINE;
+}
+
 static int read_question(struct request *request, struct question *question)
 {
 	const struct model *model = request->views->status->model;
@@ -97,13 +120,15 @@ static int read_question(struct request *request, struct question *question)
 		r = find_seen(request, &question->seen);
 	if (r != REPLY_FINE)
 		return r;
-	from_device = (question->seen == EXPLAIN_REQUEST) != (question->kind == EXPLAIN_ICMP_ERROR);
+	from_device = (question->seen == EXPLAIN_REQUEST || question->seen == EXPLAIN_LAN) !=
+		      (question->kind == EXPLAIN_ICMP_ERROR);
 	r = flow_of_ends(request, from_device, &question->key);
 	if (question->kind == EXPLAIN_FRAGMENT)
 		question->key.source_port = question->key.destination_port = 0;
 	device = flow_source(&(struct line){.key = question->key});
-	question->provider = provider_of(model, question->key.zone, &device);
-	return r;
+	if (question->seen != EXPLAIN_LAN)
+		question->provider = provider_of(model, question->key.zone, &device);
+	return r == REPLY_FINE ? find_lan(request, &question->lan) : r;
 }
 
 /* ---- The answers ------------------------------------------------------------------------------------------------- */
@@ -114,6 +139,8 @@ static int ask(struct request *request, const struct question *question, enum ex
 	const struct arguments *arguments = &request->arguments;
 
 	*answer = (struct explanation){.direction = (uint16_t)seen, .key = question->key, .tunnel = tunnel};
+	if (seen == EXPLAIN_LAN)
+		answer->ifindex = question->lan;
 	if (seen == question->seen) { /* else it is the answer, of which all this was not said */
 		answer->kind = (uint8_t)question->kind;
 		answer->fragment_id = arguments->fragment;
@@ -186,6 +213,39 @@ static json_t *response_object(const struct model *model, const struct explanati
 		"answer_mtu", answer->fits ? json_integer(answer->fits) : json_null());
 }
 
+static const struct egress_group *group_by_number(const struct model *model, uint16_t number)
+{
+	for (size_t i = 0; number && i < model->egress_count; i++)
+		if (model->egress[i].number == number)
+			return &model->egress[i];
+	return NULL;
+}
+
+/* Why this link: its flow keeps to it; it is the one that is in; the shares say so. NULL: there is none. */
+static const char *choice_name(const struct egress_group *group, const struct explanation *answer)
+{
+	if (!answer->way_tunnel)
+		return NULL;
+	if (answer->way_reason == REASON_egress_pinned)
+		return "pinned";
+	return group && group->mode == EGRESS_LOAD_SHARING ? "share" : "active";
+}
+
+static json_t *egress_object(const struct model *model, const struct explanation *answer)
+{
+	const struct egress_group *group = group_by_number(model, answer->provider);
+	bool dropped = reason_is_drop(answer->reason), sent = !dropped && answer->way_tunnel;
+
+	return json_pack("{s:s?, s:s?, s:b, s:b, s:s, s:s, s:o, s:o, s:s?, s:s?, s:o}", "egress",
+		group ? group->name : NULL, "mode", group ? egress_mode_name(group) : NULL, "sent", sent,
+		"dropped", dropped, "reason", reason_name(answer->reason), "words",
+		reason_words(answer->reason), "tunnel",
+		answer->way_tunnel ? tunnel_name(model, answer->way_tunnel) : json_null(), "tunnel_number",
+		answer->way_tunnel ? json_integer(answer->way_tunnel) : json_null(), "choice",
+		choice_name(group, answer), "answer", told_name(answer), "answer_mtu",
+		answer->fits ? json_integer(answer->fits) : json_null());
+}
+
 static json_t *flow_object(const struct request *request, const struct explanation *answer)
 {
 	struct line line;
@@ -208,6 +268,13 @@ static json_t *device_object(const struct request *request, const struct explana
 	return device_row(request->views, &line);
 }
 
+static const char *direction_name(enum explain_direction seen)
+{
+	if (seen == EXPLAIN_LAN)
+		return "egress";
+	return seen == EXPLAIN_REQUEST ? "request" : "response";
+}
+
 static json_t *question_object(const struct question *question)
 {
 	const struct line_key *key = &question->key;
@@ -215,11 +282,10 @@ static json_t *question_object(const struct question *question)
 	struct address loopback = flow_destination(&(struct line){.key = *key});
 
 	return json_pack("{s:s, s:s, s:s, s:i, s:o, s:o, s:i, s:o, s:i, s:s?}", "direction",
-		question->seen == EXPLAIN_REQUEST ? "request" : "response", "seen_at",
-		seen_name(question->seen), "kind", kind_name(question->kind), "zone", key->zone, "protocol",
-		protocol_name(key->protocol), "source", address_text(&device), "source_port",
-		ntohs(key->source_port), "destination", address_text(&loopback), "destination_port",
-		ntohs(key->destination_port), "provider",
+		direction_name(question->seen), "seen_at", seen_name(question->seen), "kind",
+		kind_name(question->kind), "zone", key->zone, "protocol", protocol_name(key->protocol),
+		"source", address_text(&device), "source_port", ntohs(key->source_port), "destination",
+		address_text(&loopback), "destination_port", ntohs(key->destination_port), "provider",
 		question->provider ? question->provider->name : NULL);
 }
 
@@ -227,7 +293,7 @@ static json_t *question_object(const struct question *question)
 static bool has_response(const struct question *question, bool admitted)
 {
 	if (question->seen != EXPLAIN_REQUEST)
-		return true;
+		return question->seen != EXPLAIN_LAN;
 	return admitted && question->kind == EXPLAIN_PACKET;
 }
 
@@ -258,6 +324,8 @@ int explain_step(struct request *request)
 	json_object_set_new(row, "device_entry", device_object(request, &answer));
 	json_object_set_new(row, "response",
 		has_response(&question, admitted) ? response_object(model, &answer) : json_null());
+	json_object_set_new(
+		row, "egress", question.seen == EXPLAIN_LAN ? egress_object(model, &answer) : json_null());
 	request_row(request, row);
 	return REPLY_FINE;
 }

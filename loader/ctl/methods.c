@@ -9,7 +9,8 @@
 #define FLOW_FILTERS (WAY_FILTERS | A(PORT) | A(STATE))
 #define FLOW_ENDS    (A(PROTOCOL) | A(SOURCE) | A(DESTINATION))
 #define FLOW_PORTS   (A(SOURCE_PORT) | A(DESTINATION_PORT))
-#define PACKET       (A(FROM_TUNNEL) | A(FROM_UPLINK) | A(ICMP_ERROR) | A(FRAGMENT) | A(SIZE) | A(HOPS))
+#define FROM         (A(FROM_TUNNEL) | A(FROM_UPLINK) | A(FROM_LAN))
+#define PACKET       (FROM | A(ICMP_ERROR) | A(FRAGMENT) | A(SIZE) | A(HOPS))
 
 const struct method ctl_methods[] = {
 	{METHOD_STATUS, false, 0, 0, status_step,

@@ -91,6 +91,7 @@ enum reply_code {
 	X(ALL, "all", "true: also without a filter")                            \
 	X(FROM_TUNNEL, "from_tunnel", "a tunnel's name: it comes in there")     \
 	X(FROM_UPLINK, "from_uplink", "true: it surfaces at an uplink")         \
+	X(FROM_LAN, "from_lan", "a LAN interface of an egress group")           \
 	X(ICMP_ERROR, "icmp_error", "true: an ICMP error about such a packet")  \
 	X(FRAGMENT, "fragment", "the id of a fragment that is not the first")   \
 	X(SIZE, "size", "bytes of the IP packet")                               \

@@ -182,6 +182,16 @@ static int read_from_uplink(
 	return read_true(value, "from_uplink", error);
 }
 
+static int read_from_lan(
+	const json_t *value, const struct model *model, struct arguments *to, struct error *error)
+{
+	for (size_t i = 0; i < model_lan_count(model); i++)
+		if (strcmp(model_lan(model, i), json_string_value(value)) == 0)
+			to->from_lan = model_lan(model, i);
+	return to->from_lan ? 0
+			    : not_found(error, "LAN interface of an egress group", json_string_value(value));
+}
+
 static int read_icmp_error(
 	const json_t *value, const struct model *model, struct arguments *to, struct error *error)
 {
@@ -297,6 +307,7 @@ static const struct argument_reader {
 	[ARGUMENT_ALL] = {JSON_TRUE, read_all},
 	[ARGUMENT_FROM_TUNNEL] = {JSON_STRING, read_from_tunnel},
 	[ARGUMENT_FROM_UPLINK] = {JSON_TRUE, read_from_uplink},
+	[ARGUMENT_FROM_LAN] = {JSON_STRING, read_from_lan},
 	[ARGUMENT_ICMP_ERROR] = {JSON_TRUE, read_icmp_error},
 	[ARGUMENT_FRAGMENT] = {JSON_INTEGER, read_fragment},
 	[ARGUMENT_SIZE] = {JSON_INTEGER, read_size},

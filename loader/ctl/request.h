@@ -29,6 +29,7 @@ struct arguments {
 	struct address source, destination;
 	uint16_t source_port, destination_port;
 	const struct tunnel *from_tunnel;
+	const char *from_lan; /* the model's name of the interface */
 	bool from_uplink, icmp_error;
 	uint32_t fragment, size;
 	uint8_t hops;

@@ -119,6 +119,11 @@ const char *tunnel_provider(const struct tunnel *tunnel)
 	return tunnel->provider ? tunnel->provider->name : NULL;
 }
 
+const char *egress_mode_name(const struct egress_group *group)
+{
+	return group->mode == EGRESS_LOAD_SHARING ? "load-sharing" : "active-standby";
+}
+
 const struct loopback *loopback_of(const struct model *model, const struct address *address)
 {
 	for (size_t i = 0; i < model->loopback_count; i++)

@@ -25,6 +25,8 @@ json_t *addresses_text(const struct address *addresses, size_t count);
 const struct provider *provider_of(const struct model *model, uint16_t zone, const struct address *address);
 /* NULL: it leads to no provider. */
 const char *tunnel_provider(const struct tunnel *tunnel);
+/* "active-standby" or "load-sharing", as configured. */
+const char *egress_mode_name(const struct egress_group *group);
 /* Whose loopback it is; NULL: nobody's. */
 const struct loopback *loopback_of(const struct model *model, const struct address *address);
 

@@ -166,6 +166,8 @@ static void check_explanation(const struct row *row, enum family family)
 		complain("explain says %s, not %s", reason_name(answer.reason), reason_name(row->reason));
 	if (answer.answered != row->answered)
 		complain("explain says that the sender is %stold", answer.answered ? "" : "not ");
+	if (row->program == LAN && (answer.provider != 0) != (row->reason != REASON_passed_other))
+		complain("explain says that the egress group is %u", answer.provider);
 	if (row->verdict == SENT && !row->answered && answer.way_tunnel != row->way)
 		complain("explain sends it into tunnel %u, not %u", answer.way_tunnel, row->way);
 }

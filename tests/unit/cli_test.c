@@ -187,6 +187,39 @@ static void what_icmp_tells_is_told(void)
 	stop_server();
 }
 
+static void a_lan_s_packet_is_told(void)
+{
+	world_make();
+	world_egress(EGRESS_ACTIVE_STANDBY);
+	world.answer = (struct explanation){.provider = 101,
+		.way_tunnel = 102,
+		.reason = REASON_egress_shared,
+		.way_reason = REASON_egress_shared};
+	start_server();
+	CU_ASSERT_EQUAL(run("flow explain udp 10.9.0.7:4000 198.18.0.1:53 --from-lan eth1"), 0);
+	CU_ASSERT_STRING_EQUAL(output,
+		"egress     udp 10.9.0.7:4000 → 198.18.0.1:53: from a LAN, seen at lan\n"
+		"group      platform, active-standby\n"
+		"link       acme-lgw-02: the one link that is in\n"
+		"packet     leaves: sent by the link that the egress group's shares say (egress_shared)\n");
+	CU_ASSERT_EQUAL(run("flow explain udp 198.18.0.1:53 10.9.0.7:4000 --from-lan eth1 --icmp-error"), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "egress     an ICMP error about udp 198.18.0.1:53 → "
+					      "10.9.0.7:4000, back to its source: from a LAN"));
+	CU_ASSERT_EQUAL(run("-j flow explain udp 10.9.0.7:4000 198.18.0.1:53 --from-lan eth1"), 0);
+	CU_ASSERT(is_one_document(output));
+	CU_ASSERT_EQUAL(run("flow explain udp 10.9.0.7:4000 198.18.0.1:53 --from-lan eth7"), REPLY_NOT_FOUND);
+	stop_server();
+	world_make();
+	world_egress(EGRESS_ACTIVE_STANDBY);
+	world.answer = (struct explanation){.reason = REASON_passed_other};
+	start_server();
+	CU_ASSERT_EQUAL(run("flow explain udp 10.9.0.7:4000 10.9.0.1:53 --from-lan eth1"), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "group      none: "));
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "packet     stays: not the gateway's business"));
+	CU_ASSERT_PTR_NULL(strstr(output, "\nlink "));
+	stop_server();
+}
+
 static void rates_are_shown_while_watching(void)
 {
 	static const char *const names[] = {
@@ -346,6 +379,7 @@ UNIT_TESTS("cli", {"flows are listed as the design says", flows_are_listed_as_th
 	{"the status is one screen", the_status_is_one_screen},
 	{"an explanation is told in sentences", an_explanation_is_told_in_sentences},
 	{"what ICMP tells is told", what_icmp_tells_is_told},
+	{"a LAN's packet is told", a_lan_s_packet_is_told},
 	{"rates are shown while watching", rates_are_shown_while_watching},
 	{"events are told a line each", events_are_told_a_line_each},
 	{"the other commands answer", the_other_commands_answer}, {"gateways are shown", gateways_are_shown},

@@ -277,6 +277,7 @@ static void words_are_completed(void)
 		{"tunnel get acme-lgw-01 ", ""},
 		{"bgp get acme-lgw-0", "acme-lgw-01"}, /* the other has no session */
 		{"bgp get i", "ixp-1"},
+		{"flow explain udp a b --from-lan ", "eth1"},
 		{"flow get u", "udp"},
 		{"flow get udp ", ""},
 		{"config check ", "", 1},
@@ -287,6 +288,7 @@ static void words_are_completed(void)
 	int file;
 
 	world_make();
+	world_egress(EGRESS_ACTIVE_STANDBY);
 	start_server();
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const char *offered = offers(rows[i].line, &file);

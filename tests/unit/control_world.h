@@ -31,6 +31,12 @@ struct world {
 	struct router router;
 	struct router_status router_status;
 	struct loopback_status loopback_status;
+	struct prefix egress_destination;
+	char *egress_from;
+	struct egress_link egress_links[2];
+	struct egress_group egress;
+	struct egress_status egress_status;
+	struct uplink_status lan_status;
 	struct member_status member_status[2];
 	struct member_tunnel member_tunnels[2];
 	struct status status;
@@ -87,6 +93,8 @@ static int world_explain(void *self, struct explanation *question, struct error 
 	question->device_line = is->answer.device_line;
 	question->way_tunnel = is->answer.way_tunnel;
 	question->way_gateway = is->answer.way_gateway;
+	question->provider = is->answer.provider;
+	question->way_reason = is->answer.way_reason;
 	question->answered = is->answer.answered;
 	question->fits = is->answer.fits;
 	return 0;
@@ -311,6 +319,33 @@ static void world_make(void)
 	strcpy(world.run_dir, "/tmp/control_world.XXXXXX");
 	if (!mkdtemp(world.run_dir))
 		abort();
+}
+
+/* We are on a provider's side too: the group `platform` has both tunnels, and eth1 is its LAN. After world_make(). */
+static inline void world_egress(enum egress_mode mode)
+{
+	world.egress_destination = world_prefix("198.18.0.0/24");
+	world.egress_from = (char *)"eth1";
+	for (size_t i = 0; i < 2; i++) {
+		world.egress_links[i] = (struct egress_link){&world.tunnels[i], 1};
+		world.egress_status.links[i] = (struct egress_link_status){
+			.usable = true, .in = true, .cause = "usable", .slots = 2048};
+	}
+	world.egress = (struct egress_group){.name = (char *)"platform",
+		.number = 101,
+		.destinations = &world.egress_destination,
+		.destination_count = 1,
+		.from = &world.egress_from,
+		.from_count = 1,
+		.mode = mode,
+		.links = world.egress_links,
+		.link_count = 2};
+	world.egress_status.group = &world.egress;
+	world.lan_status = (struct uplink_status){.name = "eth1", .ifindex = 5, .up = true};
+	world.model.egress = &world.egress;
+	world.model.egress_count = 1;
+	world.status.egress = &world.egress_status;
+	world.status.uplinks = &world.lan_status;
 }
 
 static inline struct ctl_views world_views(void)

@@ -300,6 +300,102 @@ static void a_question_says_what_the_packet_is(void)
 	world_close();
 }
 
+#define LAN_ENDS                                                                       \
+	"\"source\":\"10.9.0.7\",\"source_port\":4000,\"destination\":\"198.18.0.1\"," \
+	"\"destination_port\":53"
+#define BACK_ENDS                                                                    \
+	"\"source\":\"198.18.0.1\",\"source_port\":53,\"destination\":\"10.9.0.7\"," \
+	"\"destination_port\":4000"
+#define FROM_LAN ",\"from_lan\":\"eth1\""
+
+static void world_open_egress(enum egress_mode mode)
+{
+	world_open();
+	world_egress(mode);
+}
+
+/* The LAN's side is the flow's source, also of an error about an answer; the interface is said by its index. */
+static void a_lan_is_asked_by_its_interface(void)
+{
+	world_open_egress(EGRESS_LOAD_SHARING);
+	CU_ASSERT_EQUAL(code_of(exchange(ASKED(LAN_ENDS, FROM_LAN ",\"hops\":2,\"size\":1400"))), 0);
+	CU_ASSERT_EQUAL(world.asked.direction, EXPLAIN_LAN);
+	CU_ASSERT_EQUAL(world.asked.ifindex, 5);
+	CU_ASSERT_EQUAL(world.asked.hops, 2);
+	CU_ASSERT_EQUAL(world.asked.length, 1400);
+	CU_ASSERT_EQUAL(ntohs(world.asked.key.source_port), 4000);
+	exchange(ASKED(BACK_ENDS, FROM_LAN ",\"icmp_error\":true"));
+	CU_ASSERT_EQUAL(world.asked.kind, EXPLAIN_ICMP_ERROR);
+	CU_ASSERT_EQUAL(ntohs(world.asked.key.source_port), 4000);
+	CU_ASSERT_EQUAL(code_of(exchange(ASKED(LAN_ENDS, ",\"from_lan\":\"eth0\""))), REPLY_NOT_FOUND);
+	CU_ASSERT_EQUAL(code_of(exchange(ASKED(LAN_ENDS, FROM_LAN ",\"from_uplink\":true"))), REPLY_USAGE);
+	CU_ASSERT_EQUAL(
+		code_of(exchange(ASKED(LAN_ENDS, FROM_LAN ",\"from_tunnel\":\"acme-lgw-01\""))), REPLY_USAGE);
+	world.lan_status.ifindex = 0;
+	CU_ASSERT_EQUAL(code_of(exchange(ASKED(LAN_ENDS, FROM_LAN))), REPLY_DEGRADED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "there is no interface eth1 now"));
+	world_close();
+}
+
+static void a_link_is_explained(void)
+{
+	static const struct {
+		enum egress_mode mode;
+		struct explanation answer;
+		const char *said;
+	} rows[] = {
+		{EGRESS_LOAD_SHARING,
+			{.provider = 101,
+				.way_tunnel = 102,
+				.reason = REASON_egress_shared,
+				.way_reason = REASON_egress_shared},
+			"\"tunnel\":\"acme-lgw-02\",\"tunnel_number\":102,\"choice\":\"share\","},
+		{EGRESS_LOAD_SHARING,
+			{.provider = 101,
+				.way_tunnel = 102,
+				.reason = REASON_egress_pinned,
+				.way_reason = REASON_egress_pinned},
+			"\"egress\":{\"egress\":\"platform\",\"mode\":\"load-sharing\",\"sent\":true,"},
+		{EGRESS_LOAD_SHARING,
+			{.provider = 101,
+				.way_tunnel = 102,
+				.reason = REASON_egress_pinned,
+				.way_reason = REASON_egress_pinned},
+			"\"choice\":\"pinned\",\"answer\":null"},
+		{EGRESS_ACTIVE_STANDBY,
+			{.provider = 101,
+				.way_tunnel = 101,
+				.reason = REASON_egress_shared,
+				.way_reason = REASON_egress_shared},
+			"\"choice\":\"active\","},
+		{EGRESS_ACTIVE_STANDBY,
+			{.provider = 101,
+				.reason = REASON_no_egress_link,
+				.way_reason = REASON_no_egress_link},
+			"\"sent\":false,\"dropped\":true,\"reason\":\"no_egress_link\""},
+		{EGRESS_ACTIVE_STANDBY,
+			{.provider = 101,
+				.way_tunnel = 101,
+				.reason = REASON_too_big,
+				.way_reason = REASON_egress_shared,
+				.answered = 1,
+				.fits = 1400},
+			"\"choice\":\"active\",\"answer\":\"packet_too_big\",\"answer_mtu\":1400}"},
+		{EGRESS_ACTIVE_STANDBY, {.reason = REASON_passed_other},
+			"\"egress\":{\"egress\":null,\"mode\":null,\"sent\":false,\"dropped\":false,"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		world_open_egress(rows[i].mode);
+		world.answer = rows[i].answer;
+		CU_ASSERT_EQUAL(code_of(exchange(ASKED(LAN_ENDS, FROM_LAN))), 0);
+		CU_ASSERT_PTR_NOT_NULL(strstr(reply, "{\"direction\":\"egress\",\"seen_at\":\"lan\""));
+		CU_ASSERT_PTR_NOT_NULL(strstr(reply, rows[i].said));
+		CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"response\":null"));
+		world_close();
+	}
+}
+
 /* An ICMP error about a response comes in by a tunnel; about a request it leaves. */
 static void an_error_goes_back_to_the_source(void)
 {
@@ -488,6 +584,8 @@ UNIT_TESTS("ctl", {"a flow is shown as the design says", a_flow_is_shown_as_the_
 	{"a question says what the packet is", a_question_says_what_the_packet_is},
 	{"an error goes back to the source", an_error_goes_back_to_the_source},
 	{"the tunnel may be said", the_tunnel_may_be_said},
+	{"a LAN is asked by its interface", a_lan_is_asked_by_its_interface},
+	{"a link is explained", a_link_is_explained},
 	{"the configuration comes as text", the_configuration_comes_as_text},
 	{"every method is complete and documented", every_method_is_complete_and_documented},
 	{"every event is documented", every_event_is_documented})

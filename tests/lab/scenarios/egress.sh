@@ -199,6 +199,24 @@ egress_talk() { # FAMILY: UDP to larger than a packet, TCP, ping
 	on lan ping -n "-$1" -c 2 -i 0.2 -W 2 "${LOOPBACK[$1]}" >/dev/null
 }
 
+egress_foretold() { # FAMILY PORT: what explain says of the next packet of this flow: its link, and why
+	local from=${EGRESS_LAN[$1]} to=${LOOPBACK[$1]}
+	[ "$1" = 4 ] || from="[$from]" to="[$to]"
+	gwctl egress -j flow explain udp "$from:$2" "$to:17" --from-lan eth1 | jq -r '.egress | "\(.tunnel) \(.choice) \(.reason)"'
+}
+
+# What explain says before the packet, and that it leaves there; the flow keeps to it then.
+egress_foretells() { # FAMILY PORT
+	local said link before
+	said=$(egress_foretold "$1" "$2")
+	link=${said%% *}
+	expect "what is foretold of a new flow" "$link share egress_shared" "$said"
+	before=$(egress_sent "$link")
+	on lan "${ASK[@]}" "${EGRESS_LAN[$1]}" "${LOOPBACK[$1]}" name "$2" >/dev/null
+	[ "$(egress_sent "$link")" -gt "$before" ] || fail "explain said $link: $(gwctl egress egress get platform)"
+	expect "what is foretold of the same flow" "$link pinned egress_pinned" "$(egress_foretold "$1" "$2")"
+}
+
 egress_talk_both() {
 	egress_talk 4
 	egress_talk 6
@@ -256,6 +274,7 @@ scenario_egress_shared() {
 	expect_links_in link-1 link-2
 	egress_talk_both
 	for family in 4 6; do
+		egress_foretells $family 4711
 		on lan "${ASK[@]}" "${EGRESS_LAN[$family]}" "${LOOPBACK[$family]}" crowd 100
 	done
 	for link in link-1 link-2; do
@@ -269,6 +288,7 @@ scenario_egress_shared() {
 	egress_cut 1
 	egress_cut 2
 	expect_links_in
+	expect "what is foretold without a link" "null null no_egress_link" "$(egress_foretold 4 4711)"
 	on lan ping -n -4 -c 1 -W 1 "${LOOPBACK[4]}" && fail "who answered?"
 	gwctl egress -j stats | jq -e 'any(.. | objects; .reason? == "no_egress_link" and .packets > 0)' >/dev/null ||
 		fail "what was dropped is not counted: $(gwctl egress stats)"
