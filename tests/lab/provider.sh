@@ -202,6 +202,24 @@ local_config() { # LOCAL: it prefers edge-gw-0LOCAL, as FRR does
 	for edge in "${EDGES[@]}"; do
 		local_tunnel "$edge" "$1"
 	done
+	cat <<-END
+		egress:
+		  - name: platform
+		    destinations: [${LOOPBACK[4]}/32, "${LOOPBACK[6]}/128"]
+		    from: [ixp-router]
+		    mode: active-standby
+		    links: [$(local_links "$1")]
+		    preempt: ${PREEMPT:-yes}
+		    hold: 1s
+	END
+}
+
+local_links() { # LOCAL: the preferred one first
+	local edge
+	printf '{tunnel: edge-gw-0%s}, ' "$1"
+	for edge in "${EDGES[@]}"; do
+		[ "$edge" = "$1" ] || printf '{tunnel: edge-gw-0%s}, ' "$edge"
+	done
 }
 
 local_tunnel() { # EDGE LOCAL

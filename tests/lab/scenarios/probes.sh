@@ -6,7 +6,8 @@
 # HTTPS, and the device is answered by edge-gw-02 for as long as that one does not work.
 
 PROBED_HTTP=7547 PROBED_TLS=7548
-PROBED=/run/lab/probed # in edge-gw-01
+PROBED=/run/lab/probed # in PROBED_EDGE, which is that of the probes
+PROBED_EDGE=edge-gw-01
 
 # ---- The application that is probed ------------------------------------------------------------------------------------
 
@@ -46,7 +47,7 @@ probed_certificates() { # DIRECTORY
 }
 
 probed_start() {
-	local lab=$LAB/edge-gw-01/lab/probed
+	local lab=$LAB/$PROBED_EDGE/lab/probed
 	if [ ! -e "$lab" ]; then
 		mkdir -p "$lab/www"
 		probed_certificates "$lab"
@@ -54,12 +55,13 @@ probed_start() {
 	echo "it is alive" >"$lab/www/health"
 	probed_shows right
 	probed_config >"$lab/nginx.conf"
-	on edge-gw-01 nginx -e $PROBED/error.log -c $PROBED/nginx.conf
+	on $PROBED_EDGE nginx -e $PROBED/error.log -c $PROBED/nginx.conf
 }
 
 probed_shows() { # AUTHORITY: by whom its certificate is
-	cp "$LAB/edge-gw-01/lab/probed/$1.pem" "$LAB/edge-gw-01/lab/probed/cert.pem"
-	cp "$LAB/edge-gw-01/lab/probed/$1.key" "$LAB/edge-gw-01/lab/probed/key.pem"
+	local lab=$LAB/$PROBED_EDGE/lab/probed
+	cp "$lab/$1.pem" "$lab/cert.pem"
+	cp "$lab/$1.key" "$lab/key.pem"
 }
 
 probed_kill() {
@@ -80,6 +82,7 @@ probed_all() { # SIGNAL: to every process of it
 # ---- Its probes --------------------------------------------------------------------------------------------------------
 
 TIMES="interval: 400ms, timeout: 400ms"
+TLS_TIME=1s
 
 probes_of_application() {
 	cat <<-END
@@ -90,13 +93,13 @@ probes_of_application() {
 		  - name: tls4
 		    loopback: control
 		    http: {url: "https://${LOOPBACK[4]}:$PROBED_TLS/health", ca_file: $PROBED/right.ca.pem, server_name: acs.example.net}
-		    interval: 1s
-		    timeout: 1s
+		    interval: $TLS_TIME
+		    timeout: $TLS_TIME
 		  - name: tls6
 		    loopback: control
 		    http: {url: "https://[${LOOPBACK[6]}]:$PROBED_TLS/health", ca_file: $PROBED/right.ca.pem, server_name: acs.example.net}
-		    interval: 1s
-		    timeout: 1s
+		    interval: $TLS_TIME
+		    timeout: $TLS_TIME
 	END
 }
 

@@ -55,10 +55,14 @@ tunnel_of_local_down() { # EDGE
 	gwctl local-gw-01 -j tunnel get "edge-gw-0$1" | jq -en 'input | .tunnels[0].usable == false'
 }
 
-# A drained local gateway attracts nothing, nor does one whose tunnels are all disabled; the ixp-router hears of it first.
+# A drained local gateway attracts nothing, nor does one whose tunnels are all disabled; the ixp-router hears of it first, and
+# nothing is lost.
 scenario_router_follows_operator() {
 	local edge
+	# shellcheck disable=SC2034 # traffic_start's
+	local RUN_SECONDS=14
 	disturb
+	traffic_start 32
 	gwctl local-gw-01 gateway drain
 	ixp_leads_to local-gw-02
 	within 10 ixp_hears_nothing 1 || fail "what a drained gateway told is not withdrawn"
@@ -66,6 +70,7 @@ scenario_router_follows_operator() {
 	gwctl local-gw-01 gateway undrain
 	ixp_leads_to local-gw-01
 	gwctl local-gw-01 tunnel disable edge-gw-01 --wait=60s
+	goes_by 32 2 1
 	ixp_leads_to local-gw-01
 	gwctl local-gw-01 tunnel disable edge-gw-02 --wait=60s
 	ixp_leads_to local-gw-02
@@ -74,6 +79,7 @@ scenario_router_follows_operator() {
 		gwctl local-gw-01 tunnel enable "edge-gw-0$edge"
 	done
 	ixp_leads_to local-gw-01
+	traffic_end
 }
 
 # Its BIRD hangs and is killed at a stop: nothing that the router told is left in the main tables.
@@ -102,4 +108,55 @@ scenario_router_reboots() {
 
 says_router_down() {
 	{ gwctl local-gw-01 -j status || true; } | jq -en 'input | .degraded | any(startswith("router ixp-router: BGP is down"))'
+}
+
+# ---- Figure 2, all of it ours ---------------------------------------------------------------------------------------------
+
+# What comes to an address and what it sends goes by this tunnel alone, in both families: answers go home by the way their
+# requests came.
+goes_by() { # NUMBER EDGE LOCAL
+	local family address
+	for family in 4 6; do
+		address=$(device_address $family "$1")
+		witness_mark
+		within 20 came_by "$address" "$2 $3" || fail "nothing came by edge-gw-0$2 and local-gw-0$3, v$family"
+		sleep 0.2 # for what was on its way by another
+		witness_mark
+		within 5 test_nonempty ways_of "$address" || fail "$address asks no more"
+		expect_home "$address" "$2" "$3"
+	done
+}
+
+# An operator moves what goes on: connections go on, and not a packet is lost.
+scenario_provider_commanded() {
+	disturb
+	traffic_start 33
+	goes_by 33 1 1
+	gwctl local-gw-01 egress switch platform edge-gw-02
+	goes_by 33 2 1
+	gwctl local-gw-01 egress switch platform edge-gw-01
+	goes_by 33 1 1
+	traffic_end
+}
+
+# The tunnel in use goes silent, and comes back: downloads go on by the other and back, and so does who asks anew.
+scenario_provider_link_dies() {
+	local family jobs=() address
+	for family in 4 6; do
+		fetch_big "$(device_address $family 34)" $family /slow &
+		jobs+=($!)
+	done
+	goes_by 34 1 1
+	cut 1 1
+	goes_by 34 2 1
+	for family in 4 6; do
+		address=$(device_address $family 35)
+		expect "the page says, v$family" edge-gw-02 "$(fetch "$address" $family /)"
+		expect_home "$address" 2 1
+	done
+	mend
+	goes_by 34 1 1
+	for family in "${jobs[@]}"; do
+		wait "$family" || fail "a download did not survive"
+	done
 }
