@@ -122,6 +122,7 @@ SETS(apply_provider, provider, value)
 SETS(apply_tunnel, tunnel, value)
 SETS(apply_gateway, gateway, value)
 SETS(apply_address, address, value)
+SETS(apply_to, to, value)
 SETS(apply_state, state, value)
 
 const struct flag flags[] = {
@@ -137,6 +138,7 @@ const struct flag flags[] = {
 		"until the connections that live here are closed, at most so long, 60s if not said; 7 if "
 		"some are left",
 		FLAGS_WAIT},
+	{"to", "GATEWAY", apply_to, "the gateway that is to take over; else any that can", FLAGS_TO},
 	{"all", NULL, apply_all, "yes, also without a filter", FLAGS_ALL},
 	{"volatile", NULL, apply_volatile, "times and counters too", FLAGS_VOLATILE},
 	{"from-tunnel", "TUNNEL", apply_from_tunnel, "it comes in by this tunnel; else by each that it could",

@@ -42,6 +42,7 @@ struct invocation {
 	uint32_t wait_ms;    /* 0: not at all */
 	enum color_mode color;
 	const char *provider, *tunnel, *gateway, *address, *port, *state;
+	const char *to;
 	const char *from_tunnel, *from_lan, *fragment, *size, *hops; /* numbers are checked to be such */
 };
 
@@ -60,6 +61,7 @@ enum flag_set {
 	FLAGS_PACKET = 2048,
 	FLAGS_CONFIRM = 4096,
 	FLAGS_WAIT = 8192,
+	FLAGS_TO = 16384,
 };
 
 struct command {

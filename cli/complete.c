@@ -26,7 +26,7 @@ static const struct kind {
 	{"EGRESS", .method = METHOD_EGRESS_LIST, .field = "egress"},
 	{"INTERFACE", .method = METHOD_EGRESS_LIST, .field = "from"},
 	{"PROVIDER", .method = METHOD_TUNNEL_LIST, .field = "provider"},
-	{"GATEWAY", .method = METHOD_STATUS, .object = "gateway", .field = "name"},
+	{"GATEWAY", .method = METHOD_GATEWAY_LIST, .field = "gateway"},
 	{"PROTOCOL", .words = (const char *const[]){"tcp", "udp", "icmp", NULL}},
 	{"STATE", .words = (const char *const[]){"half_open", "established", "closing", NULL}},
 	{"WHEN", .words = (const char *const[]){"auto", "always", "never", NULL}},

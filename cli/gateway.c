@@ -120,17 +120,83 @@ static enum reply_code wait_for_end(struct drain *drain, struct error *error)
 	return code;
 }
 
+/* Out of service by this method; `drain` has this gateway's row then. */
+static enum reply_code leave(struct drain *drain, const char *method, json_t *arguments, struct error *error)
+{
+	enum reply_code code = ask_one(drain->invocation, method, arguments, &drain->row, error);
+
+	if (code != REPLY_FINE)
+		return code;
+	return drain->invocation->wait_ms ? wait_for_end(drain, error) : look(drain, error);
+}
+
 int run_gateway_drain(const struct invocation *invocation)
 {
 	struct drain drain = {.invocation = invocation, .told = -1};
 	struct error error = {0};
-	enum reply_code code = ask_one(invocation, METHOD_GATEWAY_DRAIN, NULL, &drain.row, &error);
+	enum reply_code code = leave(&drain, METHOD_GATEWAY_DRAIN, NULL, &error);
 
-	if (code == REPLY_FINE)
-		code = invocation->wait_ms ? wait_for_end(&drain, &error) : look(&drain, &error);
 	if (drain.row && invocation->json)
 		print_document(drain.row);
 	json_decref(drain.row);
+	return report(invocation, code, &error);
+}
+
+/* ---- Handed over ------------------------------------------------------------------------------------------------- */
+
+static void take_server(void *to, json_t *row)
+{
+	if (json_is_true(json_object_get(row, "serving")))
+		json_array_append(to, json_object_get(row, "gateway"));
+}
+
+static void tell_servers(const json_t *servers)
+{
+	const json_t *name;
+	size_t i;
+
+	fputs("in service:", stderr);
+	json_array_foreach (servers, i, name)
+		fprintf(stderr, "%s %s", i ? "," : "", json_string_value(name));
+	if (json_array_size(servers) > 1)
+		fputs("; each provider's routers choose among them, by MED, prepend and what they prefer",
+			stderr);
+	fputc('\n', stderr);
+}
+
+/* Who was fit to take over may have gone meanwhile. */
+static enum reply_code find_servers(const struct drain *drain, json_t *servers, struct error *error)
+{
+	enum reply_code code = ask(drain->invocation, METHOD_GATEWAY_LIST, NULL, take_server, servers, error);
+
+	if (code != REPLY_FINE)
+		return code;
+	if (drain->row)
+		json_object_set(drain->row, "in_service", servers);
+	if (json_array_size(servers) == 0)
+		return (enum reply_code)error_set(error, REPLY_DEGRADED,
+			"no gateway is in service any more: gwctl gateway undrain takes this one back");
+	if (!drain->invocation->json)
+		tell_servers(servers);
+	return code;
+}
+
+int run_gateway_switch(const struct invocation *invocation)
+{
+	struct drain drain = {.invocation = invocation, .told = -1};
+	struct error error = {0}, unseen = {0};
+	json_t *servers = json_array();
+	json_t *to = invocation->to ? json_pack("{s:s}", "gateway", invocation->to) : NULL;
+	enum reply_code code = leave(&drain, METHOD_GATEWAY_SWITCH, to, &error);
+
+	if (code == REPLY_FINE)
+		code = find_servers(&drain, servers, &error);
+	else if (code == REPLY_TIMED_OUT)
+		find_servers(&drain, servers, &unseen);
+	if (drain.row && invocation->json)
+		print_document(drain.row);
+	json_decref(drain.row);
+	json_decref(servers);
 	return report(invocation, code, &error);
 }
 

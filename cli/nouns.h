@@ -36,6 +36,7 @@ int run_gateway_list(const struct invocation *invocation);
 int run_gateway_get(const struct invocation *invocation);
 int run_gateway_drain(const struct invocation *invocation);
 int run_gateway_undrain(const struct invocation *invocation);
+int run_gateway_switch(const struct invocation *invocation);
 int run_gateway_stop(const struct invocation *invocation);
 int run_doctor(const struct invocation *invocation);
 int run_events(const struct invocation *invocation);

@@ -344,6 +344,7 @@ void members_refresh(struct replication *replication)
 		if (!array_status(replication->core, row->member->number, &status))
 			continue;
 		row->last_heard_ms = last_heard_ms(daemon, &status, row->member->number);
+		row->ready = status.session && status.ready;
 		row->lag_p50_us = lag(status.lag_p50_us);
 		row->lag_p99_us = lag(status.lag_p99_us);
 		row->sent = status.counts.datagrams_sent;

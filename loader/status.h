@@ -79,6 +79,7 @@ struct member_status {
 	uint8_t state;          /* enum member_state of bpf/abi.h */
 	bool serving;           /* it announces loopbacks and does not drain */
 	uint64_t since_ms;      /* when `state` or `serving` changed last */
+	bool ready;             /* it knows what the array knows, as it says */
 	uint64_t last_heard_ms; /* a heartbeat or a relay of it; 0: never */
 	/* From a change there until it stands in our tables; 0: not known. */
 	uint32_t lag_p50_us, lag_p99_us;

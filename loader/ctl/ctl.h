@@ -13,6 +13,7 @@
  *	request.c  a line of JSON into a method and checked arguments
  *	methods.c  the table of methods
  *	status.c flows.c tunnels.c probes.c egress.c members.c explain.c gateway.c config.c    what they answer
+ *	successor.c  who may take over what this gateway serves
  *	rows.c     lines of the tables as JSON rows
  *	events.c   what happened, a ring that main fills; history.c tells of it
  *	drops.c    when a drop is news

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "ctl/methods.h"
 #include "ctl/rows.h"
+#include "ctl/successor.h"
 
 static const char *const state_names[] = MEMBER_STATE_NAMES;
 
@@ -142,15 +143,16 @@ json_t *member_row(const struct request *request, const struct member_status *is
 	const struct owned *owned = &request->owned[is->member->number];
 	bool self = is_self(status, is);
 
-	return json_pack(
-		"{s:s, s:i, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, "
-		"s:o, s:I, s:I, s:o, s:o}",
+	return json_pack("{s:s, s:i, s:o, s:s, s:b, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, "
+			 "s:I, s:o, s:o, "
+			 "s:o, s:I, s:I, s:o, s:o}",
 		"gateway", is->member->name, "number", is->member->number, "address",
 		address_text(&is->member->address), "state", member_state_name(status, is), "serving",
 		self ? is_announced(status) && !status->drained : is->serving, "drained",
 		self ? json_boolean(status->drained) : json_null(), "announced",
-		self ? json_boolean(is_announced(status)) : json_null(), "changed_ms", age_ms(is->since_ms),
-		"heard_age_ms", is->last_heard_ms ? age_ms(is->last_heard_ms) : json_null(), "lag_p50_us",
+		self ? json_boolean(is_announced(status)) : json_null(), "ready",
+		self ? !status->waits_for : is->ready, "changed_ms", age_ms(is->since_ms), "heard_age_ms",
+		is->last_heard_ms ? age_ms(is->last_heard_ms) : json_null(), "lag_p50_us",
 		lag(is->lag_p50_us), "lag_p99_us", lag(is->lag_p99_us), "sent", (json_int_t)is->sent,
 		"received", (json_int_t)is->received, "lost", (json_int_t)is->lost, "asked_again",
 		(json_int_t)is->asked_again, "refused", (json_int_t)is->refused, "overflowed",
@@ -217,4 +219,12 @@ int gateway_drain_step(struct request *request)
 int gateway_undrain_step(struct request *request)
 {
 	return drain(request, false);
+}
+
+int gateway_switch_step(struct request *request)
+{
+	request->hooks->refresh(request->hooks->self);
+	if (successor_check(request->views->status, request->arguments.gateway, &request->error) < 0)
+		return REPLY_DEGRADED;
+	return drain(request, true);
 }

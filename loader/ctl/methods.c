@@ -57,6 +57,8 @@ const struct method ctl_methods[] = {
 	{METHOD_GATEWAY_DRAIN, true, 0, 0, gateway_drain_step,
 		"takes this gateway out of service: announces that it leaves, then withdraws; flows go on"},
 	{METHOD_GATEWAY_UNDRAIN, true, 0, 0, gateway_undrain_step, "takes it back into service"},
+	{METHOD_GATEWAY_SWITCH, true, 0, A(GATEWAY), gateway_switch_step,
+		"the same, if a member can take over: the one of this name, or any"},
 	{METHOD_GATEWAY_STOP, true, 0, 0, gateway_stop_step,
 		"withdraws, removes all that was made; a row a step"},
 };

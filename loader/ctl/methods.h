@@ -45,6 +45,7 @@ int gateway_list_step(struct request *request);
 int gateway_get_step(struct request *request);
 int gateway_drain_step(struct request *request);
 int gateway_undrain_step(struct request *request);
+int gateway_switch_step(struct request *request);
 /* gateway.c */
 int version_step(struct request *request);
 int gateway_stop_step(struct request *request);

@@ -71,6 +71,7 @@ enum reply_code {
 #define METHOD_GATEWAY_GET     "gateway.get"
 #define METHOD_GATEWAY_DRAIN   "gateway.drain"
 #define METHOD_GATEWAY_UNDRAIN "gateway.undrain"
+#define METHOD_GATEWAY_SWITCH  "gateway.switch"
 #define METHOD_GATEWAY_STOP    "gateway.stop"
 
 /*     name, name on the wire, what its value is */

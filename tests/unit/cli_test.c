@@ -371,6 +371,26 @@ static void a_tunnel_is_disabled_and_waited_for(void)
 	stop_server();
 }
 
+static void a_service_is_handed_over(void)
+{
+	world_make();
+	world.member_status[1].serving = false;
+	start_server();
+	CU_ASSERT_EQUAL(run("gateway switch --to edge-gw-02"), REPLY_DEGRADED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(complaints, "edge-gw-02 cannot take over: it announces nothing"));
+	CU_ASSERT_EQUAL(run("gateway switch --to edge-gw-07"), REPLY_NOT_FOUND);
+	stop_server();
+	world_make();
+	start_server();
+	CU_ASSERT_EQUAL(run("gateway switch --to edge-gw-02 --wait"), 0);
+	CU_ASSERT_STRING_EQUAL(complaints, "0 connections live here\nin service: edge-gw-02\n");
+	CU_ASSERT_EQUAL(run("-j gateway switch"), 0);
+	CU_ASSERT(is_one_document(output));
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "\"drained\":true"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "\"in_service\":[\"edge-gw-02\"]"));
+	stop_server();
+}
+
 UNIT_TESTS("cli", {"flows are listed as the design says", flows_are_listed_as_the_design_says},
 	{"errors have their codes", errors_have_their_codes},
 	{"who may not connect is told", who_may_not_connect_is_told},
@@ -384,4 +404,5 @@ UNIT_TESTS("cli", {"flows are listed as the design says", flows_are_listed_as_th
 	{"events are told a line each", events_are_told_a_line_each},
 	{"the other commands answer", the_other_commands_answer}, {"gateways are shown", gateways_are_shown},
 	{"a drain waits for connections", a_drain_waits_for_connections},
+	{"a service is handed over", a_service_is_handed_over},
 	{"a tunnel is disabled and waited for", a_tunnel_is_disabled_and_waited_for})

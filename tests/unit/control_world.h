@@ -295,6 +295,7 @@ static void world_make(void)
 	world.member_status[1] = (struct member_status){.member = &world.members[1],
 		.state = MEMBER_ALIVE,
 		.serving = true,
+		.ready = true,
 		.last_heard_ms = 1,
 		.lag_p50_us = 1234,
 		.lag_p99_us = UINT32_MAX,

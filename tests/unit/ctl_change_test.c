@@ -22,6 +22,78 @@ static void a_gateway_is_drained_and_back(void)
 	world_close();
 }
 
+#define SWITCH    "{\"method\":\"gateway.switch\"}\n"
+#define SWITCH_TO "{\"method\":\"gateway.switch\",\"arguments\":{\"gateway\":\"edge-gw-02\"}}\n"
+
+/* Refused to one, and to any, with what stands against it; nothing is done. */
+static void expect_no_successor(const char *why)
+{
+	static const char *const asked[] = {SWITCH, SWITCH_TO};
+
+	for (size_t i = 0; i < 2; i++) {
+		CU_ASSERT_EQUAL(code_of(exchange(asked[i])), REPLY_DEGRADED);
+		CU_ASSERT_PTR_NOT_NULL(strstr(reply, why));
+		CU_ASSERT_FALSE(world.status.drained);
+	}
+	world_close();
+	world_open();
+}
+
+static void only_who_can_take_over_does(void)
+{
+	struct member_status *other = &world.member_status[1];
+
+	world_open();
+	other->state = MEMBER_NONE;
+	expect_no_successor("it was never heard");
+	other->state = MEMBER_SUSPECT;
+	expect_no_successor("it is not heard at the moment");
+	other->state = MEMBER_DEAD;
+	expect_no_successor("it is dead");
+	other->ready = false;
+	expect_no_successor("it does not know yet what the array knows");
+	other->serving = false;
+	expect_no_successor("it announces nothing");
+	other->lag_p50_us = 1500000;
+	expect_no_successor("it is out of step");
+	world.member_tunnels[0].usable = false;
+	expect_no_successor("no usable tunnel to acme");
+	world.member_tunnels[0].provider = &world.providers[1];
+	expect_no_successor("no usable tunnel to acme");
+	world.model.array.member_count = 1;
+	CU_ASSERT_EQUAL(code_of(exchange(SWITCH)), REPLY_DEGRADED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "there is no other gateway"));
+	world_close();
+}
+
+static void a_gateway_is_switched_over(void)
+{
+	static const char to_self[] =
+		"{\"method\":\"gateway.switch\",\"arguments\":{\"gateway\":\"edge-gw-01\"}}\n";
+
+	world_open();
+	CU_ASSERT_EQUAL(code_of(exchange(to_self)), REPLY_DEGRADED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "edge-gw-01 cannot take over: it is this gateway"));
+	CU_ASSERT_EQUAL(code_of(exchange(SWITCH)), 0);
+	CU_ASSERT_TRUE(world.status.drained);
+	world_close();
+	world_open();
+	world.member_status[1].lag_p50_us = 2000000; /* by a clock that is 1.9 s behind */
+	world.member_status[1].clock_skew_ms = -1900;
+	CU_ASSERT_EQUAL(code_of(exchange(SWITCH_TO)), 0);
+	CU_ASSERT_TRUE(world.status.drained);
+	CU_ASSERT_EQUAL(world.refreshes, 1);
+	world_close();
+	world_open(); /* nobody is reached by us either */
+	world.member_tunnels[0].usable = false;
+	world.tunnel_status[0].usable = world.tunnel_status[1].usable = false;
+	CU_ASSERT_EQUAL(code_of(exchange(SWITCH_TO)), 0);
+	world.drain_fails = true;
+	CU_ASSERT_EQUAL(code_of(exchange(SWITCH_TO)), REPLY_DEGRADED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "cannot remember it"));
+	world_close();
+}
+
 static void a_tunnel_is_disabled_and_back(void)
 {
 	static const char
@@ -233,6 +305,8 @@ static void a_large_configuration_is_taken_from_root(void)
 }
 
 UNIT_TESTS("ctl change", {"a gateway is drained and back", a_gateway_is_drained_and_back},
+	{"only who can take over does", only_who_can_take_over_does},
+	{"a gateway is switched over", a_gateway_is_switched_over},
 	{"a tunnel is disabled and back", a_tunnel_is_disabled_and_back},
 	{"a router that is away degrades", a_router_that_is_away_degrades},
 	{"a configuration is compared", a_configuration_is_compared},

@@ -276,6 +276,7 @@ static void changes_are_for_root(void)
 	CU_ASSERT_EQUAL(code_for_nobody("{\"method\":\"gateway.stop\"}\n"), REPLY_NOT_PERMITTED);
 	CU_ASSERT_EQUAL(code_for_nobody("{\"method\":\"gateway.drain\"}\n"), REPLY_NOT_PERMITTED);
 	CU_ASSERT_EQUAL(code_for_nobody("{\"method\":\"gateway.undrain\"}\n"), REPLY_NOT_PERMITTED);
+	CU_ASSERT_EQUAL(code_for_nobody("{\"method\":\"gateway.switch\"}\n"), REPLY_NOT_PERMITTED);
 	CU_ASSERT_FALSE(world.status.drained);
 	CU_ASSERT_EQUAL(code_for_nobody("{\"method\":\"flow.flush\",\"arguments\":{\"all\":true}}\n"),
 		REPLY_NOT_PERMITTED);

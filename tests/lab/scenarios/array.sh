@@ -97,6 +97,8 @@ scenario_array_newcomer() { # FAMILY
 	expect_equal_tables 4
 	gateway_stop 2
 	expect_member 1 dead
+	gwctl edge-gw-01 gateway switch 2>"$LAB/switch" && fail "handed over to a dead gateway"
+	grep -q "nobody can take over: edge-gw-02: it is dead" "$LAB/switch" || fail "and not why: $(cat "$LAB/switch")"
 	array_mark 2
 	gateway_start 2 "$ATTACH"
 	expect_equal_tables 3

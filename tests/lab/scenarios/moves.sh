@@ -171,7 +171,7 @@ job_gone() { # JOB
 	! kill -0 "$1" 2>/dev/null
 }
 
-# A gateway is taken out of service: new requests go to the other one, not one is lost, and what it began it ends. A client
+# A gateway is taken out of service, since the other one can serve: new requests go to the other one, not one is lost, and what it began it ends. A client
 # of UDP that keeps its port has no connection to lose: it finds the application that is in service.
 scenario_gateway_drained() {
 	local family
@@ -183,9 +183,14 @@ scenario_gateway_drained() {
 	traffic_start 32
 	answer_numbers 2 4
 	answer_numbers 2 6
-	gwctl edge-gw-01 gateway drain --wait=60s
+	gwctl edge-gw-01 gateway switch --to edge-gw-02 --wait=60s 2>"$LAB/edge-gw-01/lab/switch"
 	provider_leads_to edge-gw-02
 	traffic_end
+	grep -qx "in service: edge-gw-02" "$LAB/edge-gw-01/lab/switch" || fail "who serves? $(cat "$LAB/edge-gw-01/lab/switch")"
+	gwctl edge-gw-02 gateway switch 2>"$LAB/edge-gw-02/lab/switch" && fail "nobody serves any more"
+	grep -q "nobody can take over: edge-gw-01: it announces nothing" "$LAB/edge-gw-02/lab/switch" ||
+		fail "refused, and not why: $(cat "$LAB/edge-gw-02/lab/switch")"
+	gateway_announces edge-gw-02 || fail "edge-gw-02 was drained all the same"
 	expect "announced by edge-gw-01" false "$(gwctl edge-gw-01 -j status | jq '[.loopbacks[].announced] | any')"
 	for family in 4 6; do
 		move 2 1 $family from "$(device_address $family 33)"
