@@ -84,7 +84,7 @@ gateways() { # those of ours that have power
 flaps_since() { # TIME TUNNELS
 	local machine
 	for machine in $(gateways); do
-		gwctl "$machine" -j events --no-follow | jq -r --arg machine "$machine" --arg since "$(date -u -d "@$1" +%FT%T.%3NZ)" \
+		gwctl "$machine" --timeout 5s -j events --no-follow | jq -r --arg machine "$machine" --arg since "$(date -u -d "@$1" +%FT%T.%3NZ)" \
 			'select(.time >= $since and .object == "tunnel" and .event == "not_usable") | "\($machine) \(.name)"' || true
 	done | awk -v tunnels="$2" '
 		{ went[$1 " " ($1 ~ /^edge/ ? substr($1, 10) substr($2, 11) : substr($2, 10) substr($1, 11))]++ }

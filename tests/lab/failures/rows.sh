@@ -10,25 +10,25 @@
 
 # shellcheck disable=SC2034 # run's and table.py's
 ROWS=(
-	# NAME                     SETTINGS               SECONDS TUNNELS KIND  WHAT
-	"path_silent               ours-10,ours-50,frr-50 4 11    path        The path of the tunnel in use goes silent"
-	"paths_silent              ours-10,ours-50,frr-50 4 11,21 path        All paths of local-gw-01 go silent, and the ixp-router moves"
-	"peer_dead                 ours-10,ours-50,frr-50 4 11    path        The tunnel's WireGuard dies at edge-gw-01"
-	"gateway_off               ours-10,ours-50,frr-50 7 11,12 path        edge-gw-01 loses its power"
-	"gwd_killed                ours-50,frr-50         5 -     command     gwd of edge-gw-01 is killed, and starts again after 1 s"
-	"local_gwd_killed          ours-50                5 -     command     gwd of local-gw-01 is killed, and starts again after 1 s"
-	"bird_killed               ours-50,frr-50         6 11,12 none        BIRD of edge-gw-01 is killed"
-	"application_dead          ours-50,frr-50         5 -     application The application at edge-gw-01 is killed"
-	"application_slow          ours-50,frr-50         5 -     timeout     It takes connections and answers no more"
-	"application_wrong         ours-50,frr-50         5 -     application It answers 503"
-	"application_certificate   ours-50,frr-50         5 -     application It shows another authority's certificate (who asks without TLS is answered)"
-	"application_flaps         ours-50,frr-50         14 -    none        It is wrong every other second, five times"
-	"ixp_router_reboots        ours-50,frr-50         14 -    none        The ixp-router loses its power for 2 s"
-	"primary_back              ours-50,frr-50         6 11    command     The silent path works again, with preempt"
-	"primary_back_no_preempt   ours-50                6 11    command     The same without preempt"
-	"gateway_drained           ours-50,frr-50         7 -     command     gateway drain at edge-gw-01"
-	"tunnel_disabled           ours-50                7 11    command     tunnel disable at local-gw-01"
-	"egress_switched           ours-50                4 -     command     egress switch at local-gw-01"
+	# NAME                    SETTINGS               SECONDS TUNNELS KIND        WHAT
+	"path_silent              ours-10,ours-50,frr-50       4 11      path        The path of the tunnel in use goes silent"
+	"paths_silent             ours-10,ours-50,frr-50       4 11,21   path        All paths of local-gw-01 go silent, and the ixp-router moves"
+	"peer_dead                ours-10,ours-50,frr-50       4 11      path        The tunnel's WireGuard dies at edge-gw-01"
+	"gateway_off              ours-10,ours-50,frr-50       7 11,12   path        edge-gw-01 loses its power"
+	"gwd_killed               ours-50,frr-50               5 -       command     gwd of edge-gw-01 is killed, and starts again after 1 s"
+	"local_gwd_killed         ours-50                      5 -       command     gwd of local-gw-01 is killed, and starts again after 1 s"
+	"bird_killed              ours-50,frr-50               6 11,12   none        BIRD of edge-gw-01 is killed"
+	"application_dead         ours-50,frr-50               5 11,12   application The application at edge-gw-01 is killed"
+	"application_slow         ours-50,frr-50               5 11,12   timeout     It takes connections and answers no more"
+	"application_wrong        ours-50,frr-50               5 11,12   application It answers 503"
+	"application_certificate  ours-50,frr-50               5 11,12   application It shows another authority's certificate (who asks without TLS is answered)"
+	"application_flaps        ours-50,frr-50              14 11,12   none        It is wrong every other second, five times"
+	"ixp_router_reboots       ours-50,frr-50              14 -       none        The ixp-router loses its power for 2 s"
+	"primary_back             ours-50,frr-50               6 11      command     The silent path works again, with preempt"
+	"primary_back_no_preempt  ours-50                      6 11      command     The same without preempt"
+	"gateway_drained          ours-50,frr-50               7 11,12   command     gateway drain at edge-gw-01"
+	"tunnel_disabled          ours-50                      7 11      command     tunnel disable at local-gw-01"
+	"egress_switched          ours-50                      4 -       command     egress switch at local-gw-01"
 )
 
 # ---- Paths ---------------------------------------------------------------------------------------------------------------
