@@ -31,19 +31,48 @@ session_with_router() { # MACHINE
 	gwctl "$1" -j bgp get ixp-router | jq -r '.sessions[] | "\(.bgp) \(.bfd)"'
 }
 
-# With one of its tunnels silent a local gateway goes on, with all of them it is left; it comes back with the first.
+# Figure 2, all of it ours. With one of its tunnels silent a local gateway goes on by the other, with all of them it is left; it
+# comes back with the first. Downloads go on through all of that, and their answers home by the way their requests came.
 scenario_router_follows_tunnels() {
+	local family jobs=()
 	ixp_leads_to local-gw-01
 	within 10 knows_the_devices local-gw-01 || fail "the main tables have $(routes_of local-gw-01)"
+	for family in 4 6; do
+		fetch_big "$(device_address $family 34)" $family /slow &
+		jobs+=($!)
+	done
+	goes_by 34 1 1
 	cut 1 1
 	within 10 tunnel_of_local_down 1 || fail "local-gw-01 does not notice that a tunnel is silent"
+	goes_by 34 2 1
 	ixp_leads_to local-gw-01
 	cut 2 1
 	ixp_leads_to local-gw-02
+	goes_by 34 2 2
 	expect "local-gw-01's session with the router" "up up" "$(session_with_router local-gw-01)"
 	knows_the_devices local-gw-01 || fail "the main tables have $(routes_of local-gw-01)"
 	mend
 	ixp_leads_to local-gw-01
+	for family in 4 6; do
+		within 20 served_by $family "$(device_address $family 35)" edge-gw-01 || fail "the preferred tunnel is not back, v$family"
+	done
+	for family in "${jobs[@]}"; do
+		wait "$family" || fail "a download did not survive"
+	done
+}
+
+# What comes to an address and what it sends goes by this tunnel alone, in both families.
+goes_by() { # NUMBER EDGE LOCAL
+	local family address
+	for family in 4 6; do
+		address=$(device_address $family "$1")
+		witness_mark
+		within 20 came_by "$address" "$2 $3" || fail "nothing came by edge-gw-0$2 and local-gw-0$3, v$family"
+		sleep 0.2 # for what was on its way by another
+		witness_mark
+		within 5 test_nonempty ways_of "$address" || fail "$address asks no more"
+		expect_home "$address" "$2" "$3"
+	done
 }
 
 ixp_hears_nothing() { # LOCAL: of the loopback, in both families
@@ -110,23 +139,6 @@ says_router_down() {
 	{ gwctl local-gw-01 -j status || true; } | jq -en 'input | .degraded | any(startswith("router ixp-router: BGP is down"))'
 }
 
-# ---- Figure 2, all of it ours ---------------------------------------------------------------------------------------------
-
-# What comes to an address and what it sends goes by this tunnel alone, in both families: answers go home by the way their
-# requests came.
-goes_by() { # NUMBER EDGE LOCAL
-	local family address
-	for family in 4 6; do
-		address=$(device_address $family "$1")
-		witness_mark
-		within 20 came_by "$address" "$2 $3" || fail "nothing came by edge-gw-0$2 and local-gw-0$3, v$family"
-		sleep 0.2 # for what was on its way by another
-		witness_mark
-		within 5 test_nonempty ways_of "$address" || fail "$address asks no more"
-		expect_home "$address" "$2" "$3"
-	done
-}
-
 # An operator moves what goes on: connections go on, and not a packet is lost.
 scenario_provider_commanded() {
 	disturb
@@ -137,26 +149,4 @@ scenario_provider_commanded() {
 	gwctl local-gw-01 egress switch platform edge-gw-01
 	goes_by 33 1 1
 	traffic_end
-}
-
-# The tunnel in use goes silent, and comes back: downloads go on by the other and back, and so does who asks anew.
-scenario_provider_link_dies() {
-	local family jobs=() address
-	for family in 4 6; do
-		fetch_big "$(device_address $family 34)" $family /slow &
-		jobs+=($!)
-	done
-	goes_by 34 1 1
-	cut 1 1
-	goes_by 34 2 1
-	for family in 4 6; do
-		address=$(device_address $family 35)
-		expect "the page says, v$family" edge-gw-02 "$(fetch "$address" $family /)"
-		expect_home "$address" 2 1
-	done
-	mend
-	goes_by 34 1 1
-	for family in "${jobs[@]}"; do
-		wait "$family" || fail "a download did not survive"
-	done
 }
