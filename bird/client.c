@@ -24,6 +24,8 @@ enum request {
 	REQUEST_ROUTES,
 	REQUEST_SILENCE,
 	REQUEST_SESSIONS,
+	REQUEST_TOLD_LEAVING, /* after REQUEST_TOLD, and never put off for another of those */
+	REQUEST_TOLD,
 	REQUEST_BFD,
 	REQUEST_COUNT,
 	REQUEST_NONE = REQUEST_COUNT
@@ -33,6 +35,8 @@ static const char *const commands[REQUEST_COUNT] = {
 	[REQUEST_CONFIGURE] = "configure\n",
 	[REQUEST_ROUTES] = "show route table all where proto ~ \"hw_announce?\"\n",
 	[REQUEST_SESSIONS] = "show protocols \"hw_*\"\n",
+	[REQUEST_TOLD] = "show route table all where hw_is_destination()\n",
+	[REQUEST_TOLD_LEAVING] = "show route table all where hw_is_leaving_destination()\n",
 	[REQUEST_BFD] = "show bfd sessions\n", /* REQUEST_SILENCE: a command a session */
 };
 
@@ -56,7 +60,10 @@ struct bird_client {
 	bool unexpected_seen;
 	char (*silent)[BIRD_NAME_SIZE]; /* the sessions by which nothing is to leave */
 	size_t silent_count, silent_asked;
-	bool has_routers;
+	bool has_routers, has_links;
+	struct told_route *told; /* by the reply that is under way, or that just ended */
+	size_t told_count, told_room, told_marked;
+	struct prefix told_net;
 	int configured; /* how the last `configure` ended, as the handler is told */
 	char words[BIRD_LINE_MAX];
 };
@@ -96,6 +103,9 @@ static int send_next(struct bird_client *client, struct error *error)
 		client->sessions_stale = false;
 		client->expected_seen = 0;
 		client->unexpected_seen = false;
+		client->told_marked = 0;
+		if (request == REQUEST_TOLD)
+			client->told_count = 0;
 		return send_request(client, request, error);
 	}
 	return 0;
@@ -116,9 +126,10 @@ static void configure_line(struct bird_client *client, const struct bird_line *l
 		return;
 	if (line->code >= BIRD_FIRST_ERROR)
 		configure_ended(client, -EINVAL, line->text);
-	else if (line->code >= BIRD_RECONFIGURED && line->code <= BIRD_QUEUED)
+	else if (line->code >= BIRD_RECONFIGURED && line->code <= BIRD_QUEUED) {
 		client->wanted[REQUEST_ROUTES] = true;
-	else
+		client->wanted[REQUEST_TOLD] = client->has_links;
+	} else
 		configure_ended(client, -EAGAIN, line->text);
 }
 
@@ -212,6 +223,77 @@ static void sessions_line(struct bird_client *client, const struct bird_line *li
 			client->handler.context, &peer, strcmp(row.words, "Established") == 0, row.words);
 }
 
+/* ---- What tunnels' neighbours announce to links of egress groups ------------------------------------------------- */
+
+static bool told_row(struct bird_client *client, const struct bird_line *line, struct told_route *route)
+{
+	char protocol[64];
+
+	*route = (struct told_route){0};
+	if (line->code != BIRD_ROUTE_ROW || !bird_route_row(line->text, &client->told_net, protocol) ||
+		!bird_session_tunnel(protocol, &route->tunnel))
+		return false;
+	route->prefix = client->told_net;
+	return true;
+}
+
+/* Without memory for it the route is missing until it is asked for again. */
+static void add_told(struct bird_client *client, const struct told_route *route)
+{
+	if (client->told_count == client->told_room) {
+		size_t room = client->told_room * 2 + 16;
+		struct told_route *more = realloc(client->told, room * sizeof(*more));
+
+		if (!more)
+			return;
+		client->told = more;
+		client->told_room = room;
+	}
+	client->told[client->told_count++] = *route;
+}
+
+/* An error: BIRD has not read yet what it is asked by. The next refresh asks again. */
+static void told_line(struct bird_client *client, const struct bird_line *line)
+{
+	struct told_route route;
+
+	if (told_row(client, line, &route))
+		add_told(client, &route);
+	if (line->last && line->code < BIRD_FIRST_ERROR)
+		client->wanted[REQUEST_TOLD_LEAVING] = true;
+}
+
+static bool same_route(const struct told_route *one, const struct told_route *other)
+{
+	return one->tunnel == other->tunnel && one->prefix.length == other->prefix.length &&
+	       address_equal(&one->prefix.address, &other->prefix.address);
+}
+
+/* Rows come in the same order again, if nothing has changed meanwhile. */
+static void mark_leaving(struct bird_client *client, const struct told_route *route)
+{
+	for (size_t i = 0; i < client->told_count; i++) {
+		size_t place = (client->told_marked + i) % client->told_count;
+
+		if (!same_route(&client->told[place], route))
+			continue;
+		client->told[place].leaving = true;
+		client->told_marked = place + 1;
+		return;
+	}
+}
+
+/* A route that became leaving between the two questions is leaving, and one that came back is no less there. */
+static void told_leaving_line(struct bird_client *client, const struct bird_line *line)
+{
+	struct told_route route;
+
+	if (told_row(client, line, &route))
+		mark_leaving(client, &route);
+	if (line->last && line->code < BIRD_FIRST_ERROR)
+		client->handler.told(client->handler.context, client->told, client->told_count);
+}
+
 /* "172.31.1.254  eth1  Up  12:00:00.000  0.050  0.150": the neighbour, where, and its state in BIRD's words. */
 static void bfd_line(struct bird_client *client, const struct bird_line *line)
 {
@@ -231,6 +313,8 @@ static int command_line(struct bird_client *client, const struct bird_line *line
 		[REQUEST_ROUTES] = routes_line,
 		[REQUEST_SILENCE] = silence_line,
 		[REQUEST_SESSIONS] = sessions_line,
+		[REQUEST_TOLD] = told_line,
+		[REQUEST_TOLD_LEAVING] = told_leaving_line,
 		[REQUEST_BFD] = bfd_line,
 	};
 
@@ -263,6 +347,10 @@ static int pushed_line(struct bird_client *client, const struct bird_line *line,
 	}
 	if (line->kind == BIRD_LINE_REPLY)
 		return 0;
+	if (line->kind == BIRD_LINE_PUSHED && bird_pushed_route(line->text)) {
+		client->wanted[REQUEST_TOLD] = client->has_links;
+		return 0;
+	}
 	if (line->kind == BIRD_LINE_PUSHED) {
 		if (!bird_pushed_state(line->text, &row) || !peer_of(row.name, &peer))
 			return 0;
@@ -400,6 +488,7 @@ void bird_client_close(struct bird_client *client)
 	close_descriptor(&client->epoll);
 	free(client->expected);
 	free(client->silent);
+	free(client->told);
 	free(client);
 }
 
@@ -440,6 +529,14 @@ static void *silent_sessions(
 	return names;
 }
 
+static bool has_links(const struct model *model)
+{
+	for (size_t i = 0; i < model->tunnel_count; i++)
+		if (model_announced_to(model, &model->tunnels[i]))
+			return true;
+	return false;
+}
+
 int bird_client_configure(struct bird_client *client, const struct model *model,
 	const struct announcement *announcement, struct error *error)
 {
@@ -459,6 +556,7 @@ int bird_client_configure(struct bird_client *client, const struct model *model,
 	client->silent = silent;
 	client->silent_count = silent_count;
 	client->has_routers = model->router_count > 0;
+	client->has_links = has_links(model);
 	client->configured = -EAGAIN;
 	client->wanted[REQUEST_SILENCE] = false;
 	client->wanted[REQUEST_CONFIGURE] = true;
@@ -471,6 +569,7 @@ int bird_client_refresh(struct bird_client *client, struct error *error)
 		return error_set(error, -ETIMEDOUT, "BIRD does not answer on its control socket");
 	client->wanted[REQUEST_SESSIONS] = true;
 	client->wanted[REQUEST_BFD] = client->has_routers;
+	client->wanted[REQUEST_TOLD] |= client->has_links;
 	if (client->configured == -EAGAIN || client->configured == -ESTALE)
 		client->wanted[REQUEST_CONFIGURE] = true;
 	else if (client->configured == 0)

@@ -9,7 +9,7 @@
  *
  * On the second, BIRD pushes what it logs ("echo all"), so that a session's end is heard at once. Those lines are words
  * without a promise and may be lost, so they only make us ask: the truth about sessions is the reply to
- * `show protocols`. A state in a pushed line is passed on at once all the same: it is early, never wrong for long.
+ * `show protocols`, and about what neighbours announce to links of egress groups, that to `show route`. A state in a pushed line is passed on at once all the same: it is early, never wrong for long.
  *
  * Nothing here blocks but bird_client_open() and bird_client_wait(), and nothing here knows the time: main calls
  * bird_client_refresh() once a second, which heals what was missed.
@@ -38,6 +38,11 @@ struct bird_handler {
 	 * state ("Established", "Active", …), or NULL when it has not said it yet: keep the one before.
 	 */
 	void (*session)(void *context, const struct bird_peer *peer, bool established, const char *words);
+	/*
+	 * All that tunnels' neighbours announce of egress groups' destinations, when it may have changed, and once a second;
+	 * never called when no link needs it. The routes are valid during the call.
+	 */
+	void (*told)(void *context, const struct told_route *routes, size_t count);
 	/* What a router's BFD says, once a second; a tunnel's is known by its marker. */
 	void (*bfd)(void *context, const struct address *neighbor, const char *interface, bool up);
 	/*

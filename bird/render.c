@@ -80,6 +80,26 @@ static void write_loopbacks(FILE *stream, const struct model *model, const struc
 	fprintf(stream, " ];\n");
 }
 
+/* The destinations of egress groups, with what holds them and what lies in them: [ 192.0.2.1/32{0,32}, … ], or []. */
+static void write_destinations(FILE *stream, const struct model *model, const struct family *family)
+{
+	char text[PREFIX_TEXT_SIZE];
+	const char *separator = "";
+
+	fprintf(stream, "define hw_destinations%s = [", family->digit);
+	for (size_t i = 0; i < model->egress_count; i++)
+		for (size_t j = 0; j < model->egress[i].destination_count; j++) {
+			const struct prefix *destination = &model->egress[i].destinations[j];
+
+			if (address_family(&destination->address) != family->family)
+				continue;
+			fprintf(stream, "%s %s{0,%u}", separator, prefix_format(destination, text),
+				family->bits);
+			separator = ",";
+		}
+	fprintf(stream, " ];\n");
+}
+
 int bird_render_node(const struct model *model, const char *log_file, char **text, struct error *error)
 {
 	struct address router_id = bird_router_id(model);
@@ -100,6 +120,8 @@ int bird_render_node(const struct model *model, const char *log_file, char **tex
 	fprintf(writer.stream, "define hw_guard = \"" GUARD_INTERFACE "\";\n");
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
 		write_loopbacks(writer.stream, model, &families[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
+		write_destinations(writer.stream, model, &families[i]);
 	return writer_close(&writer, text, error);
 }
 
@@ -108,6 +130,7 @@ int bird_render_node(const struct model *model, const char *log_file, char **tex
 struct session {
 	uint16_t tunnel; /* its number; 0: a router's */
 	bool told_on;    /* to routers: what it imports */
+	bool heard;      /* gwd is to hear of each route that comes or goes */
 	const char *name, *interface;
 	const struct prefix *addresses;
 	size_t address_count;
@@ -125,13 +148,14 @@ static bool session_at(const struct model *model, size_t i, struct session *sess
 	if (i < model->tunnel_count) {
 		const struct tunnel *tunnel = &model->tunnels[i];
 
-		*session = (struct session){tunnel->number, !tunnel->provider, tunnel->name, tunnel->name,
+		*session = (struct session){tunnel->number, !tunnel->provider,
+			model_announced_to(model, tunnel) != NULL, tunnel->name, tunnel->name,
 			tunnel->addresses, tunnel->address_count, &tunnel->bgp};
 		return tunnel->bgp.enabled;
 	}
 	const struct router *router = &model->routers[i - model->tunnel_count];
 
-	*session = (struct session){0, false, router->name, router->interface, router->addresses,
+	*session = (struct session){0, false, false, router->name, router->interface, router->addresses,
 		router->address_count, &router->bgp};
 	return true;
 }
@@ -275,6 +299,8 @@ static void write_neighbor(FILE *stream, const struct session *session)
 					: bird_router_password_file(session->name, text));
 	if (bgp->bfd.enabled)
 		fprintf(stream, "\tbfd on;\n");
+	if (session->heard)
+		fprintf(stream, "\tdebug { states, routes };\n");
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
 		write_channel(stream, session, &families[i]);
 	fprintf(stream, "}\n");

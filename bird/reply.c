@@ -74,6 +74,25 @@ bool bird_session_row(const char *text, struct bird_session_row *row)
 	return sscanf(text, "%63s %*s %*s %15s %*s %47s", row->name, row->state, row->words) >= 2;
 }
 
+bool bird_route_row(const char *text, struct prefix *net, char protocol[64])
+{
+	const char *bracket = strchr(text, '[');
+	char first[PREFIX_TEXT_SIZE];
+
+	if (!bracket || text[0] == '\t' || sscanf(bracket, "[%63[^] ]", protocol) != 1)
+		return false;
+	if (text[0] == ' ')
+		return true;
+	return sscanf(text, "%49s", first) == 1 && prefix_parse(first, net) == 0;
+}
+
+bool bird_pushed_route(const char *text)
+{
+	char protocol[64], arrow[4];
+
+	return sscanf(text, "%63s %3s", protocol, arrow) == 2 && strcmp(arrow, ">") == 0;
+}
+
 bool bird_pushed_state(const char *text, struct bird_session_row *row)
 {
 	memset(row, 0, sizeof(*row));

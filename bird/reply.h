@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/address.h"
+
 /* What is behind that in a line is cut off: nothing we read in a line is longer. */
 #define BIRD_LINE_MAX 512
 
@@ -63,6 +65,15 @@ struct bird_session_row {
 	char words[48]; /* the session's: "Established", "Active", "Connect", … */
 };
 bool bird_session_row(const char *text, struct bird_session_row *row);
+
+/*
+ * A row of `show route`: "192.0.2.1/32  unicast [hw_bgp_101 21:52:00.1] * (100)…". Where the destination is missing it is that of
+ * the row before: `net` keeps it from row to row. False: a heading, or a row that goes on.
+ */
+bool bird_route_row(const char *text, struct prefix *net, char protocol[64]);
+
+/* "hw_bgp_101.ipv4 > added [best] 192.0.2.1/32 …": a pushed line that tells of a route that came in, or that no longer does. */
+bool bird_pushed_route(const char *text);
 
 /* "hw_bgp_101: State changed to up": a pushed line that tells of a protocol's new state; words stay empty. */
 bool bird_pushed_state(const char *text, struct bird_session_row *row);

@@ -262,9 +262,11 @@ struct egress_entry {
 
 /* By group number, replaced whole, in one step: the tunnel of each slot, 0 in all when no link is in. */
 #define EGRESS_SLOTS 4096
+#define EGRESS_LINKS 16
 struct egress_table {
 	__u16 commanded; /* the tunnel that an operator switched to, for gwd to remember; 0: none */
 	__u16 reserved[3];
+	__u16 in[EGRESS_LINKS]; /* the links that are in, then 0 */
 	__u16 tunnels[EGRESS_SLOTS];
 };
 
@@ -486,7 +488,7 @@ _Static_assert(sizeof(struct line_counters) == 32, "");
 _Static_assert(sizeof(struct settings) == 64, "");
 _Static_assert(sizeof(struct tunnel_entry) == 12, "");
 _Static_assert(sizeof(struct egress_entry) == 4, "");
-_Static_assert(sizeof(struct egress_table) == 8 + 2 * EGRESS_SLOTS, "");
+_Static_assert(sizeof(struct egress_table) == 8 + 2 * EGRESS_LINKS + 2 * EGRESS_SLOTS, "");
 _Static_assert(sizeof(struct egress_from) == 8, "no hole: it is a key");
 _Static_assert(sizeof(struct egress_pin) == 8, "");
 _Static_assert(sizeof(struct member_entry) == 24, "");

@@ -5,7 +5,7 @@
  * are in and replaces whole (loader/health/egress.h): a flow's hash is a slot, and a slot has a tunnel.
  *
  * Where the load is shared, a flow is pinned to its link at its first packet, and keeps to it for as long as the link is
- * usable, whatever becomes of the shares: a link that dies loses its flows, one that returns gets new ones. A pin that was
+ * in, whatever becomes of the shares: a link that dies or leaves loses its flows, one that returns gets new ones. A pin that was
  * not used for as long as a flow may be idle is none any more. Where one link is active, everything follows it.
  *
  * Of fragments only the first has ports: it tells the others (fragment.h). An ICMP error about an answer goes by the flow of
@@ -70,28 +70,42 @@ static __always_inline __u32 pin_lifetime_ms(const struct settings *config, __u8
 	return protocol ? line_lifetime_ms(config, LINE_ESTABLISHED, protocol) : config->established_ms;
 }
 
-/* 0: it is pinned to no link that is usable. */
-static __always_inline __u16 pinned_link(const struct settings *config, const struct line_key *flow)
+/* A link may be usable and out: its neighbour is about to leave. */
+static __always_inline bool is_in(const struct egress_table *table, __u16 tunnel)
+{
+	for (int i = 0; table && i < EGRESS_LINKS; i++)
+		if (table->in[i] == tunnel)
+			return true;
+	return false;
+}
+
+/* 0: it is pinned to no link that is in and usable. */
+static __always_inline __u16 pinned_link(
+	const struct settings *config, const struct line_key *flow, const struct egress_table *table)
 {
 	struct egress_pin *pin = bpf_map_lookup_elem(&egress_pins, flow);
 	__u32 now = bpf_ktime_get_coarse_ns() / 1000000;
 	__u32 idle = pin ? ms_since(pin->seen_ms, now) : 0;
 
 	if (!pin || idle >= pin_lifetime_ms(config, flow->protocol) || !is_link_of(flow->zone, pin->tunnel) ||
-		!is_usable(config->gateway, pin->tunnel))
+		!is_in(table, pin->tunnel) || !is_usable(config->gateway, pin->tunnel))
 		return 0;
 	if (idle >= TOUCH_MS)
 		pin->seen_ms = now;
 	return pin->tunnel;
 }
 
-static __always_inline __u16 shared_link(const struct settings *config, const struct line_key *flow)
+static __always_inline const struct egress_table *table_of(__u32 group)
 {
-	__u32 group = flow->zone;
-	const struct egress_table *table = bpf_map_lookup_elem(&egress_tables, &group);
+	return bpf_map_lookup_elem(&egress_tables, &group);
+}
+
+static __always_inline __u16 shared_link(
+	const struct settings *config, const struct line_key *flow, const struct egress_table *table)
+{
 	__u16 tunnel = table ? table->tunnels[hash_of(flow, config->hash_seed) % EGRESS_SLOTS] : 0;
 
-	return is_link_of(group, tunnel) ? tunnel : 0;
+	return is_link_of(flow->zone, tunnel) ? tunnel : 0;
 }
 
 static __always_inline void pin_flow(const struct line_key *flow, __u16 tunnel)
@@ -108,6 +122,7 @@ static __always_inline void pin_flow(const struct line_key *flow, __u16 tunnel)
 SUBPROGRAM int link_of_flow(const struct settings *config, const struct line_key *flow, __u32 pins)
 {
 	const struct egress_entry *group;
+	const struct egress_table *table;
 	struct line_key key;
 	__u16 tunnel;
 
@@ -117,10 +132,11 @@ SUBPROGRAM int link_of_flow(const struct settings *config, const struct line_key
 	group = egress_by_number(key.zone);
 	if (!group)
 		return LINK(0, REASON_internal);
-	tunnel = group->sharing ? pinned_link(config, &key) : 0;
+	table = table_of(key.zone);
+	tunnel = group->sharing ? pinned_link(config, &key, table) : 0;
 	if (tunnel)
 		return LINK(tunnel, REASON_egress_pinned);
-	tunnel = shared_link(config, &key);
+	tunnel = shared_link(config, &key, table);
 	if (!tunnel)
 		return LINK(0, REASON_no_egress_link);
 	if (group->sharing && pins)

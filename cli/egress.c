@@ -21,6 +21,7 @@ static const struct column columns[] = {
 	{"TUNNEL", "tunnel"},
 	{"WEIGHT", "weight", NULL, true},
 	{"USABLE", "usable"},
+	{"ANNOUNCES", "announces"},
 	{"IN", "in"},
 	{"SINCE", "changed_ms", cell_duration, true},
 	{"SHARE", "share_permille", cell_permille, true},

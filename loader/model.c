@@ -277,6 +277,16 @@ const struct egress_group *model_egress_of(const struct model *model, const stru
 	return NULL;
 }
 
+const struct egress_group *model_announced_to(const struct model *model, const struct tunnel *tunnel)
+{
+	const struct egress_group *group = tunnel->bgp.enabled ? model_egress_of(model, tunnel) : NULL;
+
+	for (size_t i = 0; group && i < group->link_count; i++)
+		if (group->links[i].tunnel == tunnel && group->links[i].announce == ANNOUNCE_REQUIRED)
+			return group;
+	return NULL;
+}
+
 bool model_has_members(const struct model *model)
 {
 	return model->array.member_count > 1;

@@ -106,9 +106,13 @@ enum egress_hash { EGRESS_BY_FLOW, EGRESS_BY_SOURCE };
 
 #define EGRESS_LINKS_MAX 16
 
+/* Whether a link carries traffic only while its neighbour announces a destination of the group; one without BGP cannot. */
+enum egress_announce { ANNOUNCE_REQUIRED, ANNOUNCE_IGNORED };
+
 struct egress_link {
 	const struct tunnel *tunnel;
 	uint16_t weight;
+	enum egress_announce announce;
 };
 
 /* Tunnels that are used together towards the same destinations. */
@@ -245,6 +249,8 @@ bool model_has_interface(const struct model *model, const char *name);
 const struct egress_group *model_egress_by_name(const struct model *model, const char *name);
 /* The group that the tunnel is a link of; NULL: of none. */
 const struct egress_group *model_egress_of(const struct model *model, const struct tunnel *tunnel);
+/* The same, if the link's neighbour must announce its destinations; NULL: nobody must. */
+const struct egress_group *model_announced_to(const struct model *model, const struct tunnel *tunnel);
 /* The first of the addresses on whose link a neighbor is; the last when it is on none (which a model does not have). */
 const struct address *model_address_towards(
 	const struct prefix *addresses, size_t count, const struct address *neighbor);

@@ -45,10 +45,11 @@ struct uplink_status {
 };
 
 struct egress_link_status {
-	bool usable, in;         /* in: it carries traffic */
-	uint64_t since_ms;       /* when `in` changed last */
-	char cause[128];         /* and why */
-	uint16_t slots;          /* its share, of 4096 */
+	bool usable, in;       /* in: it carries traffic */
+	const char *announces; /* its neighbour, of the destinations: "all", …; NULL: whatever it announces */
+	uint64_t since_ms;     /* when `in` changed last */
+	char cause[128];       /* and why */
+	uint16_t slots;        /* its share, of 4096 */
 	uint64_t packets, bytes; /* sent by it */
 	uint64_t packets_before; /* when the shares changed last */
 };
@@ -78,8 +79,8 @@ struct member_status {
 	const struct member *member;
 	uint8_t state;          /* enum member_state of bpf/abi.h */
 	bool serving;           /* it announces loopbacks and does not drain */
-	uint64_t since_ms;      /* when `state` or `serving` changed last */
 	bool ready;             /* it knows what the array knows, as it says */
+	uint64_t since_ms;      /* when `state` or `serving` changed last */
 	uint64_t last_heard_ms; /* a heartbeat or a relay of it; 0: never */
 	/* From a change there until it stands in our tables; 0: not known. */
 	uint32_t lag_p50_us, lag_p99_us;

@@ -13,11 +13,12 @@
 #include "daemon.h"
 
 _Static_assert(SHARE_SLOTS == EGRESS_SLOTS, "a slot here is a slot there");
+_Static_assert(EGRESS_LINKS_MAX == EGRESS_LINKS, "and so is a link");
 
 static bool has_tunnel(const struct egress_table *table, uint16_t tunnel)
 {
-	for (size_t i = 0; i < EGRESS_SLOTS; i++)
-		if (table->tunnels[i] == tunnel)
+	for (size_t i = 0; i < EGRESS_LINKS; i++)
+		if (table->in[i] == tunnel)
 			return true;
 	return false;
 }
@@ -48,8 +49,20 @@ static void write_group(struct daemon *daemon, const struct egress_group_state *
 	struct error error;
 
 	egress_table(state, table.tunnels);
+	egress_list_in(state, table.in);
 	if (bpf_egress_write(daemon->pin_dir, state->group->number, &table, &error) < 0)
 		log_error("egress group %s: %s", state->group->name, error.text);
+}
+
+/* While a tunnel's bit is frozen, nobody can say what its neighbour announces. */
+static void report(struct egress *egress, const struct health_tunnel *row)
+{
+	const struct egress_news news = {.tunnel = row->tunnel,
+		.usable = row->usable,
+		.announces = row->frozen ? ANNOUNCES_UNKNOWN : row->announces,
+		.why = health_cause(row)};
+
+	egress_report(egress, &news, now_ms());
 }
 
 /* What was heard since `egress` took over from ours. */
@@ -62,7 +75,7 @@ static void report_again(struct daemon *daemon, const struct model *next, struct
 		const struct tunnel *then = model_tunnel_by_number(next, now->number);
 
 		if (then && strcmp(then->name, now->name) == 0)
-			egress_report(egress, now->number, rows[i].usable, health_cause(&rows[i]), now_ms());
+			report(egress, &rows[i]);
 	}
 }
 
@@ -107,7 +120,18 @@ static void tell_change(
 		tell(daemon, EVENT_EGRESS_EMPTY, state->group->name, "none of its links is usable");
 }
 
-static void fill_group(struct egress_status *status, const struct egress_group_state *state)
+/* As it was told last; what counts may be frozen. NULL: nobody asks. */
+static const char *announced_by(const struct daemon *daemon, const struct tunnel *tunnel)
+{
+	size_t place = (size_t)(tunnel - daemon->model->tunnels);
+
+	if (!model_announced_to(daemon->model, tunnel))
+		return NULL;
+	return announces_name(health_tunnels(daemon->health)[place].heard);
+}
+
+static void fill_group(
+	const struct daemon *daemon, struct egress_status *status, const struct egress_group_state *state)
 {
 	status->since_ms = state->since_ms;
 	status->commanded = state->commanded;
@@ -117,6 +141,7 @@ static void fill_group(struct egress_status *status, const struct egress_group_s
 
 		link->usable = is->usable;
 		link->in = is->in;
+		link->announces = announced_by(daemon, is->link->tunnel);
 		link->since_ms = is->since_ms;
 		link->slots = is->slots;
 		snprintf(link->cause, sizeof(link->cause), "%s", is->cause);
@@ -158,8 +183,7 @@ void steer_changes(struct daemon *daemon)
 	size_t group;
 
 	for (size_t i = 0; i < daemon->model->tunnel_count; i++)
-		egress_report(daemon->egress, daemon->model->tunnels[i].number, rows[i].usable,
-			health_cause(&rows[i]), now_ms());
+		report(daemon->egress, &rows[i]);
 	egress_tick(daemon->egress, now_ms());
 	while (egress_next_change(daemon->egress, &group, &came, &went)) {
 		const struct egress_group_state *state = &egress_states(daemon->egress)[group];
@@ -169,7 +193,7 @@ void steer_changes(struct daemon *daemon)
 		tell_change(daemon, state, came, went);
 	}
 	for (size_t i = 0; i < daemon->model->egress_count; i++)
-		fill_group(&daemon->status.egress[i], &egress_states(daemon->egress)[i]);
+		fill_group(daemon, &daemon->status.egress[i], &egress_states(daemon->egress)[i]);
 }
 
 int steer_switch(
@@ -191,6 +215,12 @@ int steer_switch(
 		return error_set(error, r,
 			"the tunnel %s is not usable, and would carry nothing: gwctl tunnel get %s",
 			tunnel->name, tunnel->name);
+	if (r == -EBUSY)
+		return error_set(error, r,
+			"the neighbor of the tunnel %s is about to leave, or announces less of the "
+			"destinations than "
+			"another link's: it would lose the traffic again at once",
+			tunnel->name);
 	steer_changes(daemon);
 	steer_write(daemon); /* also when it was active already, and only the command is new */
 	return 0;

@@ -91,6 +91,14 @@ static void bird_session(void *context, const struct bird_peer *peer, bool estab
 		tunnel_session(context, peer->tunnel, established, words);
 }
 
+static void bird_told(void *context, const struct told_route *routes, size_t count)
+{
+	struct daemon *daemon = context;
+
+	health_told(daemon->health, routes, count, now_ms());
+	watch_changes(daemon);
+}
+
 static void bird_configured(void *context, int result, const char *words)
 {
 	struct daemon *daemon = context;
@@ -166,7 +174,11 @@ static void end_hung_bird(struct daemon *daemon)
 /* Until it answers, is gone, or the time is over. */
 static int connect_bird(struct daemon *daemon, unsigned timeout_ms, struct error *error)
 {
-	const struct bird_handler handler = {bird_session, bird_bfd, bird_configured, daemon};
+	const struct bird_handler handler = {.session = bird_session,
+		.told = bird_told,
+		.bfd = bird_bfd,
+		.configured = bird_configured,
+		.context = daemon};
 	pid_t pid = child_pid(apply_children(daemon->apply), BIRD_CHILD);
 	uint64_t deadline = now_ms() + timeout_ms;
 	int r;

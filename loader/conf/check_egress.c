@@ -90,6 +90,34 @@ static void links_carry_what_is_needed(const struct group_review *at)
 	}
 }
 
+static bool lets_in_a_destination(const struct bgp *bgp, const struct egress_group *group)
+{
+	bool unknown = false;
+
+	for (size_t i = 0; i < bgp->import_count; i++)
+		for (size_t k = 0; k < group->destination_count; k++) {
+			unknown |= bgp->import[i].length == 0 || group->destinations[k].length == 0;
+			if (prefix_overlaps(&bgp->import[i], &group->destinations[k]))
+				return true;
+		}
+	return unknown;
+}
+
+static void what_links_announce_is_heard(const struct group_review *at)
+{
+	for (size_t i = 0; i < at->group->link_count; i++) {
+		const struct egress_link *link = &at->group->links[i];
+
+		if (link->tunnel && link->tunnel->bgp.enabled && link->announce == ANNOUNCE_REQUIRED &&
+			!lets_in_a_destination(&link->tunnel->bgp, at->group))
+			fault(at, "links", i,
+				"\"%s\" imports no destination of the group, so it would never carry "
+				"traffic: "
+				"add them to its bgp.import.prefixes, or write announce: ignored",
+				link->tunnel->name);
+	}
+}
+
 static void there_are_not_too_many(const struct group_review *at)
 {
 	char path[KEY_PATH_SIZE];
@@ -110,6 +138,7 @@ void check_egress(struct review *review, const struct model *model)
 		lans_are_nothing_else,
 		links_lead_to_no_provider,
 		links_carry_what_is_needed,
+		what_links_announce_is_heard,
 		there_are_not_too_many,
 	};
 

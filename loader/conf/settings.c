@@ -83,6 +83,8 @@ static const struct choice log_levels[] = {{"error", LOG_LEVEL_ERROR}, {"warning
 static const struct choice egress_modes[] = {
 	{"active-standby", EGRESS_ACTIVE_STANDBY}, {"load-sharing", EGRESS_LOAD_SHARING}, {NULL}};
 static const struct choice egress_hashes[] = {{"flow", EGRESS_BY_FLOW}, {"source", EGRESS_BY_SOURCE}, {NULL}};
+static const struct choice egress_announces[] = {
+	{"required", ANNOUNCE_REQUIRED}, {"ignored", ANNOUNCE_IGNORED}, {NULL}};
 static const struct choice replication_modes[] = {
 	{"none", REPLICATION_NONE}, {"broadcast", REPLICATION_BROADCAST}, {NULL}};
 
@@ -266,7 +268,11 @@ DEFINE_SECTION(egress_link,
 	ONE(struct egress_link, "tunnel", tunnel, tunnel, UNIQUE,
 		REQUIRED = "the name of a tunnel without provider; it is a link of one group"),
 	ONE(struct egress_link, "weight", weight, number, DEFAULT = "1", LIMITS(1, 100),
-		OPTIONAL = "its part of the load where that is shared"));
+		OPTIONAL = "its part of the load where that is shared"),
+	ONE(struct egress_link, "announce", announce, choice, DEFAULT = "required", .choices = egress_announces,
+		OPTIONAL = "\"required\": a link with bgp carries traffic only while its neighbor announces a destination of the "
+			   "group, or part of one, which bgp.import must let in, and is the last choice while it announces "
+			   "fewer than another link's, or with GRACEFUL_SHUTDOWN (RFC 8326); \"ignored\": whatever it announces"));
 
 DEFINE_SECTION(egress,
 	ONE(struct egress_group, "name", name, name, REQUIRED = "a name for it", LIMITS(1, NAME_MAX_LENGTH), UNIQUE),

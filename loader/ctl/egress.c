@@ -68,15 +68,16 @@ static json_t *link_row(const struct egress_status *is, size_t i)
 	int part = measured(is, link);
 
 	return json_pack(
-		"{s:s, s:s, s:s, s:o, s:b, s:I, s:s, s:i, s:b, s:b, s:b, s:I, s:s, s:i, s:o, s:b, s:o}",
+		"{s:s, s:s, s:s, s:o, s:b, s:I, s:s, s:i, s:b, s:s?, s:b, s:b, s:I, s:s, s:i, s:o, s:b, s:o}",
 		"egress", group->name, "mode", egress_mode_name(group), "hash",
 		group->hash == EGRESS_BY_SOURCE ? "source" : "flow", "from",
 		names(group->from, group->from_count), "preempt", group->preempt, "hold_ms",
 		(json_int_t)group->hold_ms, "tunnel", tunnel->name, "weight", group->links[i].weight,
-		"usable", link->usable, "in", link->in, "commanded", is->commanded == tunnel->number,
-		"changed_ms", age_ms(link->since_ms), "cause", link->cause, "share_permille", share(link),
-		"measured_permille", part < 0 ? json_null() : json_integer(part), "uneven",
-		is_uneven(is, link), "sent", traffic(link->packets, link->bytes));
+		"usable", link->usable, "announces", link->announces, "in", link->in, "commanded",
+		is->commanded == tunnel->number, "changed_ms", age_ms(link->since_ms), "cause", link->cause,
+		"share_permille", share(link), "measured_permille",
+		part < 0 ? json_null() : json_integer(part), "uneven", is_uneven(is, link), "sent",
+		traffic(link->packets, link->bytes));
 }
 
 int egress_list_step(struct request *request)

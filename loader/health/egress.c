@@ -20,6 +20,7 @@ static void state_begin(struct egress_group_state *state, const struct egress_gr
 
 		link->link = &group->links[i];
 		link->usable_since_ms = link->since_ms = now_ms;
+		link->announces = ANNOUNCES_LEAVING;
 		snprintf(link->cause, sizeof(link->cause), "not usable since the start");
 		snprintf(link->why, sizeof(link->why), "not usable");
 	}
@@ -63,11 +64,27 @@ static uint16_t number_of(const struct egress_link_state *link)
 	return link->link->tunnel->number;
 }
 
+static enum announces best_of(const struct egress_group_state *state)
+{
+	enum announces best = ANNOUNCES_UNKNOWN;
+
+	FOR_EACH_LINK (i, state)
+		if (state->links[i].usable && state->links[i].announces > best)
+			best = state->links[i].announces;
+	return best;
+}
+
+/* Usable, and of those no last choice. */
+static bool is_candidate(const struct egress_group_state *state, size_t i)
+{
+	return state->links[i].usable && state->links[i].announces == best_of(state);
+}
+
 static bool is_held(const struct egress_group_state *state, size_t i, uint64_t now_ms)
 {
 	const struct egress_link_state *link = &state->links[i];
 
-	return link->usable && now_ms >= link->usable_since_ms + state->group->hold_ms;
+	return is_candidate(state, i) && now_ms >= link->usable_since_ms + state->group->hold_ms;
 }
 
 static uint32_t links_in(const struct egress_group_state *state)
@@ -115,11 +132,20 @@ static void set_in(struct egress_group_state *state, size_t i, bool in, const ch
 	count_slots(state);
 }
 
+static const char *why_not(const struct egress_link_state *link)
+{
+	if (!link->usable)
+		return link->why;
+	return link->announces == ANNOUNCES_LEAVING
+		       ? "its neighbor says that it leaves, and another link is there"
+		       : "another link's neighbor announces more of the destinations";
+}
+
 static void put_out_the_dead(struct egress_group_state *state, uint64_t now_ms)
 {
 	FOR_EACH_LINK (i, state)
-		if (!state->links[i].usable)
-			set_in(state, i, false, state->links[i].why, now_ms);
+		if (!is_candidate(state, i))
+			set_in(state, i, false, why_not(&state->links[i]), now_ms);
 }
 
 /* ---- Rules ------------------------------------------------------------------------------------------------------- */
@@ -132,11 +158,11 @@ static size_t active_of(const struct egress_group_state *state)
 	return NO_LINK;
 }
 
-/* The first usable link in the group's order; `held`: of those that were usable for long enough. */
+/* The first candidate in the group's order; `held`: of those that were usable for long enough. */
 static size_t first_usable(const struct egress_group_state *state, bool held, uint64_t now_ms)
 {
 	FOR_EACH_LINK (i, state)
-		if (state->links[i].usable && (!held || is_held(state, i, now_ms)))
+		if (is_candidate(state, i) && (!held || is_held(state, i, now_ms)))
 			return i;
 	return NO_LINK;
 }
@@ -152,15 +178,22 @@ static void make_active(struct egress_group_state *state, size_t wanted, const c
 	set_in(state, wanted, true, cause, now_ms);
 }
 
+/* From one that leaves to another that leaves would be no gain. */
+static bool may_preempt(const struct egress_group_state *state, size_t better, size_t active)
+{
+	return state->group->preempt && !state->commanded && better < active &&
+	       state->links[better].announces > ANNOUNCES_LEAVING;
+}
+
 static void judge_standby(struct egress_group_state *state, uint64_t now_ms)
 {
 	size_t active = active_of(state), better = first_usable(state, true, now_ms);
 
-	if (active == NO_LINK && (state->begun || (state->group->link_count && state->links[0].usable)))
+	if (active == NO_LINK && (state->begun || (state->group->link_count && is_candidate(state, 0))))
 		make_active(state, first_usable(state, false, now_ms), "the first usable link", now_ms);
 	else if (active == NO_LINK)
 		make_active(state, better, "the first link did not become usable in time", now_ms);
-	else if (state->group->preempt && !state->commanded && better < active)
+	else if (may_preempt(state, better, active))
 		make_active(state, better, "the better link was usable for long enough", now_ms);
 }
 
@@ -169,7 +202,7 @@ static void judge_sharing(struct egress_group_state *state, uint64_t now_ms)
 	bool none = links_in(state) == 0;
 
 	FOR_EACH_LINK (i, state) {
-		if (none && state->links[i].usable)
+		if (none && is_candidate(state, i))
 			set_in(state, i, true, "no other link carried traffic", now_ms);
 		else if (is_held(state, i, now_ms))
 			set_in(state, i, true, "it was usable for long enough", now_ms);
@@ -208,6 +241,7 @@ void egress_adopt(struct egress *egress, uint16_t tunnel, bool commanded)
 	if (!link)
 		return;
 	link->in = link->usable = state->begun = true;
+	link->announces = ANNOUNCES_ALL;
 	link->usable_since_ms = 0;
 	snprintf(link->cause, sizeof(link->cause), "as an earlier daemon left it");
 	if (commanded)
@@ -262,19 +296,21 @@ void egress_carry(struct egress *egress, const struct egress *old, uint64_t now_
 				carry_group(egress, i, old, k, now_ms);
 }
 
-void egress_report(struct egress *egress, uint16_t tunnel, bool usable, const char *why, uint64_t now_ms)
+void egress_report(struct egress *egress, const struct egress_news *news, uint64_t now_ms)
 {
 	struct egress_group_state *state;
-	struct egress_link_state *link = find_link(egress, tunnel, &state);
+	struct egress_link_state *link = find_link(egress, news->tunnel, &state);
+	enum announces announces;
 
 	if (!link)
 		return;
-	if (!usable)
-		snprintf(link->why, sizeof(link->why), "%s", why);
-	if (link->usable != usable) {
-		link->usable = usable;
+	announces = news->announces == ANNOUNCES_UNKNOWN ? link->announces : news->announces;
+	if (!news->usable)
+		snprintf(link->why, sizeof(link->why), "%s", news->why);
+	if (link->usable != news->usable || (news->usable && announces > link->announces))
 		link->usable_since_ms = now_ms;
-	}
+	link->usable = news->usable;
+	link->announces = announces;
 	judge(state, now_ms);
 }
 
@@ -294,9 +330,9 @@ static uint64_t group_deadline(const struct egress_group_state *state)
 		const struct egress_link_state *link = &state->links[i];
 		uint64_t held = link->usable_since_ms + state->group->hold_ms;
 		bool waits = state->group->mode == EGRESS_LOAD_SHARING || active == NO_LINK ||
-			     (state->group->preempt && !state->commanded && i < active);
+			     may_preempt(state, i, active);
 
-		if (link->usable && !link->in && waits && held < deadline)
+		if (is_candidate(state, i) && !link->in && waits && held < deadline)
 			deadline = held;
 	}
 	return deadline;
@@ -326,6 +362,8 @@ int egress_switch(
 		return -EOPNOTSUPP;
 	if (!link->usable)
 		return -ENETDOWN;
+	if (!is_candidate(state, (size_t)(link - state->links)))
+		return -EBUSY;
 	make_active(state, (size_t)(link - state->links), "an operator switched over", now_ms);
 	state->commanded = tunnel->number;
 	return 0;
@@ -361,4 +399,15 @@ void egress_table(const struct egress_group_state *state, uint16_t tunnels[SHARE
 	deal(state, slots);
 	for (size_t i = 0; i < SHARE_SLOTS; i++)
 		tunnels[i] = slots[i] == SHARE_NONE ? 0 : number_of(&state->links[slots[i]]);
+}
+
+void egress_list_in(const struct egress_group_state *state, uint16_t tunnels[EGRESS_LINKS_MAX])
+{
+	size_t count = 0;
+
+	FOR_EACH_LINK (i, state)
+		if (state->links[i].in)
+			tunnels[count++] = number_of(&state->links[i]);
+	while (count < EGRESS_LINKS_MAX)
+		tunnels[count++] = 0;
 }

@@ -8,6 +8,10 @@
  *	                 switched to stays until it dies, preempt or not.
  *	load-sharing     all usable links are in, by weight (share.h). One that becomes usable is in after `hold`.
  *
+ * Of usable links only the best count, by what their neighbours announce (announces.h): one that is about to take the
+ * destinations back, or announces fewer of them than another, is the last choice. It is out at once while there is a better
+ * one, and as good as any while there is none.
+ *
  * `hold` is there so that traffic does not follow a link that comes and goes; it never stands between traffic and the only
  * link there is. One exception: when a group begins, the first link in its order is waited for so long, since it would be a
  * matter of chance otherwise which of them comes up first, and without `preempt` for good.
@@ -20,6 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "health/announces.h"
 #include "health/share.h"
 #include "model.h"
 
@@ -28,7 +33,8 @@
 struct egress_link_state {
 	const struct egress_link *link;
 	bool usable, in;
-	uint64_t usable_since_ms;      /* when `usable` changed last */
+	enum announces announces;      /* its neighbour, while it is usable */
+	uint64_t usable_since_ms;      /* when it was last not usable, or announced less */
 	uint64_t since_ms;             /* when `in` changed last; the start when it never did */
 	uint16_t slots;                /* of SHARE_SLOTS, that it has now */
 	char cause[EGRESS_CAUSE_SIZE]; /* why it is in or not: "BFD down", "commanded" */
@@ -43,6 +49,14 @@ struct egress_group_state {
 	uint64_t since_ms;  /* when its links in changed last */
 };
 
+/* What became of a tunnel. */
+struct egress_news {
+	uint16_t tunnel;
+	bool usable;
+	enum announces announces;
+	const char *why;
+};
+
 struct egress;
 
 /* Every link starts unusable and out. The model must outlive it. NULL: no memory. */
@@ -51,7 +65,7 @@ void egress_free(struct egress *egress);
 
 /*
  * The link was in when an earlier daemon went, and `commanded` if an operator had switched to it. Before anything is
- * reported; the first report of this tunnel decides.
+ * reported; the first report of this tunnel decides, and until it is known what its neighbour announces, that counts as all.
  */
 void egress_adopt(struct egress *egress, uint16_t tunnel, bool commanded);
 /* Another model comes into force: what is known of the groups (same name) and links (same tunnel) that stay goes over. */
@@ -59,15 +73,18 @@ void egress_carry(struct egress *egress, const struct egress *old, uint64_t now_
 
 /* ---- Events ------------------------------------------------------------------------------------------------------ */
 
-/* May be repeated. `why`: health's words when it is not usable. Nothing happens when no group has such a link. */
-void egress_report(struct egress *egress, uint16_t tunnel, bool usable, const char *why, uint64_t now_ms);
+/*
+ * May be repeated. `announces`: ANNOUNCES_UNKNOWN leaves what was known; of no meaning when it is not usable. `why`: health's words
+ * then. Nothing happens when no group has such a link.
+ */
+void egress_report(struct egress *egress, const struct egress_news *news, uint64_t now_ms);
 /* Time has passed: to be called at egress_deadline(), earlier does no harm. */
 void egress_tick(struct egress *egress, uint64_t now_ms);
 /* UINT64_MAX: nothing waits for time. */
 uint64_t egress_deadline(const struct egress *egress);
 /*
  * An operator switches an active-standby group over to one of its links. 0; -EOPNOTSUPP: the group shares its load;
- * -ENOENT: the tunnel is no link of it; -ENETDOWN: the link is not usable.
+ * -ENOENT: the tunnel is no link of it; -ENETDOWN: the link is not usable; -EBUSY: it is the last choice, and another is there.
  */
 int egress_switch(struct egress *egress, const struct egress_group *group, const struct tunnel *tunnel,
 	uint64_t now_ms);
@@ -83,5 +100,7 @@ const struct egress_group_state *egress_states(const struct egress *egress);
 bool egress_next_change(struct egress *egress, size_t *group, uint32_t *came, uint32_t *went);
 /* The tunnel's number for each slot of a group, 0 in all when no link is in. */
 void egress_table(const struct egress_group_state *state, uint16_t tunnels[SHARE_SLOTS]);
+/* The tunnels' numbers of the links that are in, and 0 behind them. */
+void egress_list_in(const struct egress_group_state *state, uint16_t tunnels[EGRESS_LINKS_MAX]);
 
 #endif

@@ -42,6 +42,9 @@ struct health *health_new(const struct model *model, uint64_t now_ms)
 		health->tunnels[i].has[HEALTH_ENABLED] = true;
 		health->tunnels[i].leave_ms = UINT64_MAX;
 		health->tunnels[i].has[HEALTH_PROBES] = !model_is_probed(model, NULL, &model->tunnels[i]);
+		health->tunnels[i].has[HEALTH_ANNOUNCED] = !model_announced_to(model, &model->tunnels[i]);
+		health->tunnels[i].heard =
+			health->tunnels[i].has[HEALTH_ANNOUNCED] ? ANNOUNCES_ALL : ANNOUNCES_NOTHING;
 	}
 	for (size_t i = 0; i < model->loopback_count; i++)
 		health->announced[i] = health->allowed[i] =
@@ -100,12 +103,14 @@ static void judge(struct health *health, size_t i, uint64_t now_ms)
 	bool usable = missing == HEALTH_NOTHING;
 
 	/* What is known without BIRD is believed at once. */
-	if (state->frozen && known == HEALTH_NOTHING && (health->bird_lost || !usable))
+	if (state->frozen && known == HEALTH_NOTHING &&
+		(health->bird_lost || !usable || state->heard < state->announces))
 		return;
 	if (state->frozen && known != HEALTH_NOTHING)
 		missing = known;
 	state->frozen = false;
 	state->missing = missing;
+	state->announces = state->heard;
 	if (state->usable == usable)
 		return;
 	state->usable = usable;
@@ -165,6 +170,7 @@ void health_adopt(struct health *health, uint16_t tunnel)
 		if (state->tunnel != tunnel)
 			continue;
 		state->has[HEALTH_LINK] = state->has[HEALTH_PROBES] = true;
+		state->announces = ANNOUNCES_UNKNOWN;
 		state->missing = HEALTH_NOTHING;
 		state->usable = health->told[i] = true;
 		state->frozen = needs(&health->model->tunnels[i], HEALTH_BGP);
@@ -201,6 +207,10 @@ void health_carry(struct health *health, const struct health *old, uint64_t now_
 		health->told[i] = old->told[was - old->model->tunnels];
 		health->tunnels[i].has[HEALTH_PROBES] |=
 			!model_is_probed(health->model, NULL, &health->model->tunnels[i]);
+		if (!model_announced_to(health->model, &health->model->tunnels[i])) {
+			health->tunnels[i].has[HEALTH_ANNOUNCED] = true;
+			health->tunnels[i].heard = ANNOUNCES_ALL;
+		}
 		judge(health, i, now_ms);
 	}
 	for (size_t i = 0; i < health->model->loopback_count; i++)
@@ -216,6 +226,15 @@ void health_carry(struct health *health, const struct health *old, uint64_t now_
 
 /* ---- Events ------------------------------------------------------------------------------------------------------ */
 
+/* With a session go the routes that it told. */
+static void forget_told(struct health *health, size_t i)
+{
+	if (!model_announced_to(health->model, &health->model->tunnels[i]))
+		return;
+	health->tunnels[i].heard = ANNOUNCES_NOTHING;
+	health->tunnels[i].has[HEALTH_ANNOUNCED] = false;
+}
+
 void health_report(
 	struct health *health, uint16_t tunnel, enum health_need need, bool fulfilled, uint64_t now_ms)
 {
@@ -223,6 +242,23 @@ void health_report(
 		if (health->tunnels[i].tunnel != tunnel)
 			continue;
 		health->tunnels[i].has[need] = fulfilled;
+		if (need == HEALTH_BGP && !fulfilled)
+			forget_told(health, i);
+		judge(health, i, now_ms);
+	}
+}
+
+void health_told(struct health *health, const struct told_route *routes, size_t count, uint64_t now_ms)
+{
+	for (size_t i = 0; i < health->model->tunnel_count; i++) {
+		struct health_tunnel *state = &health->tunnels[i];
+		const struct egress_group *group =
+			model_announced_to(health->model, &health->model->tunnels[i]);
+
+		if (!group)
+			continue;
+		state->heard = announces_of(group, state->tunnel, routes, count);
+		state->has[HEALTH_ANNOUNCED] = state->heard != ANNOUNCES_NOTHING;
 		judge(health, i, now_ms);
 	}
 }
@@ -248,6 +284,7 @@ void health_bird_lost(struct health *health, uint64_t now_ms)
 
 		state->frozen = state->usable && needs(&health->model->tunnels[i], HEALTH_BGP);
 		state->has[HEALTH_BGP] = false;
+		forget_told(health, i);
 		judge(health, i, now_ms);
 	}
 }
@@ -360,6 +397,7 @@ const char *health_cause(const struct health_tunnel *tunnel)
 		[HEALTH_LINK] = "link gone",
 		[HEALTH_BFD] = "BFD down",
 		[HEALTH_BGP] = "BGP down",
+		[HEALTH_ANNOUNCED] = "its neighbor announces no destination of its egress group",
 		[HEALTH_PROBES] = "a probe is down",
 		[HEALTH_NOTHING] = "all well",
 	};

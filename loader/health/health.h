@@ -9,13 +9,14 @@
  *	link                      always
  *	BGP session established   when it has a `bgp` section
  *	BFD session up            when that has `bfd`
+ *	a destination announced   when it is a link of an egress group that requires it: health_told() (health/announces.h)
  *	its probes                when there are any: health_probed() says what they decided (health/probe.h)
  *
  * It is usable while it has all it needs, and not a moment longer. One exception: BGP and BFD are known through
  * BIRD, and when BIRD dies nothing is known about the neighbours, whose data plane goes on. So the bits of that
  * moment are *frozen* (only a link that goes is believed) until BIRD is back; then each tunnel thaws as soon as it
  * has all it needs, and the rest when HEALTH_CONVERGE_MS are over, which is time for BGP to come back to a
- * neighbour that lives. A daemon that starts on what an earlier one left knows as little, and begins with its bits
+ * neighbour that lives. A link that announced more than it does yet waits too. A daemon that starts on what an earlier one left knows as little, and begins with its bits
  * frozen: health_adopt().
  *
  * A loopback is announced while its probes allow it and nothing stands against announcing at all. Withdrawn, it goes on
@@ -30,6 +31,7 @@
 #include <stdint.h>
 
 #include "base/announcement.h"
+#include "health/announces.h"
 #include "model.h"
 
 #define HEALTH_CONVERGE_MS 15000
@@ -41,6 +43,7 @@ enum health_need {
 	HEALTH_LINK,
 	HEALTH_BFD,
 	HEALTH_BGP,
+	HEALTH_ANNOUNCED,
 	HEALTH_PROBES,
 	HEALTH_NEEDS,
 	HEALTH_NOTHING = HEALTH_NEEDS
@@ -53,8 +56,11 @@ struct health_tunnel {
 	uint64_t since_ms;        /* when `usable` changed last; the start when it never did */
 	bool has[HEALTH_NEEDS];   /* what was reported last */
 	bool frozen;
-	bool disabled;     /* by an operator; it has HEALTH_ENABLED for as long as it is leaving */
-	uint64_t leave_ms; /* when one that is leaving is silent; UINT64_MAX: it is not leaving */
+	enum announces
+		heard; /* of its group's destinations, as told last; all of them, where none is required */
+	enum announces announces; /* what counts: frozen with the bit; of no meaning while it is not usable */
+	bool disabled;            /* by an operator; it has HEALTH_ENABLED for as long as it is leaving */
+	uint64_t leave_ms;        /* when one that is leaving is silent; UINT64_MAX: it is not leaving */
 };
 
 struct health;
@@ -77,7 +83,7 @@ void health_adopt(struct health *health, uint16_t tunnel);
  */
 void health_carry(struct health *health, const struct health *old, uint64_t now_ms);
 
-/* "link gone", "BFD down", "BGP down", "a probe is down", "all well": why it is usable or not. */
+/* "link gone", "BFD down", "BGP down", "a probe is down", "all well" …: why it is usable or not. */
 const char *health_cause(const struct health_tunnel *tunnel);
 
 /* ---- Events ------------------------------------------------------------------------------------------------------ */
@@ -88,6 +94,11 @@ const char *health_cause(const struct health_tunnel *tunnel);
  */
 void health_report(
 	struct health *health, uint16_t tunnel, enum health_need need, bool fulfilled, uint64_t now_ms);
+/*
+ * What neighbours announce, all of it: with it, links have HEALTH_ANNOUNCED or not. What BIRD says before its sessions are back
+ * is believed as little as the rest.
+ */
+void health_told(struct health *health, const struct told_route *routes, size_t count, uint64_t now_ms);
 /* The loopback's probes, all of them, allow it to be announced; or one forbids it. Its place is that in the model. */
 void health_probed(struct health *health, size_t loopback, bool allowed);
 /* BIRD ended, or does not answer; and: it answers again. Both may be repeated. */

@@ -10,8 +10,8 @@
 
 #define PINS_MAX 65536
 
-const uint16_t egress_links[EGRESS_LINKS] = {101, 102, 301};
-static const uint16_t weights[EGRESS_LINKS] = {1, 1, 2};
+const uint16_t egress_links[SCENE_LINKS] = {101, 102, 301};
+static const uint16_t weights[SCENE_LINKS] = {1, 1, 2};
 
 static void update(const struct bpf_map *map, const void *key, const void *value)
 {
@@ -28,11 +28,15 @@ void egress_scene_in(uint32_t in)
 	uint32_t group = EGRESS_GROUP;
 
 	_Static_assert(SHARE_SLOTS == EGRESS_SLOTS, "");
-	share_deal(weights, EGRESS_LINKS, in, slots);
+	share_deal(weights, SCENE_LINKS, in, slots);
 	for (size_t i = 0; i < SHARE_SLOTS; i++)
 		table.tunnels[i] = slots[i] == SHARE_NONE ? 0 : egress_links[slots[i]];
+	memset(table.in, 0, sizeof(table.in));
+	for (size_t i = 0, count = 0; i < SCENE_LINKS; i++)
+		if (in >> i & 1)
+			table.in[count++] = egress_links[i];
 	update(scene.gateway->maps.egress_tables, &group, &table);
-	for (size_t i = 0; i < EGRESS_LINKS; i++)
+	for (size_t i = 0; i < SCENE_LINKS; i++)
 		scene_usable(SCENE_GATEWAY, egress_links[i], in >> i & 1);
 }
 
@@ -55,7 +59,7 @@ void egress_scene(bool sharing, bool by_source)
 		write_destination(STRANGER, family);
 		write_destination(LINK_LOCAL, family);
 	}
-	for (size_t i = 0; i < EGRESS_LINKS; i++) {
+	for (size_t i = 0; i < SCENE_LINKS; i++) {
 		struct tunnel_entry tunnel = {
 			.ifindex = 1000u + egress_links[i], .gateway = SCENE_GATEWAY, .egress = EGRESS_GROUP};
 		uint32_t number = egress_links[i];

@@ -11,13 +11,13 @@
 #include "tests/bpf/scene.h"
 
 #define EGRESS_GROUP 101
-#define EGRESS_LINKS 3
+#define SCENE_LINKS  3
 
-extern const uint16_t egress_links[EGRESS_LINKS];
+extern const uint16_t egress_links[SCENE_LINKS];
 
 /* After scene_open(): what gwd would write. All links are in. */
 void egress_scene(bool sharing, bool by_source);
-/* Which links are in: a bit for each, in the order of egress_links; what is not in is not usable either. */
+/* Which links are in: a bit for each, in the order of egress_links; what is not in is not usable either, unless told. */
 void egress_scene_in(uint32_t in);
 /* No flow is pinned any more; or all pins are so much older. */
 void egress_scene_unpin(void);

@@ -139,6 +139,20 @@ static void a_pin_of_this_moment_is_not_old(void)
 	CU_ASSERT_EQUAL(memcmp(ways, before, 1000 * sizeof(ways[0])), 0);
 }
 
+/* Its neighbour is about to leave: it works, and gets neither a new flow nor the next packet of an old one. */
+static void a_usable_link_that_is_out_loses_its_flows(void)
+{
+	egress_scene(true, false);
+	send_all(V4, 0, 1000);
+	memcpy(before, ways, sizeof(before));
+	egress_scene_in(1 | 4);
+	scene_usable(SCENE_GATEWAY, 102, true);
+	send_all(V4, 0, 2000);
+	for (unsigned i = 0; i < 1000; i++)
+		CU_ASSERT_EQUAL_FATAL(ways[i] != before[i], before[i] == 102);
+	CU_ASSERT_EQUAL(count_by(102, 0, 2000), 0);
+}
+
 static void the_first_packet_pins(void)
 {
 	egress_scene(true, false);
@@ -251,6 +265,7 @@ SCENE_TESTS("lan_share", {"ten thousand flows over 1:1:2, v4", ten_thousand_flow
 	{"without pins just its share moves back", only_the_share_of_a_link_moves_back},
 	{"a pin ends when its flow is idle", a_pin_ends_when_its_flow_is_idle},
 	{"a pin of this moment is not old", a_pin_of_this_moment_is_not_old},
+	{"a usable link that is out loses its flows", a_usable_link_that_is_out_loses_its_flows},
 	{"the first packet pins", the_first_packet_pins},
 	{"a pin to a stranger is none", a_pin_to_a_stranger_is_none},
 	{"by source: one source goes by one link", one_source_goes_by_one_link},

@@ -34,12 +34,18 @@ static size_t read_lines(struct input input, size_t piece, struct bird_line *lin
 static void check_line(const struct bird_line *line)
 {
 	struct bird_session_row row;
+	struct prefix net = {0};
+	char protocol[64];
 	uint16_t tunnel = 0;
 
 	MUST(memchr(line->text, '\0', sizeof(line->text)));
 	MUST(line->code <= 9999 && (line->kind == BIRD_LINE_REPLY || (line->code == 0 && !line->last)));
 	if (bird_session_row(line->text, &row))
 		MUST(row.name[0] && row.state[0]);
+	if (bird_route_row(line->text, &net, protocol))
+		MUST(protocol[0] && strlen(protocol) < sizeof(protocol) && net.length <= 128);
+	if (bird_pushed_route(line->text))
+		MUST(!bird_pushed_state(line->text, &row));
 	if (bird_pushed_state(line->text, &row) && bird_session_tunnel(row.name, &tunnel))
 		MUST(tunnel > 0);
 }
@@ -63,6 +69,13 @@ static void check_reader(struct input input)
 struct heard {
 	unsigned configured;
 };
+
+static void on_told(void *context, const struct told_route *routes, size_t count)
+{
+	(void)context;
+	for (size_t i = 0; i < count; i++)
+		MUST(routes[i].tunnel > 0 && routes[i].prefix.length <= 128);
+}
 
 static void on_bfd(void *context, const struct address *neighbor, const char *interface, bool up)
 {
@@ -114,7 +127,11 @@ static int configure(struct bird_client *client)
 	struct loopback loopback = {.name = "control", .addresses = addresses, .address_count = 2};
 	struct tunnel tunnel = {.number = 101, .bgp = {.enabled = true}};
 	struct router router = {.name = "ixp-1"};
+	struct egress_link link = {.tunnel = &tunnel};
+	struct egress_group group = {.links = &link, .link_count = 1};
 	struct model model = {.loopbacks = &loopback,
+		.egress = &group,
+		.egress_count = 1,
 		.loopback_count = 1,
 		.tunnels = &tunnel,
 		.tunnel_count = 1,
@@ -145,7 +162,7 @@ static int play(struct bird_client *client, const int far[2], struct input *inpu
 static void check_client(struct input input)
 {
 	struct heard heard = {0};
-	struct bird_handler handler = {on_session, on_bfd, on_configured, &heard};
+	struct bird_handler handler = {on_session, on_told, on_bfd, on_configured, &heard};
 	struct bird_client *client = client_new(&handler);
 	int far[2] = {make_connection(&client->command), make_connection(&client->pushed)};
 	int result = 0;

@@ -38,7 +38,9 @@ static const char peer_config[] =
 	"ipv4 table a4; ipv6 table a6; ipv4 table b4; ipv6 table b6; ipv4 table c4; ipv6 table c6;\n"
 	"protocol static { ipv4 { table a4; }; route 100.64.0.0/10 blackhole; route 198.51.100.0/24 "
 	"blackhole; }\n"
-	"protocol static { ipv6 { table a6; }; route 2001:db8:100::/40 blackhole; }\n"
+	"protocol static six { ipv6 { table a6; }; route 2001:db8:100::/40 blackhole; }\n"
+	"protocol static leaving { disabled; ipv4 { table a4; preference 250; };\n"
+	"	route 100.64.0.0/10 blackhole { bgp_community.add((65535,0)); }; }\n"
 	"protocol static { ipv4 { table c4; }; route 100.127.0.0/16 blackhole; }\n"
 	"protocol kernel { ipv4 { table c4; export where source = RTS_BGP; }; kernel table 103; }\n"
 	"protocol kernel { ipv6 { table c6; export where source = RTS_BGP; }; kernel table 103; }\n"
@@ -75,6 +77,10 @@ static struct machine {
 	enum voice voices[5];
 	bool router_answers; /* by BFD */
 	char words[2][48];
+	char told
+		[256]; /* what 101 announces of an egress group's destinations, as "100.64.0.0/10 2001:db8::1/128! " */
+	struct egress_link link;
+	struct egress_group group;
 	unsigned configured; /* how often */
 	int result;          /* of the last time */
 	char reason[256];
@@ -191,6 +197,18 @@ static void on_configured(void *context, int result, const char *words)
 	snprintf(here.reason, sizeof(here.reason), "%s", words);
 }
 
+static void on_told(void *context, const struct told_route *routes, size_t count)
+{
+	char prefix[PREFIX_TEXT_SIZE];
+
+	(void)context;
+	here.told[0] = '\0';
+	for (size_t i = 0; i < count; i++)
+		snprintf(here.told + strlen(here.told), sizeof(here.told) - strlen(here.told), "%u:%s%s ",
+			routes[i].tunnel, prefix_format(&routes[i].prefix, prefix),
+			routes[i].leaving ? "!" : "");
+}
+
 static void on_bfd(void *context, const struct address *neighbor, const char *interface, bool up)
 {
 	(void)context;
@@ -199,7 +217,7 @@ static void on_bfd(void *context, const struct address *neighbor, const char *in
 }
 
 static const struct bird_handler handler = {
-	.session = on_session, .bfd = on_bfd, .configured = on_configured};
+	.session = on_session, .told = on_told, .bfd = on_bfd, .configured = on_configured};
 
 /* Serves the client as main does, until a condition holds; false: not in time. */
 static bool until(bool (*condition)(void), unsigned timeout_ms)
@@ -556,6 +574,73 @@ static void what_leaves_says_so(void)
 	CU_ASSERT(until(peer_knows_none_leaving, 3000));
 }
 
+#define TOLD_V4 "101:100.64.0.0/10"
+#define TOLD_V6 "101:2001:db8:100::/40 "
+
+static bool told_all(void)
+{
+	return strcmp(here.told, TOLD_V4 " " TOLD_V6) == 0;
+}
+
+static bool told_v4_leaving(void)
+{
+	return strcmp(here.told, TOLD_V4 "! " TOLD_V6) == 0;
+}
+
+static bool told_v4_alone(void)
+{
+	return strcmp(here.told, TOLD_V4 " ") == 0;
+}
+
+/* Without a refresh: it is heard when it happens. */
+static bool heard(bool (*condition)(void))
+{
+	uint64_t started = now_ms();
+	struct pollfd poller = {.fd = bird_client_fd(here.client), .events = POLLIN};
+	struct error error;
+
+	while (!condition() && now_ms() - started < 5000) {
+		poll(&poller, 1, 10);
+		if (bird_client_read(here.client, &error) < 0)
+			return false;
+	}
+	return condition();
+}
+
+static void peer_does(const char *command)
+{
+	run(false, "birdc -s %s/peer.ctl %s", here.folder, command);
+}
+
+/* The first tunnel becomes a link: of what its neighbour announces, the destinations are told, and of those within. */
+static void what_a_link_announces_is_heard(void)
+{
+	here.link = (struct egress_link){.tunnel = &here.m.tunnels[0]};
+	here.group = (struct egress_group){.name = "platform",
+		.destinations = here.m.import,
+		.destination_count = 2,
+		.links = &here.link,
+		.link_count = 1};
+	here.m.model.egress = &here.group;
+	here.m.model.egress_count = 1;
+	install(all);
+	announce_and_wait(all);
+	CU_ASSERT(heard(told_all));
+	CU_ASSERT(both_up());
+	peer_does("enable leaving");
+	CU_ASSERT(heard(told_v4_leaving));
+	peer_does("disable leaving");
+	CU_ASSERT(heard(told_all));
+	peer_does("disable six");
+	CU_ASSERT(heard(told_v4_alone));
+	peer_does("enable six");
+	CU_ASSERT(heard(told_all));
+	here.m.model.egress_count = 0;
+	install(all);
+	announce_and_wait(all);
+	CU_ASSERT(both_up());
+}
+
 /* What the peer was told through the first tunnel, as BIRD shows it. */
 static bool peer_was_told(const char *attribute)
 {
@@ -877,6 +962,7 @@ UNIT_TESTS("bird daemon", {"sessions come up, by v4 and by v6", sessions_come_up
 	{"a refused file changes nothing", a_refused_file_changes_nothing},
 	{"an announcement is believed when it is seen", an_announcement_is_believed_when_seen},
 	{"what leaves says so", what_leaves_says_so},
+	{"what a link's neighbour announces is heard", what_a_link_announces_is_heard},
 	{"preferences change without a reset", preferences_change_without_a_reset},
 	{"one tunnel leaves and is silent, the others speak on", one_tunnel_leaves_and_is_silent},
 	{"a router is told what a tunnel tells", a_router_is_told_what_a_tunnel_tells},

@@ -20,15 +20,20 @@ static void the_node_is_rendered(void)
 {
 	_cleanup_free_ char *text = NULL;
 	struct bird_model m;
+	struct egress_group group = {.name = "platform", .destinations = m.import, .destination_count = 2};
 
 	bird_model_make(&m);
+	m.model.egress = &group;
+	m.model.egress_count = 1;
 	CU_ASSERT_EQUAL_FATAL(bird_render_node(&m.model, "/run/x/bird.log", &text, NULL), 0);
 	CU_ASSERT_STRING_EQUAL(text, HEAD "router id 10.0.0.11;\n"
 					  "log \"/run/x/bird.log\" 1048576 \"/run/x/bird.log.1\" all;\n"
 					  "define hw_marker_table = 7777;\n"
 					  "define hw_guard = \"hwguard0\";\n"
 					  "define hw_loopbacks4 = [ 192.0.2.1/32, 192.0.2.2/32 ];\n"
-					  "define hw_loopbacks6 = [ 2001:db8::1/128 ];\n");
+					  "define hw_loopbacks6 = [ 2001:db8::1/128 ];\n"
+					  "define hw_destinations4 = [ 100.64.0.0/10{0,32} ];\n"
+					  "define hw_destinations6 = [ 2001:db8:100::/40{0,128} ];\n");
 }
 
 static void the_log_has_a_plain_path(void)
@@ -490,6 +495,43 @@ static void replies_are_read_however_cut(void)
 	CU_ASSERT_STRING_EQUAL(row.state, "stop");
 }
 
+/* As `show route` of BIRD 2.0.12 has them, with what else stands between them. */
+static void rows_of_routes_are_read(void)
+{
+	static const struct {
+		const char *text, *net, *protocol; /* NULL: no row */
+	} rows[] = {
+		{"Table master4:", NULL, NULL},
+		{"192.0.2.1/32         unicast [hw_bgp_101 21:52:00.123] * (100) [AS64501i]", "192.0.2.1/32",
+			"hw_bgp_101"},
+		{"\tvia 169.254.1.2 on acme-lgw.01", NULL, NULL},
+		{"                     unreachable [hw_bgp_102 2026-11-21 from 169.254.2.2] (100) [AS64502i]",
+			"192.0.2.1/32", "hw_bgp_102"},
+		{"2001:db8::1/128      unicast [hw_bgp_101 21:52:00.123] * (100) [AS64501i]",
+			"2001:db8::1/128", "hw_bgp_101"},
+		{"\tdev \"x[hw_bgp_103 y\"", NULL, NULL},
+		{"no prefix [hw_bgp_101 21:52:00.123]", NULL, NULL},
+		{"192.0.2.1/32 unicast [", NULL, NULL},
+		{"", NULL, NULL},
+	};
+	char protocol[64], text[PREFIX_TEXT_SIZE];
+	struct prefix net = {0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		bool is_row = bird_route_row(rows[i].text, &net, protocol);
+
+		CU_ASSERT_EQUAL_FATAL(is_row, rows[i].net != NULL);
+		if (!is_row)
+			continue;
+		CU_ASSERT_STRING_EQUAL(prefix_format(&net, text), rows[i].net);
+		CU_ASSERT_STRING_EQUAL(protocol, rows[i].protocol);
+	}
+	CU_ASSERT_TRUE(bird_pushed_route("hw_bgp_101.ipv4 > added [best] 192.0.2.1/32 0L 3G unicast"));
+	CU_ASSERT_TRUE(bird_pushed_route("hw_bgp_101.ipv6 > removed [sole] 2001:db8::1/128 unicast"));
+	CU_ASSERT_FALSE(bird_pushed_route("hw_bgp_101.ipv4 < added 192.0.2.1/32 unicast"));
+	CU_ASSERT_FALSE(bird_pushed_route("hw_bgp_101: State changed to up"));
+}
+
 static void other_lines_are_garbage(void)
 {
 	static const char *const garbage[] = {"", "x", "000", "0000", "0000x", "00a0-b", "<3 messages lost>",
@@ -557,6 +599,7 @@ static void only_our_sessions_are_ours(void)
 
 UNIT_TESTS("bird", {"the node is rendered", the_node_is_rendered},
 	{"the log has a plain path", the_log_has_a_plain_path},
+	{"rows of routes are read", rows_of_routes_are_read},
 	{"router ids differ without v4", router_ids_differ_without_v4},
 	{"tunnels are rendered", tunnels_are_rendered},
 	{"sessions carry what the tunnel has", sessions_carry_what_the_tunnel_has},

@@ -17,7 +17,7 @@ static struct egress_group groups[] = {
 static const struct model model = {
 	.tunnels = tunnels, .tunnel_count = 3, .egress = groups, .egress_count = 1};
 
-enum event { UP, DOWN, TICK, SWITCH, ADOPT, ADOPT_COMMANDED };
+enum event { UP, DOWN, LEAVES, LESS, FROZEN, TICK, SWITCH, ADOPT, ADOPT_COMMANDED };
 
 /* A time table: what happens when to which tunnel, and which links are in then: a bit each. */
 struct row {
@@ -38,12 +38,31 @@ static uint32_t links_in(const struct egress *egress)
 	return in;
 }
 
+static void report(struct egress *egress, uint16_t tunnel, enum event event, uint64_t at)
+{
+	static const enum announces announces[] = {[UP] = ANNOUNCES_ALL,
+		[DOWN] = ANNOUNCES_NOTHING,
+		[LEAVES] = ANNOUNCES_LEAVING,
+		[LESS] = ANNOUNCES_SOME,
+		[FROZEN] = ANNOUNCES_UNKNOWN};
+
+	egress_report(egress,
+		&(struct egress_news){.tunnel = tunnel,
+			.usable = event != DOWN,
+			.announces = announces[event],
+			.why = "BFD down"},
+		at);
+}
+
 static int happen(struct egress *egress, const struct row *row)
 {
 	switch (row->event) {
 	case UP:
 	case DOWN:
-		egress_report(egress, row->tunnel, row->event == UP, "BFD down", row->at);
+	case LEAVES:
+	case LESS:
+	case FROZEN:
+		report(egress, row->tunnel, row->event, row->at);
 		return 0;
 	case TICK:
 		egress_tick(egress, row->at);
@@ -134,9 +153,11 @@ static void what_cannot_be_switched_is_refused(void)
 	static struct tunnel stranger = {.name = "stranger", .number = 9};
 	_cleanup_egress_ struct egress *egress = begin(EGRESS_ACTIVE_STANDBY, true);
 
-	egress_report(egress, 1, true, NULL, 0);
+	report(egress, 1, UP, 0);
 	CU_ASSERT_EQUAL(egress_switch(egress, groups, &tunnels[1], 10), -ENETDOWN);
 	CU_ASSERT_EQUAL(egress_switch(egress, groups, &stranger, 10), -ENOENT);
+	report(egress, 2, LEAVES, 20);
+	CU_ASSERT_EQUAL(egress_switch(egress, groups, &tunnels[1], 30), -EBUSY);
 	groups[0].mode = EGRESS_LOAD_SHARING;
 	CU_ASSERT_EQUAL(egress_switch(egress, groups, &tunnels[0], 10), -EOPNOTSUPP);
 	CU_ASSERT_EQUAL(links_in(egress), 1);
@@ -166,6 +187,52 @@ static void what_was_in_goes_on(void)
 	FOLLOW(EGRESS_ACTIVE_STANDBY, true, {0, ADOPT, 2, 2}, {1, UP, 1, 2}, {2, DOWN, 2, 1});
 }
 
+#define LEFT  "its neighbor says that it leaves, and another link is there"
+#define FEWER "another link's neighbor announces more of the destinations"
+
+static void one_that_leaves_is_the_last_choice(void)
+{
+	FOLLOW(EGRESS_ACTIVE_STANDBY, true, {0, UP, 1, 1}, {0, UP, 2, 1}, {5000, LEAVES, 1, 2, LEFT},
+		{6000, LEAVES, 2, 2}, {6500, TICK, 0, 2}, {7000, UP, 2, 2}, {8000, UP, 1, 2},
+		{8999, TICK, 0, 2}, {9000, TICK, 0, 1});
+	FOLLOW(EGRESS_ACTIVE_STANDBY, false, {0, UP, 1, 1}, {0, UP, 2, 1}, {5000, LEAVES, 1, 2},
+		{5001, LEAVES, 1, 2}, {8000, DOWN, 1, 2}, {9000, UP, 1, 2}, {60000, TICK, 0, 2});
+	FOLLOW(EGRESS_LOAD_SHARING, true, {0, UP, 1, 1}, {0, UP, 2, 1}, {1000, TICK, 0, 3},
+		{2000, LEAVES, 2, 1, LEFT}, {9000, TICK, 0, 1}, {9001, DOWN, 1, 2}, {9002, UP, 1, 1});
+}
+
+static void one_that_announces_less_is_left(void)
+{
+	FOLLOW(EGRESS_ACTIVE_STANDBY, true, {0, UP, 1, 1}, {0, LESS, 2, 1}, {5000, LESS, 1, 1},
+		{6000, UP, 2, 2}, {7000, LESS, 2, 1}, {8000, LEAVES, 1, 2, LEFT}, {9000, DOWN, 2, 1});
+	FOLLOW(EGRESS_LOAD_SHARING, true, {0, LESS, 1, 1}, {0, LESS, 2, 1}, {1000, TICK, 0, 3},
+		{2000, UP, 1, 1}, {2001, UP, 2, 1}, {3001, TICK, 2, 3}, {4000, LESS, 2, 1, FEWER});
+}
+
+/* The first link's neighbour says it route by route. */
+static void the_first_link_is_waited_for_to_the_last_route(void)
+{
+	FOLLOW(EGRESS_ACTIVE_STANDBY, false, {10, UP, 2, 0}, {20, LESS, 1, 0}, {21, UP, 1, 1});
+}
+
+static void nobody_is_left_for_what_is_not_known(void)
+{
+	FOLLOW(EGRESS_ACTIVE_STANDBY, true, {0, UP, 1, 1}, {0, UP, 2, 1}, {10, FROZEN, 1, 1},
+		{10, FROZEN, 2, 1}, {20, LEAVES, 1, 2}, {30, FROZEN, 1, 2});
+	FOLLOW(EGRESS_ACTIVE_STANDBY, true, {0, ADOPT, 2, 2}, {1, FROZEN, 2, 2}, {1, FROZEN, 1, 2},
+		{9000, TICK, 0, 2}, {9001, UP, 1, 2}, {10001, TICK, 0, 1});
+}
+
+static void nothing_waits_for_the_last_choice(void)
+{
+	_cleanup_egress_ struct egress *egress = begin(EGRESS_LOAD_SHARING, true);
+
+	report(egress, 1, UP, 0);
+	report(egress, 2, LEAVES, 10);
+	CU_ASSERT_EQUAL(egress_deadline(egress), UINT64_MAX);
+	CU_ASSERT_EQUAL(links_in(egress), 1);
+}
+
 static void changes_are_told_once(void)
 {
 	_cleanup_egress_ struct egress *egress = begin(EGRESS_ACTIVE_STANDBY, true);
@@ -173,12 +240,12 @@ static void changes_are_told_once(void)
 	size_t group;
 
 	CU_ASSERT_FALSE(egress_next_change(egress, &group, &came, &went));
-	egress_report(egress, 1, true, NULL, 0);
-	egress_report(egress, 2, true, NULL, 0);
+	report(egress, 1, UP, 0);
+	report(egress, 2, UP, 0);
 	CU_ASSERT_TRUE_FATAL(egress_next_change(egress, &group, &came, &went));
 	CU_ASSERT(group == 0 && came == 1 && went == 0);
 	CU_ASSERT_FALSE(egress_next_change(egress, &group, &came, &went));
-	egress_report(egress, 1, false, "BFD down", 10);
+	report(egress, 1, DOWN, 10);
 	CU_ASSERT_TRUE_FATAL(egress_next_change(egress, &group, &came, &went));
 	CU_ASSERT(came == 2 && went == 1);
 }
@@ -188,14 +255,14 @@ static void the_deadline_is_when_a_hold_ends(void)
 	_cleanup_egress_ struct egress *egress = begin(EGRESS_ACTIVE_STANDBY, true);
 
 	CU_ASSERT_EQUAL(egress_deadline(egress), UINT64_MAX);
-	egress_report(egress, 2, true, NULL, 100);
+	report(egress, 2, UP, 100);
 	CU_ASSERT_EQUAL(egress_deadline(egress), 100 + HOLD);
 	egress_tick(egress, 100 + HOLD);
 	CU_ASSERT_EQUAL(links_in(egress), 2);
 	CU_ASSERT_EQUAL(egress_deadline(egress), UINT64_MAX);
-	egress_report(egress, 3, true, NULL, 2000);
+	report(egress, 3, UP, 2000);
 	CU_ASSERT_EQUAL(egress_deadline(egress), UINT64_MAX);
-	egress_report(egress, 1, true, NULL, 3000);
+	report(egress, 1, UP, 3000);
 	CU_ASSERT_EQUAL(egress_deadline(egress), 3000 + HOLD);
 }
 
@@ -209,13 +276,16 @@ static void the_table_names_tunnels(void)
 	for (size_t i = 0; i < SHARE_SLOTS; i++)
 		CU_ASSERT_EQUAL_FATAL(table[i], 0);
 	for (uint16_t tunnel = 1; tunnel <= 3; tunnel++)
-		egress_report(egress, tunnel, true, NULL, 0);
+		report(egress, tunnel, UP, 0);
 	egress_tick(egress, HOLD);
 	egress_table(egress_states(egress), table);
 	for (size_t i = 0; i < SHARE_SLOTS; i++)
 		counts[table[i] & 3]++;
 	CU_ASSERT(counts[0] == 0 && counts[1] == 1024 && counts[2] == 1024 && counts[3] == 2048);
 	CU_ASSERT_EQUAL(egress_states(egress)->links[2].slots, 2048);
+	report(egress, 2, DOWN, HOLD);
+	egress_list_in(egress_states(egress), table);
+	CU_ASSERT(table[0] == 1 && table[1] == 3 && table[2] == 0 && table[EGRESS_LINKS_MAX - 1] == 0);
 }
 
 /* The same group with its links in another order, one of them gone. */
@@ -229,14 +299,14 @@ static void another_model_takes_over(void)
 	uint32_t came, went;
 	size_t group;
 
-	egress_report(old, 1, true, NULL, 0);
-	egress_report(old, 2, true, NULL, 0);
+	report(old, 1, UP, 0);
+	report(old, 2, UP, 0);
 	CU_ASSERT_TRUE(egress_next_change(old, &group, &came, &went));
 	new = egress_new(&next, 500);
 	egress_carry(new, old, 500);
 	CU_ASSERT_TRUE(egress_states(new)[1].links[1].in && !egress_states(new)[1].links[0].in);
 	CU_ASSERT_FALSE(egress_next_change(new, &group, &came, &went));
-	egress_report(new, 1, false, "BFD down", 600);
+	report(new, 1, DOWN, 600);
 	CU_ASSERT_TRUE(egress_next_change(new, &group, &came, &went));
 	CU_ASSERT(group == 1 && came == 1 && went == 2);
 }
@@ -251,14 +321,14 @@ static void a_command_goes_with_its_link(void)
 	_cleanup_egress_ struct egress *old = begin(EGRESS_ACTIVE_STANDBY, true), *new = NULL;
 
 	for (uint16_t tunnel = 1; tunnel <= 3; tunnel++)
-		egress_report(old, tunnel, true, NULL, 0);
+		report(old, tunnel, UP, 0);
 	CU_ASSERT_EQUAL(egress_switch(old, groups, &tunnels[2], 10), 0);
-	egress_report(old, 1, false, "BFD down", 20);
+	report(old, 1, DOWN, 20);
 	new = egress_new(&next, 500);
 	egress_carry(new, old, 500);
 	CU_ASSERT_EQUAL(egress_states(new)->commanded, 0);
 	CU_ASSERT_TRUE(egress_states(new)->links[1].in);
-	egress_report(new, 1, true, NULL, 600);
+	report(new, 1, UP, 600);
 	egress_tick(new, 600 + HOLD);
 	CU_ASSERT_TRUE(egress_states(new)->links[0].in);
 }
@@ -271,6 +341,11 @@ UNIT_TESTS("egress", {"the first usable link is active", the_first_usable_link_i
 	{"what cannot be switched is refused", what_cannot_be_switched_is_refused},
 	{"all usable links share the load", all_usable_links_share_the_load},
 	{"the last ones are not waited for", the_last_ones_are_not_waited_for},
+	{"one that leaves is the last choice", one_that_leaves_is_the_last_choice},
+	{"one that announces less is left", one_that_announces_less_is_left},
+	{"the first link is waited for to the last route", the_first_link_is_waited_for_to_the_last_route},
+	{"nobody is left for what is not known", nobody_is_left_for_what_is_not_known},
+	{"nothing waits for the last choice", nothing_waits_for_the_last_choice},
 	{"what was in goes on", what_was_in_goes_on}, {"changes are told once", changes_are_told_once},
 	{"the deadline is when a hold ends", the_deadline_is_when_a_hold_ends},
 	{"the table names tunnels", the_table_names_tunnels},

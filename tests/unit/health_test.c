@@ -111,6 +111,133 @@ static void any_loss_ends_it_at_once(void)
 	FOLLOW({1, LINK, 3, true, 1, "all well"}, {2, NO_LINK, 3, false, 2, "link gone"});
 }
 
+/* Tunnels 1 and 2 are links of a group with two destinations; of 2 whatever it announces counts. */
+static struct prefix destinations[2];
+static struct egress_link links[] = {
+	{.tunnel = &tunnels[0]}, {.tunnel = &tunnels[1], .announce = ANNOUNCE_IGNORED}};
+static struct egress_group groups[] = {{.name = "platform",
+	.destinations = destinations,
+	.destination_count = 2,
+	.links = links,
+	.link_count = 2}};
+static const struct model linked = {
+	.tunnels = tunnels, .tunnel_count = 3, .egress = groups, .egress_count = 1};
+
+/* As many routes to destinations by tunnel 1; `leaving`: all of them. */
+static void tell_routes(struct health *health, size_t count, bool leaving, uint64_t now_ms)
+{
+	struct told_route routes[2];
+
+	CU_ASSERT_FATAL(prefix_parse("192.0.2.1/32", &destinations[0]) == 0 &&
+			prefix_parse("2001:db8::1/128", &destinations[1]) == 0);
+	for (size_t i = 0; i < count; i++)
+		routes[i] = (struct told_route){1, destinations[i], leaving};
+	health_told(health, routes, count, now_ms);
+}
+
+static struct health *link_up(const struct model *of)
+{
+	struct health *health = health_new(of, 0);
+
+	for (uint16_t tunnel = 1; tunnel <= 2; tunnel++)
+		for (enum health_need need = HEALTH_LINK; need <= HEALTH_BGP; need++)
+			health_report(health, tunnel, need, true, 1);
+	return health;
+}
+
+/* "usable announces cause" of the first tunnel. */
+static void expect_link(const struct health *health, const char *wanted)
+{
+	const struct health_tunnel *row = &health_tunnels(health)[0];
+	char text[128];
+
+	snprintf(text, sizeof(text), "%d %s %s", row->usable, announces_name(row->announces),
+		health_cause(row));
+	CU_ASSERT_STRING_EQUAL(text, wanted);
+}
+
+#define SAYS_NOTHING "its neighbor announces no destination of its egress group"
+
+static void a_link_needs_a_destination(void)
+{
+	struct health *health = link_up(&linked);
+
+	CU_ASSERT_TRUE(health_tunnels(health)[1].usable);
+	expect_link(health, "0 nothing " SAYS_NOTHING);
+	tell_routes(health, 1, false, 2);
+	expect_link(health, "1 some all well");
+	tell_routes(health, 2, false, 3);
+	expect_link(health, "1 all all well");
+	tell_routes(health, 2, true, 4);
+	expect_link(health, "1 leaving all well");
+	tell_routes(health, 0, false, 5);
+	expect_link(health, "0 nothing " SAYS_NOTHING);
+	tell_routes(health, 2, false, 6);
+	health_report(health, 1, HEALTH_BGP, false, 7); /* and with it the routes */
+	health_report(health, 1, HEALTH_BGP, true, 8);
+	expect_link(health, "0 nothing " SAYS_NOTHING);
+	CU_ASSERT_TRUE(health_tunnels(health)[1].usable);
+	health_free(health);
+}
+
+/* Neither a BIRD without sessions nor one that has heard of one family alone takes the link away. */
+static void what_is_announced_is_frozen_too(void)
+{
+	struct health *health = link_up(&linked);
+
+	tell_routes(health, 2, false, 2);
+	health_bird_lost(health, 10);
+	expect_link(health, "1 all all well");
+	health_bird_back(health, 20);
+	tell_routes(health, 0, false, 21);
+	expect_link(health, "1 all all well");
+	health_report(health, 1, HEALTH_BGP, true, 22);
+	tell_routes(health, 1, false, 23);
+	expect_link(health, "1 all all well");
+	CU_ASSERT_TRUE(health_tunnels(health)[0].frozen);
+	tell_routes(health, 2, false, 24);
+	CU_ASSERT_FALSE(health_tunnels(health)[0].frozen);
+	health_bird_lost(health, 30);
+	health_bird_back(health, 40);
+	health_report(health, 1, HEALTH_BGP, true, 50);
+	tell_routes(health, 1, false, 51);
+	health_tick(health, 40 + HEALTH_CONVERGE_MS);
+	expect_link(health, "1 some all well");
+	health_free(health);
+}
+
+static void a_successor_asks_what_is_announced(void)
+{
+	struct health *health = health_new(&linked, 0);
+
+	health_adopt(health, 1);
+	for (enum health_need need = HEALTH_LINK; need <= HEALTH_BGP; need++)
+		health_report(health, 1, need, true, 1);
+	health_bird_back(health, 2);
+	expect_link(health, "1 unknown all well");
+	CU_ASSERT_TRUE(health_tunnels(health)[0].frozen);
+	tell_routes(health, 1, false, 3);
+	expect_link(health, "1 some all well");
+	CU_ASSERT_FALSE(health_tunnels(health)[0].frozen);
+	health_free(health);
+}
+
+/* One that becomes a link goes on until BIRD has said what it announces; one that is none any more needs nothing. */
+static void another_model_may_ask_more(void)
+{
+	struct health *was = link_up(&model), *is = health_new(&linked, 10), *next = health_new(&model, 20);
+
+	health_carry(is, was, 10);
+	expect_link(is, "1 all all well");
+	tell_routes(is, 0, false, 11);
+	expect_link(is, "0 nothing " SAYS_NOTHING);
+	health_carry(next, is, 20);
+	expect_link(next, "1 all all well");
+	health_free(was);
+	health_free(is);
+	health_free(next);
+}
+
 /* What an earlier daemon left: neither a black hole while nothing is known, nor believed for ever. */
 static void a_successor_adopts_the_bits(void)
 {
@@ -556,6 +683,10 @@ static void nothing_is_announced_before_the_array_is_ready(void)
 
 UNIT_TESTS("health", {"a tunnel needs what is configured for it", needs_what_is_configured},
 	{"any loss ends it at once", any_loss_ends_it_at_once},
+	{"a link needs a destination to be announced", a_link_needs_a_destination},
+	{"what is announced is frozen too", what_is_announced_is_frozen_too},
+	{"a successor asks what is announced", a_successor_asks_what_is_announced},
+	{"another model may ask more", another_model_may_ask_more},
 	{"a successor adopts the bits", a_successor_adopts_the_bits},
 	{"a lost BIRD freezes the bits", a_lost_bird_freezes},
 	{"the frozen thaw in bounded time", the_frozen_thaw_in_bounded_time},

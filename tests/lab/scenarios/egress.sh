@@ -30,6 +30,7 @@ egress_stand() { # MODE [PREEMPT]
 	done
 	egress_platform_home
 	egress_platform_bird >"$LAB/platform/lab/bird.conf"
+	egress_platform_says >"$LAB/platform/lab/says.conf"
 	on platform bird -c /run/lab/bird.conf -s /run/lab/bird.ctl -P /run/lab/bird.pid
 	egress_platform_services
 	egress_config "$@" >"$LAB/egress/lab/gateway.yaml"
@@ -92,6 +93,14 @@ egress_platform_bird() {
 		router id 10.77.0.2;
 		protocol device { }
 		protocol bfd { interface "local-*" { interval $BFD_INTERVAL ms; multiplier 3; }; }
+		include "/run/lab/says.conf";
+		protocol static { ipv4; route ${LOOPBACK[4]}/32 blackhole; }
+		protocol static { ipv6; route ${LOOPBACK[6]}/128 blackhole; }
+		function tells(int number) {
+			if number ~ silent then return false;
+			if number ~ leaving then bgp_community.add((65535, 0));
+			return true;
+		}
 	END
 	for link in 1 2; do
 		cat <<-END
@@ -99,11 +108,20 @@ egress_platform_bird() {
 				local 169.254.7$link.2 as 64500;
 				neighbor 169.254.7$link.1 as 64501;
 				direct; bfd; hold time 9; connect delay time 1; connect retry time 1; error wait time 1, 1;
-				ipv4 { import none; export none; };
-				ipv6 { import none; export none; };
+				ipv4 { import none; export where tells($link); };
+				ipv6 { import none; export where tells($link); next hop address fd00:7$link::2; };
 			}
 		END
 	done
+}
+
+egress_platform_says() { # [LEAVING [SILENT]]: the links by which it says that it leaves, or nothing
+	echo "define leaving = [ ${1:-} ]; define silent = [ ${2:-} ];"
+}
+
+egress_says() { # [LEAVING [SILENT]]
+	egress_platform_says "$@" >"$LAB/platform/lab/says.conf"
+	on platform birdc -s /run/lab/bird.ctl configure >/dev/null
 }
 
 egress_platform_services() {
@@ -151,7 +169,8 @@ egress_config() { # MODE [PREEMPT [LINK…]]
 			      listen_port: 5182$link
 			      peer: {public_key: "$(cat "$LAB/keys/platform.pub")", endpoint: "10.77.$link.2:5182$link"}
 			    addresses: [169.254.7$link.1/30, "fd00:7$link::1/126"]
-			    bgp: {local_as: 64501, peer_as: 64500, neighbor: 169.254.7$link.2, bfd: {interval: ${BFD_INTERVAL}ms, multiplier: 3}}
+			    bgp: {local_as: 64501, peer_as: 64500, neighbor: 169.254.7$link.2, bfd: {interval: ${BFD_INTERVAL}ms, multiplier: 3},
+			      import: {prefixes: [${LOOPBACK[4]}/32, "${LOOPBACK[6]}/128"]}}
 		END
 	done
 	cat <<-END
@@ -244,11 +263,45 @@ scenario_egress_standby() {
 	egress_talk_both
 	background egress "$LAB/egress/lab/events" "$GWCTL" --run-dir "$RUN_DIR" -j events
 	within 10 egress_told "link-1: (BFD|BGP) down" || fail "no event says why link-1 went: $(cat "$LAB/egress/lab/events")"
+	egress_follows_what_is_announced
+}
+
+# The far gateway drains: it says so, takes its loopbacks back, and returns; nobody loses a packet. Link-2 carries traffic.
+egress_follows_what_is_announced() {
+	local family
+	for family in 4 6; do
+		background lan "$LAB/lan/lab/pings$family" stdbuf -oL ping -n "-$family" -i 0.01 "${LOOPBACK[$family]}"
+	done
+	egress_says 2
+	expect_links_in link-1
+	egress_says "" 2
+	within 10 egress_told "link-2: its neighbor says that it leaves" || fail "no event says that link-2 leaves"
+	within 10 egress_unusable link-2 || fail "link-2 is usable: $(gwctl egress tunnel list)"
+	egress_says 1 2
+	egress_links_in link-1 || fail "the last choice is not taken"
+	egress_says 1
+	expect_links_in link-2
+	egress_says
+	expect_links_in link-1
+	background_end
+	for family in 4 6; do
+		egress_lost_nothing "$LAB/lan/lab/pings$family" || fail "lost on the way, v$family: $(tail -n 3 "$LAB/lan/lab/pings$family")"
+	done
+}
+
+egress_unusable() { # TUNNEL: for what its neighbour announces
+	gwctl egress -j tunnel get "$1" | jq -e '.tunnels[] | .usable == false and (.cause | test("announces no destination"))'
+}
+
+# One that is on its way when ping ends was not lost: the numbers of those that were answered have no hole.
+egress_lost_nothing() { # FILE
+	grep -o 'icmp_seq=[0-9]*' "$1" | sort -t= -nk2 | awk -F= '$2 != ++n {hole = 1} END {exit (hole || n < 20)}'
 }
 
 scenario_egress_stays() { # without preemption, and through a gwd that is killed
 	trap egress_fall EXIT
 	egress_stand active-standby no
+	gwctl egress egress switch platform link-1 # whichever came up first
 	expect_links_in link-1
 	egress_cut 1
 	expect_links_in link-2

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "health/announces.h"
+
+static enum announces of_destination(
+	const struct prefix *destination, uint16_t tunnel, const struct told_route *routes, size_t count)
+{
+	enum announces announces = ANNOUNCES_NOTHING;
+
+	for (size_t i = 0; i < count; i++) {
+		if (routes[i].tunnel != tunnel || !prefix_overlaps(&routes[i].prefix, destination))
+			continue;
+		if (!routes[i].leaving)
+			return ANNOUNCES_ALL;
+		announces = ANNOUNCES_LEAVING;
+	}
+	return announces;
+}
+
+enum announces announces_of(
+	const struct egress_group *group, uint16_t tunnel, const struct told_route *routes, size_t count)
+{
+	size_t announced = 0;
+
+	for (size_t i = 0; i < group->destination_count; i++) {
+		enum announces one = of_destination(&group->destinations[i], tunnel, routes, count);
+
+		if (one == ANNOUNCES_LEAVING)
+			return ANNOUNCES_LEAVING;
+		announced += one == ANNOUNCES_ALL;
+	}
+	if (announced == group->destination_count)
+		return ANNOUNCES_ALL;
+	return announced ? ANNOUNCES_SOME : ANNOUNCES_NOTHING;
+}
+
+const char *announces_name(enum announces announces)
+{
+	static const char *const names[] = {
+		[ANNOUNCES_NOTHING] = "nothing",
+		[ANNOUNCES_LEAVING] = "leaving",
+		[ANNOUNCES_SOME] = "some",
+		[ANNOUNCES_ALL] = "all",
+	};
+
+	return names[announces] ?: "unknown";
+}
