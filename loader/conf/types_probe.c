@@ -121,6 +121,36 @@ static size_t cost_of(const char *regex)
 	return cost;
 }
 
+/* Behind "[" of "[^]a[:digit:]]": behind its last bracket. Of an expression that regcomp() took, which has one. */
+static const char *skip_brackets(const char *at)
+{
+	at += *at == '^';
+	at += *at == ']';
+	while (*at && *at != ']') {
+		char kind = *at == '[' && at[1] && strchr(":.=", at[1]) ? at[1] : '\0';
+		const char *end = kind ? strchr(at + 2, kind) : NULL;
+
+		while (end && end[1] != ']')
+			end = strchr(end + 1, kind);
+		at = end ? end + 2 : at + 1;
+	}
+	return at + (*at == ']');
+}
+
+/* "\1": for one of these every way to match is tried, and there may be more of them than anybody can wait for. */
+static bool has_back_reference(const char *regex)
+{
+	while (*regex) {
+		if (*regex == '\\' && regex[1] >= '1' && regex[1] <= '9')
+			return true;
+		if (*regex == '[')
+			regex = skip_brackets(regex + 1);
+		else
+			regex += *regex == '\\' && regex[1] ? 2 : 1;
+	}
+	return false;
+}
+
 static int read_regex(const struct scalar *scalar, void *field)
 {
 	char words[128];
@@ -137,6 +167,11 @@ static int read_regex(const struct scalar *scalar, void *field)
 		return refuse(scalar, "\"%s\" is no regular expression: %s", scalar->text, words);
 	}
 	regfree(&regex);
+	if (has_back_reference(scalar->text))
+		return refuse(scalar,
+			"\"%s\" refers back to what a group matched: that may take for ever, so write it "
+			"without",
+			scalar->text);
 	return keep_text(scalar, field);
 }
 
