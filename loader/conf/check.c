@@ -237,6 +237,34 @@ static void what_is_needed_is_there(struct review *review, const struct model *m
 
 /* ---- Routers ------------------------------------------------------------------------------------------------------ */
 
+static bool bfd_differs(const struct bfd *one, const struct bfd *other)
+{
+	return one->enabled && other->enabled &&
+	       (one->interval_ms != other->interval_ms || one->multiplier != other->multiplier);
+}
+
+/* BIRD knows one pair of values an interface. */
+static void routers_agree_on_bfd(struct review *review, const struct model *model)
+{
+	char text[KEY_PATH_SIZE], other[KEY_PATH_SIZE];
+
+	FOR_EACH (i, model->router_count)
+		for (size_t j = 0; j < i; j++) {
+			const struct router *here = &model->routers[i], *there = &model->routers[j];
+
+			if (!here->interface || !there->interface ||
+				strcmp(here->interface, there->interface) != 0 ||
+				!bfd_differs(&here->bgp.bfd, &there->bgp.bfd))
+				continue;
+			key(other, "routers[%zu].bfd", j);
+			review_problem(review, key(text, "routers[%zu].bfd", i),
+				"differs from %s on line %u, and both are on %s: an interface has one BFD "
+				"interval and multiplier",
+				other, review_line(review, other), here->interface);
+			break;
+		}
+}
+
 /* `gwctl bgp get NAME` finds one session. */
 static void routers_are_no_tunnels(struct review *review, const struct model *model)
 {
@@ -496,6 +524,7 @@ static void (*const checks[])(struct review *, const struct model *) = {
 	tunnels_lead_somewhere,
 	what_is_needed_is_there,
 	routers_are_no_tunnels,
+	routers_agree_on_bfd,
 	addresses_have_one_holder,
 	check_probes,
 	check_egress,

@@ -9,9 +9,10 @@
  *
  *	probe.c         the machine: kernel, programs, clock, timers, sysctls
  *	probe_link.c    uplinks and paths        probe_socket.c  who listens
- *	probe_feature.c offloads of a device
+ *	probe_feature.c offloads of a device    probe_provider.c  routers, LANs, what probes trust
  *	judge.c         the table of checks, and those of the machine
- *	judge_network.c those of the network     print.c         findings as text or JSON
+ *	judge_network.c those of the network     judge_provider.c  of routers, egress groups and probes
+ *	print.c         findings as text or JSON
  *
  * A fact that could not be found out is no finding: the row says so and is `ok`, since guesses cry wolf.
  */
@@ -50,6 +51,31 @@ struct tunnel_facts {
 	int path_mtu;  /* towards its endpoint; UNKNOWN: none is configured, or no route */
 };
 
+struct router_facts {
+	bool exists, running; /* its interface; running: up, with a carrier */
+	int missing;          /* which of its addresses the interface does not have; UNKNOWN: it has all */
+};
+
+struct lan_facts {
+	bool exists, running;
+};
+
+#define SYSTEM_AUTHORITIES "/etc/ssl/certs/ca-certificates.crt" /* libcurl's, in Debian */
+
+/* What a probe by HTTPS trusts; unknown also: it trusts anybody, or is no such probe. */
+enum authority {
+	AUTHORITY_UNKNOWN,
+	AUTHORITY_FINE,
+	AUTHORITY_UNREADABLE,
+	AUTHORITY_NONE, /* of certificates in the file */
+	AUTHORITY_ENDED,
+	AUTHORITY_ENDING
+};
+
+struct probe_facts {
+	enum authority authority;
+};
+
 struct member_facts {
 	bool skew_known;
 	int64_t skew_ms; /* its clock less ours, as the gwd that runs here measures it */
@@ -78,6 +104,10 @@ struct facts {
 	struct uplink_facts *uplinks;         /* model_uplink_count(), in the model's order */
 	struct tunnel_facts *tunnels;         /* model->tunnel_count, in the model's order */
 	struct member_facts *members;         /* model->array.member_count, in the model's order */
+	struct router_facts *routers;         /* model->router_count, in the model's order */
+	struct lan_facts *lans;               /* model_lan_count(), in the model's order */
+	struct probe_facts *probes;           /* model->probe_count, in the model's order */
+	int forwarding_v6;                    /* net.ipv6.conf.all.forwarding */
 	struct listener *listeners;           /* on wildcard addresses */
 	size_t listener_count;
 };
@@ -88,6 +118,9 @@ void facts_free(struct facts *facts);
 
 /* Parts of it. */
 void probe_links(const struct model *model, struct facts *facts);
+void probe_providers_side(const struct model *model, struct facts *facts);
+/* Whether an interface has an address. */
+bool probe_address(const char *interface, const struct address *wanted);
 int probe_listeners(struct facts *facts);
 /* Whether a feature of the interface is on: 1, 0, or UNKNOWN. `fd` is any socket. */
 int probe_feature(int fd, const char *interface, const char *name);
@@ -141,6 +174,10 @@ void judge_mtus(const struct model *model, const struct facts *facts, struct dia
 void judge_rp_filter(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis);
 void judge_neighbours(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis);
 void judge_listeners(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis);
+/* Those of judge_provider.c. */
+void judge_routers(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis);
+void judge_egress(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis);
+void judge_probes(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis);
 int list_passages(const struct model *model, struct diagnosis *diagnosis);
 
 /* What a check has found. The check's name is added by doctor_judge(). */

@@ -112,7 +112,7 @@ static unsigned version_number(const char *text)
 static void judge_versions(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
 {
 	unsigned bird = version_number(facts->bird);
-	bool wanted = false;
+	bool wanted = model->router_count > 0;
 
 	for (size_t i = 0; i < model->tunnel_count; i++)
 		wanted |= model->tunnels[i].bgp.enabled;
@@ -230,6 +230,9 @@ const struct check doctor_checks[] = {
 	{"home0", judge_dummy},
 	{"versions", judge_versions},
 	{"uplinks", judge_uplinks},
+	{"routers", judge_routers},
+	{"egress", judge_egress},
+	{"probes", judge_probes},
 	{"mtu", judge_mtus},
 	{"rp_filter", judge_rp_filter},
 	{"neighbours", judge_neighbours},

@@ -176,10 +176,12 @@ void judge_rp_filter(const struct model *model, const struct facts *facts, struc
 				"sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0, "
 				"and "
 				"the interface's own; Homeward checks sources itself",
-				"tunnel %s: strict rp_filter (all %d, %s %d) drops the requests of its "
-				"devices",
+				"tunnel %s: strict rp_filter (all %d, %s %d) drops the %s",
 				model->tunnels[i].name, facts->rp_all, own == UNKNOWN ? "default" : "its own",
-				is);
+				is,
+				model_egress_of(model, &model->tunnels[i])
+					? "answers of its egress group's destinations"
+					: "requests of its devices");
 	}
 	if (diagnosis->finding_count == before)
 		found(diagnosis, FINDING_OK, "", "rp_filter lets requests in");
@@ -277,6 +279,17 @@ static int add_tunnel(const struct tunnel *tunnel, struct diagnosis *diagnosis)
 	return r;
 }
 
+static int add_router(const struct router *router, struct diagnosis *diagnosis)
+{
+	int r = add_passage(
+		diagnosis, "tcp", BGP_PORT, router->interface, "BGP with a router, in either direction");
+
+	if (r == 0 && router->bgp.bfd.enabled)
+		r = add_passage(diagnosis, "udp", BFD_PORT, router->interface,
+			"BFD with a router, in either direction");
+	return r;
+}
+
 /* What members say to each other goes by the underlay, or by any uplink. */
 static int add_members(const struct model *model, const char *interface, struct diagnosis *diagnosis)
 {
@@ -294,6 +307,8 @@ int list_passages(const struct model *model, struct diagnosis *diagnosis)
 
 	for (size_t i = 0; i < model->tunnel_count && r == 0; i++)
 		r = add_tunnel(&model->tunnels[i], diagnosis);
+	for (size_t i = 0; i < model->router_count && r == 0; i++)
+		r = add_router(&model->routers[i], diagnosis);
 	if (!model_has_members(model) || r < 0)
 		return r;
 	if (model->array.underlay)

@@ -187,7 +187,11 @@ int doctor_probe(const struct model *model, const char *pin_dir, struct facts *f
 	facts->uplinks = calloc(model_uplink_count(model) + 1, sizeof(*facts->uplinks));
 	facts->tunnels = calloc(model->tunnel_count + 1, sizeof(*facts->tunnels));
 	facts->members = calloc(model->array.member_count + 1, sizeof(*facts->members));
-	if (!facts->uplinks || !facts->tunnels || !facts->members)
+	facts->routers = calloc(model->router_count + 1, sizeof(*facts->routers));
+	facts->lans = calloc(model_lan_count(model) + 1, sizeof(*facts->lans));
+	facts->probes = calloc(model->probe_count + 1, sizeof(*facts->probes));
+	if (!facts->uplinks || !facts->tunnels || !facts->members || !facts->routers || !facts->lans ||
+		!facts->probes)
 		return -ENOMEM;
 	probe_kernel(facts);
 	facts->bpffs = on_bpffs(pin_dir);
@@ -199,6 +203,7 @@ int doctor_probe(const struct model *model, const char *pin_dir, struct facts *f
 	probe_lateness(facts);
 	probe_sysctls(facts);
 	probe_links(model, facts);
+	probe_providers_side(model, facts);
 	return probe_listeners(facts);
 }
 
@@ -207,6 +212,9 @@ void facts_free(struct facts *facts)
 	free(facts->uplinks);
 	free(facts->tunnels);
 	free(facts->members);
+	free(facts->routers);
+	free(facts->lans);
+	free(facts->probes);
 	free(facts->listeners);
 	*facts = (struct facts){0};
 }

@@ -39,7 +39,7 @@ static bool is_address(const struct sockaddr *there, const struct address *wante
 		       wire, size) == 0;
 }
 
-static bool probe_address(const char *name, const struct address *wanted)
+bool probe_address(const char *interface, const struct address *wanted)
 {
 	struct ifaddrs *all = NULL;
 	bool found = false;
@@ -47,7 +47,7 @@ static bool probe_address(const char *name, const struct address *wanted)
 	if (getifaddrs(&all) < 0)
 		return false;
 	for (const struct ifaddrs *one = all; one; one = one->ifa_next)
-		found |= strcmp(one->ifa_name, name) == 0 && is_address(one->ifa_addr, wanted);
+		found |= strcmp(one->ifa_name, interface) == 0 && is_address(one->ifa_addr, wanted);
 	freeifaddrs(all);
 	return found;
 }

@@ -18,6 +18,13 @@ static struct uplink_facts uplinks[2];
 static struct tunnel_facts tunnel_facts[1];
 static struct member_facts member_facts[2];
 static struct listener listeners[1];
+static struct router router;
+static struct prefix router_address, destination;
+static struct router_facts router_facts;
+static struct egress_group egress;
+static struct lan_facts lan_facts;
+static struct probe probe;
+static struct probe_facts probe_facts;
 static struct facts facts;
 
 static void make_world(void)
@@ -85,6 +92,127 @@ static void a_machine_without_fault_is_told_to_be(void)
 		CU_ASSERT_STRING_EQUAL(diagnosis.findings[i].advice, "");
 		CU_ASSERT(strlen(diagnosis.findings[i].finding) > 0);
 	}
+}
+
+/* A provider's side, where all is well, with a probe by HTTPS. */
+static void on_the_providers_side(void)
+{
+	static char *lans[] = {"eth2"};
+
+	prefix_parse("172.31.1.2/24", &router_address);
+	prefix_parse("2001:db8:f::/64", &destination);
+	router = (struct router){
+		.name = "ixp-1", .interface = "eth1", .addresses = &router_address, .address_count = 1};
+	address_parse("172.31.1.254", &router.bgp.neighbor);
+	router_facts = (struct router_facts){true, true, UNKNOWN};
+	egress = (struct egress_group){.name = "platform",
+		.destinations = &destination,
+		.destination_count = 1,
+		.from = lans,
+		.from_count = 1};
+	lan_facts = (struct lan_facts){true, true};
+	probe = (struct probe){.name = "cwmp",
+		.http = {.enabled = true, .tls = true, .verify = true, .ca_file = "/etc/homeward/ca.pem"}};
+	probe_facts.authority = AUTHORITY_FINE;
+	model.routers = &router;
+	model.egress = &egress;
+	model.probes = &probe;
+	model.router_count = model.egress_count = model.probe_count = 1;
+	facts.routers = &router_facts;
+	facts.lans = &lan_facts;
+	facts.probes = &probe_facts;
+	facts.forwarding_v6 = 1;
+}
+
+static void no_interface_of_router(void)
+{
+	on_the_providers_side();
+	router_facts.exists = false;
+}
+static void no_address_of_router(void)
+{
+	on_the_providers_side();
+	router_facts.missing = 0;
+}
+static void no_carrier_to_router(void)
+{
+	on_the_providers_side();
+	router_facts.running = false;
+}
+static void no_bird_for_router(void)
+{
+	on_the_providers_side();
+	tunnels[0].bgp.enabled = false;
+	facts.bird[0] = '\0';
+}
+static void no_lan(void)
+{
+	on_the_providers_side();
+	lan_facts.exists = false;
+}
+static void no_carrier_in_lan(void)
+{
+	on_the_providers_side();
+	lan_facts.running = false;
+}
+static void nothing_forwarded(void)
+{
+	on_the_providers_side();
+	facts.forwarding_v6 = 0;
+}
+static void no_authority(void)
+{
+	on_the_providers_side();
+	probe_facts.authority = AUTHORITY_UNREADABLE;
+}
+static void no_system_authority(void)
+{
+	no_authority();
+	probe.http.ca_file = NULL;
+}
+static void no_certificate(void)
+{
+	on_the_providers_side();
+	probe_facts.authority = AUTHORITY_NONE;
+}
+static void old_authority(void)
+{
+	on_the_providers_side();
+	probe_facts.authority = AUTHORITY_ENDED;
+}
+static void ageing_authority(void)
+{
+	on_the_providers_side();
+	probe_facts.authority = AUTHORITY_ENDING;
+}
+static void strict_for_link(void)
+{
+	static struct egress_link link = {.tunnel = tunnels};
+
+	on_the_providers_side();
+	egress.links = &link;
+	egress.link_count = 1;
+	facts.rp_all = 1;
+}
+
+static void a_provider_s_side_without_fault_is_told_to_be(void)
+{
+	_cleanup_(diagnosis_free) struct diagnosis diagnosis;
+	static const char *const interfaces[] = {"", "acme-lgw-01", "acme-lgw-01", "eth1", "eth1", "eth0"};
+
+	make_world();
+	on_the_providers_side();
+	router.bgp.bfd.enabled = true;
+	CU_ASSERT_EQUAL(doctor_judge(&model, &facts, &diagnosis), 0);
+	CU_ASSERT_EQUAL(diagnosis_worst(&diagnosis), FINDING_OK);
+	CU_ASSERT_EQUAL_FATAL(diagnosis.passage_count, ARRAY_SIZE(interfaces));
+	for (size_t i = 0; i < ARRAY_SIZE(interfaces); i++)
+		CU_ASSERT_STRING_EQUAL(diagnosis.passages[i].interface, interfaces[i]);
+	diagnosis_free(&diagnosis);
+	facts.forwarding_v6 = 0; /* nobody's concern where all destinations are of IPv4 */
+	prefix_parse("198.18.0.0/24", &destination);
+	CU_ASSERT_EQUAL(doctor_judge(&model, &facts, &diagnosis), 0);
+	CU_ASSERT_EQUAL(diagnosis_worst(&diagnosis), FINDING_OK);
 }
 
 static void old_kernel(void)
@@ -273,6 +401,21 @@ static const struct fault {
 	{virtio_queues, FINDING_WARNING, "uplinks", "4 queues for 4 processors", "twice as many"},
 	{uncut_relays, FINDING_WARNING, "uplinks", "eth0: driver veth hands on what it should cut",
 		"ethtool -K eth0 tx-udp_tnl-segmentation off"},
+	{no_interface_of_router, FINDING_PROBLEM, "routers", "ixp-1: there is no interface eth1", "make it"},
+	{no_address_of_router, FINDING_PROBLEM, "routers", "eth1 does not have the address 172.31.1.2/24",
+		"ip address add 172.31.1.2/24 dev eth1"},
+	{no_carrier_to_router, FINDING_WARNING, "routers", "eth1 is down or has no carrier", "cable"},
+	{no_bird_for_router, FINDING_PROBLEM, "versions", "not to be found", "apt install bird2"},
+	{no_lan, FINDING_PROBLEM, "egress", "LAN eth2: there is no such interface", "make it"},
+	{no_carrier_in_lan, FINDING_WARNING, "egress", "LAN eth2 is down or has no carrier", "cable"},
+	{nothing_forwarded, FINDING_PROBLEM, "egress", "platform has destinations of IPv6",
+		"net.ipv6.conf.all.forwarding=1"},
+	{strict_for_link, FINDING_PROBLEM, "rp_filter", "drops the answers of its egress group", "sysctl"},
+	{no_authority, FINDING_PROBLEM, "probes", "cwmp: /etc/homeward/ca.pem cannot be read", "put"},
+	{no_system_authority, FINDING_PROBLEM, "probes", "ca-certificates.crt cannot be read", "put"},
+	{no_certificate, FINDING_PROBLEM, "probes", "has no certificate in it", "PEM"},
+	{old_authority, FINDING_PROBLEM, "probes", "has expired", "renew"},
+	{ageing_authority, FINDING_WARNING, "probes", "expires within 14 days", "renew"},
 	{small_uplink, FINDING_PROBLEM, "mtu", "1451, and relayed packets of the array have 1452",
 		"array.mtu"},
 	{no_underlay, FINDING_PROBLEM, "uplinks", "underlay wg-array: there is no such interface",
@@ -507,6 +650,91 @@ static void a_device_s_features_are_known_by_name(void)
 	CU_ASSERT_EQUAL(probe_feature(fd, "no-such-0", "loopback"), UNKNOWN);
 }
 
+/* It expired on 2020-01-02, and nobody has its key. */
+static const char old_certificate[] = "-----BEGIN CERTIFICATE-----\n"
+				      "MIIBAzCBqgIBATAKBggqhkjOPQQDAjAOMQwwCgYDVQQDDANvbGQwHhcNMjAwMTAx\n"
+				      "MDAwMDAwWhcNMjAwMTAyMDAwMDAwWjAOMQwwCgYDVQQDDANvbGQwWTATBgcqhkjO\n"
+				      "PQIBBggqhkjOPQMBBwNCAAQLGLZdvcUo8qDVXomrkjGE84n5Uv9nLdxzzZMht1iP\n"
+				      "QbApds9ep4igYpi3jb3JMyUmIgpCOzchBJUmzZZ36UwJMAoGCCqGSM49BAMCA0gA\n"
+				      "MEUCIQDCg/dcj20+mDXO2Sby0yE68DNTGMnXQ3Mh6uFXLNCMZgIgOy5yl9OPfhoK\n"
+				      "MnrIk7Y1DUiWm9FKM2ygRiZSWCAOrVo=\n"
+				      "-----END CERTIFICATE-----\n";
+
+static void write_old_certificate(const char *path)
+{
+	FILE *file = fopen(path, "w");
+
+	fputs(old_certificate, file);
+	fclose(file);
+}
+
+/* For `days` from now on; false: there is no openssl here. */
+static bool write_certificate(const char *path, int days)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command),
+		"openssl req -x509 -newkey rsa:2048 -nodes -days %d -subj /CN=a -keyout /dev/null -out %s "
+		"2>/dev/null",
+		days, path);
+	return system(command) == 0;
+}
+
+static enum authority authority_seen(const char *file)
+{
+	_cleanup_(facts_free) struct facts seen;
+
+	on_the_providers_side();
+	probe.http.ca_file = (char *)file;
+	CU_ASSERT_EQUAL(doctor_probe(&model, "/proc", &seen), 0);
+	return seen.probes[0].authority;
+}
+
+static void certificates_are_seen(void)
+{
+	char directory[] = "/tmp/doctor.XXXXXX", path[64];
+
+	make_world();
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/ca.pem", directory);
+	CU_ASSERT_EQUAL(authority_seen(path), AUTHORITY_UNREADABLE);
+	if (write_certificate(path, 30)) {
+		CU_ASSERT_EQUAL(authority_seen(path), AUTHORITY_FINE);
+		CU_ASSERT_EQUAL(authority_seen("/proc/version"), AUTHORITY_NONE);
+		write_certificate(path, 3);
+		CU_ASSERT_EQUAL(authority_seen(path), AUTHORITY_ENDING);
+		write_old_certificate(path);
+		CU_ASSERT_EQUAL(authority_seen(path), AUTHORITY_ENDED);
+	}
+	unlink(path);
+	rmdir(directory);
+}
+
+static void a_provider_s_side_is_seen(void)
+{
+	static char *lans[] = {"lo", "no-such-0"};
+	_cleanup_(facts_free) struct facts seen;
+
+	make_world();
+	on_the_providers_side();
+	router.interface = "lo";
+	egress.from = lans;
+	egress.from_count = 2;
+	model.probe_count = 0;
+	CU_ASSERT_EQUAL(doctor_probe(&model, "/proc", &seen), 0);
+	CU_ASSERT(seen.routers[0].exists);
+	CU_ASSERT_EQUAL(seen.routers[0].missing, 0);
+	CU_ASSERT(seen.lans[0].exists);
+	CU_ASSERT_FALSE(seen.lans[1].exists);
+	CU_ASSERT(seen.forwarding_v6 == 0 || seen.forwarding_v6 == 1);
+	CU_ASSERT(probe_address("lo", &members[0].address) == false);
+	facts_free(&seen);
+	prefix_parse("127.0.0.1/8", &router_address);
+	CU_ASSERT_EQUAL(doctor_probe(&model, "/proc", &seen), 0);
+	CU_ASSERT_EQUAL(seen.routers[0].missing, UNKNOWN);
+	CU_ASSERT(seen.routers[0].running);
+}
+
 /* lo is everywhere; nothing of the machine is asserted that another may not have. */
 static void this_machine_is_seen(void)
 {
@@ -546,4 +774,7 @@ UNIT_TESTS("doctor", {"a machine without fault is told to be", a_machine_without
 	{"findings are told as JSON", findings_are_told_as_json},
 	{"who listens on every address is named", who_listens_on_every_address_is_named},
 	{"a device's features are known by name", a_device_s_features_are_known_by_name},
-	{"this machine is seen", this_machine_is_seen})
+	{"this machine is seen", this_machine_is_seen},
+	{"a provider's side without fault is told to be", a_provider_s_side_without_fault_is_told_to_be},
+	{"a provider's side is seen", a_provider_s_side_is_seen},
+	{"certificates are seen", certificates_are_seen})
