@@ -25,6 +25,7 @@ static bool has_tunnel(const struct egress_table *table, uint16_t tunnel)
 
 int steer_adopt(struct daemon *daemon, struct error *error)
 {
+	const struct health_tunnel *rows = health_tunnels(daemon->health); /* adopted before */
 	const struct model *model = daemon->model;
 	struct egress_table table;
 	int r = 0;
@@ -34,9 +35,10 @@ int steer_adopt(struct daemon *daemon, struct error *error)
 
 		r = bpf_egress_read(daemon->pin_dir, group->number, &table, error);
 		for (size_t k = 0; k < group->link_count && r == 0; k++) {
-			uint16_t number = group->links[k].tunnel->number;
+			const struct tunnel *tunnel = group->links[k].tunnel;
+			uint16_t number = tunnel->number;
 
-			if (has_tunnel(&table, number))
+			if (has_tunnel(&table, number) && rows[tunnel - model->tunnels].usable)
 				egress_adopt(daemon->egress, number, table.commanded == number);
 		}
 	}

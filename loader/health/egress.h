@@ -68,7 +68,7 @@ void egress_free(struct egress *egress);
  * reported; the first report of this tunnel decides, and until it is known what its neighbour announces, that counts as all.
  */
 void egress_adopt(struct egress *egress, uint16_t tunnel, bool commanded);
-/* Another model comes into force: what is known of the groups (same name) and links (same tunnel) that stay goes over. */
+/* Another model comes into force: what is known of the groups (same name) and links (same number, same name) that stay goes over. */
 void egress_carry(struct egress *egress, const struct egress *old, uint64_t now_ms);
 
 /* ---- Events ------------------------------------------------------------------------------------------------------ */

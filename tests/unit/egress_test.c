@@ -311,6 +311,32 @@ static void another_model_takes_over(void)
 	CU_ASSERT(group == 1 && came == 1 && went == 2);
 }
 
+/* Tunnel 1 is another one now: that the old one carried traffic says nothing of it. */
+static void a_number_given_away_takes_nothing_along(void)
+{
+	static struct tunnel other = {.name = "other", .number = 1};
+	static struct egress_link others[] = {
+		{.tunnel = &other, .weight = 1}, {.tunnel = &tunnels[1], .weight = 1}};
+	static struct egress_group changed[] = {
+		{.name = "platform", .links = others, .link_count = 2, .preempt = true, .hold_ms = HOLD}};
+	static const struct model next = {.egress = changed, .egress_count = 1};
+	_cleanup_egress_ struct egress *old = begin(EGRESS_ACTIVE_STANDBY, true), *new = NULL;
+	uint32_t came, went;
+	size_t group;
+
+	report(old, 1, UP, 0);
+	report(old, 2, UP, 0);
+	CU_ASSERT_EQUAL(egress_switch(old, groups, &tunnels[0], 10), 0);
+	CU_ASSERT_TRUE(egress_next_change(old, &group, &came, &went));
+	new = egress_new(&next, 500);
+	egress_carry(new, old, 500);
+	CU_ASSERT_FALSE(egress_states(new)->links[0].in || egress_states(new)->links[0].usable);
+	CU_ASSERT_TRUE(egress_states(new)->links[1].in);
+	CU_ASSERT_EQUAL(egress_states(new)->commanded, 0);
+	CU_ASSERT_TRUE(egress_next_change(new, &group, &came, &went));
+	CU_ASSERT(came == 2 && went == 0);
+}
+
 /* Preemption would wait for its death for ever. */
 static void a_command_goes_with_its_link(void)
 {
@@ -350,4 +376,5 @@ UNIT_TESTS("egress", {"the first usable link is active", the_first_usable_link_i
 	{"the deadline is when a hold ends", the_deadline_is_when_a_hold_ends},
 	{"the table names tunnels", the_table_names_tunnels},
 	{"another model takes over", another_model_takes_over},
+	{"a number given away takes nothing along", a_number_given_away_takes_nothing_along},
 	{"a command goes with its link", a_command_goes_with_its_link})
