@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an event was to one device that kept asking.
 
-    judge.py EVENT ADDRESS ASKED WITNESSED        prints  MOVED_MS BACK_MS LOST SENT HOLE
+    judge.py EVENT ADDRESS ASKED WITNESSED        prints  MOVED_MS BACK_MS LOST SENT STALL_MS HOLE
 
 ASKED      beat's lines:     TIME request NUMBER, TIME reply NUMBER …
 WITNESSED  witness's lines:  LOCAL TIME INTERFACE In IP SOURCE > DESTINATION: …
@@ -10,12 +10,14 @@ WITNESSED  witness's lines:  LOCAL TIME INTERFACE In IP SOURCE > DESTINATION: �
 moved   from the event to the device's first answer after one came by another tunnel than the last one before the event did;
         "-": none did
 back    from the event to the first answer behind the last request that was lost; 0: none was lost
-lost    requests that were sent when the event was there, or on their way then, and never answered
-hole    "hole": of the requests of the last second not even half were answered
+lost    requests that were sent when the event was there, or on their way then, and never answered; those of the last second are
+        not looked at, since their answers may be on their way
+stall   the longest time between two requests: what is longer than their interval the machine took for others
+hole    "hole": of the last half second's requests, of those that are looked at, not even half were answered
 """
 import sys
 
-ON_THE_WAY = 0.1  # s
+ON_THE_WAY, LATE, LAST = 0.1, 1, 0.5  # s
 
 
 def asked(path):
@@ -23,7 +25,8 @@ def asked(path):
     for line in open(path):
         time, what, number = line.split()[:3]
         (requests if what == "request" else replies).setdefault(int(number), float(time))
-    return requests, replies
+    end = max(requests.values()) - LATE
+    return {n: t for n, t in requests.items() if t < end}, replies
 
 
 def answers(path, address):
@@ -49,6 +52,10 @@ def back(requests, replies):
     return lost and first_at((replies[n] for n in replies if n > max(lost)), 0)
 
 
+def stall(times):
+    return max((b - a for a, b in zip(times, times[1:])), default=0)
+
+
 def milliseconds(time, event):
     return f"{max(time - event, 0) * 1000:.0f}" if time else "-"
 
@@ -59,13 +66,14 @@ def main():
     ways = sorted(answers(sys.argv[4], address))
     since = {n: t for n, t in requests.items() if t >= event - ON_THE_WAY}
     lost = [n for n in since if n not in replies]
-    last = [n for n, t in requests.items() if t >= max(requests.values()) - 1]
+    last = [n for n, t in requests.items() if t >= max(requests.values()) - LAST]
     hole = sum(n in replies for n in last) < len(last) / 2
     print(
         milliseconds(moved(event, ways, replies), event),
         "0" if not lost else milliseconds(back(since, replies), event),
         len(lost),
         len(since),
+        f"{stall(sorted(since.values())) * 1000:.0f}",
         "hole" if hole else "-",
     )
 

@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 #
 # The rows of the failure table: what happens (act_NAME), what it needs first (before_NAME), and what is to be undone that
-# scenario_reset does not know of (undo_NAME). The event's time is taken right before act_NAME; the devices ask for as many
-# seconds after it as the row says. Tunnels (EL: edge-gw-0E, local-gw-0L) that the row does not name may not go.
+# scenario_reset does not know of (undo_NAME). The event's time is taken right before act_NAME; the devices ask for
+# SECONDS after what is done, and on until they are answered. Tunnels (EL: edge-gw-0E, local-gw-0L) that the row does not name may not go.
 #
 # KIND is what the goal goes by: `path` and `application` die, `timeout` is one that is silent, `command` loses nothing, `none` has
 # no goal of its own.
@@ -15,15 +15,15 @@ ROWS=(
 	"paths_silent             ours-10,ours-50,frr-50       4 11,21   path        All paths of local-gw-01 go silent, and the ixp-router moves"
 	"peer_dead                ours-10,ours-50,frr-50       4 11      path        The tunnel's WireGuard dies at edge-gw-01"
 	"gateway_off              ours-10,ours-50,frr-50       7 11,12   path        edge-gw-01 loses its power"
-	"gwd_killed               ours-50,frr-50               5 -       command     gwd of edge-gw-01 is killed, and starts again after 1 s"
-	"local_gwd_killed         ours-50                      5 -       command     gwd of local-gw-01 is killed, and starts again after 1 s"
+	"gwd_killed               ours-50,frr-50               4 -       command     gwd of edge-gw-01 is killed, and starts again after 1 s"
+	"local_gwd_killed         ours-50                      4 -       command     gwd of local-gw-01 is killed, and starts again after 1 s"
 	"bird_killed              ours-50,frr-50               6 11,12   none        BIRD of edge-gw-01 is killed"
 	"application_dead         ours-50,frr-50               5 11,12   application The application at edge-gw-01 is killed"
 	"application_slow         ours-50,frr-50               5 11,12   timeout     It takes connections and answers no more"
 	"application_wrong        ours-50,frr-50               5 11,12   application It answers 503"
 	"application_certificate  ours-50,frr-50               5 11,12   application It shows another authority's certificate (who asks without TLS is answered)"
-	"application_flaps        ours-50,frr-50              14 11,12   none        It is wrong every other second, five times"
-	"ixp_router_reboots       ours-50,frr-50              14 -       none        The ixp-router loses its power for 2 s"
+	"application_flaps        ours-50,frr-50               6 11,12   none        It is wrong every other second, five times"
+	"ixp_router_reboots       ours-50,frr-50              12 -       none        The ixp-router loses its power for 2 s"
 	"primary_back             ours-50,frr-50               6 11      command     The silent path works again, with preempt"
 	"primary_back_no_preempt  ours-50                      6 11      command     The same without preempt"
 	"gateway_drained          ours-50,frr-50               7 11,12   command     gateway drain at edge-gw-01"

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The failure table in Markdown: rows.sh's lines on stdin, what was measured (SETTING ROW HOW FAMILY MOVED BACK LOST SENT HOLE
-FLAPS, a line a device and run) in a file. Median and worst over both families."""
+"""The failure table in Markdown: rows.sh's lines on stdin, what was measured (SETTING ROW HOW FAMILY MOVED BACK LOST SENT STALL
+HOLE FLAPS, a line a device and run) in a file. Median and worst over both families."""
 import statistics
 import sys
 
@@ -38,8 +38,8 @@ def main():
         setting, row, *rest = line.split()
         measured.setdefault((row, setting), []).append(rest)
     print("| what happens | provider's side, BFD × 3 | goal | new flows: other path, ms | answered again, ms | lost |"
-          " one flow: other path, ms | answered again, ms | lost | flaps | holes |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
+          " one flow: other path, ms | answered again, ms | lost | flaps | stalled, ms | holes |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     for line in sys.stdin:
         name, settings, _, _, kind, what = line.split(None, 5)
         for setting in settings.split(","):
@@ -47,9 +47,10 @@ def main():
             if not lines:
                 continue
             flaps = sum(int(line[-1]) for line in lines if line[:2] == ["anew", "v4"])
-            holes = sum(line[6] == "hole" for line in lines)
+            stalled = max(int(line[6]) for line in lines if line[0] == "flow")
+            holes = sum(line[7] == "hole" for line in lines)
             print("|", " | ".join([what.strip(), SETTING[setting], GOALS.get((kind, setting), "–"), *cells(lines),
-                                   str(flaps), str(holes)]), "|")
+                                   str(flaps), str(stalled), str(holes)]), "|")
 
 
 main()

@@ -139,14 +139,19 @@ says_router_down() {
 	{ gwctl local-gw-01 -j status || true; } | jq -en 'input | .degraded | any(startswith("router ixp-router: BGP is down"))'
 }
 
-# An operator moves what goes on: connections go on, and not a packet is lost.
+# An operator moves what goes on, here by a switch-over, there by a drain: connections go on, and not a packet is lost.
 scenario_provider_commanded() {
 	disturb
+	trap 'gwctl edge-gw-01 gateway undrain' EXIT
 	traffic_start 33
+	answer_numbers 2 4
+	answer_numbers 2 6
 	goes_by 33 1 1
 	gwctl local-gw-01 egress switch platform edge-gw-02
 	goes_by 33 2 1
 	gwctl local-gw-01 egress switch platform edge-gw-01
 	goes_by 33 1 1
+	gwctl edge-gw-01 gateway drain
+	goes_by 33 2 1
 	traffic_end
 }
