@@ -294,7 +294,7 @@ static int prepare(struct daemon *daemon, struct model *model, const char *confi
 	daemon->namespace_lock = lock_namespace(error);
 	if (daemon->namespace_lock < 0)
 		return daemon->namespace_lock;
-	r = apply_open(daemon->pin_dir, &daemon->apply, error);
+	r = apply_open(daemon->pin_dir, run_dir, &daemon->apply, error);
 	if (r < 0)
 		return r;
 	apply_number(daemon->apply, model);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+
 static void free_members(struct array *array)
 {
 	for (size_t i = 0; i < array->member_count; i++)
@@ -31,6 +33,24 @@ static void free_providers(struct model *model)
 	free(model->providers);
 }
 
+static void free_texts(char **texts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(texts[i]);
+	free(texts);
+}
+
+static void free_ipsec(struct ipsec *ipsec)
+{
+	char *const texts[] = {ipsec->local_id, ipsec->remote_id, ipsec->psk_file, ipsec->cert_file,
+		ipsec->key_file, ipsec->ca_file};
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		free(texts[i]);
+	free_texts(ipsec->ike_proposals, ipsec->ike_proposal_count);
+	free_texts(ipsec->esp_proposals, ipsec->esp_proposal_count);
+}
+
 static void free_tunnels(struct model *model)
 {
 	for (size_t i = 0; i < model->tunnel_count; i++) {
@@ -40,6 +60,7 @@ static void free_tunnels(struct model *model)
 		free(tunnel->addresses);
 		free(tunnel->wireguard.private_key_file);
 		free(tunnel->wireguard.peer_public_key);
+		free_ipsec(&tunnel->ipsec);
 		free(tunnel->bgp.password_file);
 		free(tunnel->bgp.import);
 	}
@@ -117,6 +138,26 @@ void model_free(struct model *model)
 		if (condition)                      \
 			return &(model)->list[i];   \
 	return NULL
+
+const char *tunnel_kind_name(const struct tunnel *tunnel)
+{
+	return tunnel->ipsec.enabled ? "ipsec" : "wireguard";
+}
+
+uint16_t tunnel_port(const struct tunnel *tunnel)
+{
+	return tunnel->ipsec.enabled ? IPSEC_PORT : tunnel->wireguard.listen_port;
+}
+
+const struct address *tunnel_endpoint(const struct tunnel *tunnel, uint16_t *port)
+{
+	static const struct address nowhere;
+
+	*port = tunnel->ipsec.enabled ? IPSEC_PORT : tunnel->wireguard.endpoint_port;
+	if (tunnel->ipsec.enabled)
+		return address_equal(&tunnel->ipsec.remote, &nowhere) ? NULL : &tunnel->ipsec.remote;
+	return tunnel->wireguard.has_endpoint ? &tunnel->wireguard.endpoint_address : NULL;
+}
 
 const struct tunnel *model_tunnel_by_number(const struct model *model, uint16_t number)
 {

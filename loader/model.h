@@ -19,6 +19,8 @@
 #include "base/log.h"
 
 #define TUNNEL_NAME_MAX 15         /* IFNAMSIZ - 1: a tunnel's interface bears its name */
+#define IKE_PORT        500        /* the first words of an IPsec tunnel */
+#define IPSEC_PORT      4500       /* and the rest: IKE and ESP in UDP */
 #define GUARD_INTERFACE "hwguard0" /* BIRD's routes to the loopbacks lead there: guard/guard.h */
 
 /* What a member tells is refused when its clock is further ahead of ours. */
@@ -61,6 +63,7 @@ struct provider {
 };
 
 struct wireguard {
+	bool enabled; /* it has the section; exactly one of `wireguard` and `ipsec` is there */
 	char *private_key_file;
 	uint16_t listen_port;
 	char *peer_public_key; /* base64, checked to be 32 bytes */
@@ -68,6 +71,20 @@ struct wireguard {
 	struct address endpoint_address;
 	uint16_t endpoint_port;
 	uint32_t keepalive_ms; /* 0: off; whole seconds */
+};
+
+/* IKEv2, and ESP between all addresses: what may go by the tunnel is decided by the data plane alone. */
+struct ipsec {
+	bool enabled;               /* false: the tunnel is WireGuard's, and all else is meaningless */
+	struct address remote;      /* zeros: the peer begins, from wherever it is */
+	struct address local;       /* zeros: as routes lead */
+	char *local_id, *remote_id; /* NULL: the address, of a certificate its subject */
+	char *psk_file;             /* NULL: by certificates, and the three are there */
+	char *cert_file, *key_file, *ca_file;
+	char **ike_proposals, **esp_proposals; /* none: strongSwan's own */
+	size_t ike_proposal_count, esp_proposal_count;
+	uint32_t rekey_ike_ms, rekey_esp_ms, reauthenticate_ms; /* 0: never */
+	uint32_t dpd_ms;                                        /* 0: never */
 };
 
 struct bfd {
@@ -96,6 +113,7 @@ struct tunnel {
 	uint16_t number;                 /* unique in the array, 1..65535 */
 	const struct provider *provider; /* NULL: it leads to the platform, from a provider's side */
 	struct wireguard wireguard;
+	struct ipsec ipsec;
 	struct prefix *addresses; /* with host bits: the tunnel's own addresses on their links */
 	size_t address_count;
 	struct bgp bgp;
@@ -220,6 +238,11 @@ static inline void model_free_pointer(struct model **model)
 {
 	model_free(*model);
 }
+
+/* "wireguard" or "ipsec"; where its packets come in: a UDP port; where its peer is: NULL when that is not configured. */
+const char *tunnel_kind_name(const struct tunnel *tunnel);
+uint16_t tunnel_port(const struct tunnel *tunnel);
+const struct address *tunnel_endpoint(const struct tunnel *tunnel, uint16_t *port);
 
 /* NULL when there is none of that name or number. */
 const struct tunnel *model_tunnel_by_number(const struct model *model, uint16_t number);

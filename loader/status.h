@@ -14,10 +14,19 @@
 
 enum session_state { SESSION_OFF, SESSION_DOWN, SESSION_UP }; /* off: not configured */
 
+/* The best of a tunnel's security associations, in strongSwan's words; all empty: there is none, or it is no IPsec tunnel. */
+struct ipsec_status {
+	char ike[24]; /* "ESTABLISHED", "CONNECTING", … */
+	char esp[24]; /* of the one for packets: "INSTALLED", "REKEYING", … */
+	uint64_t ike_age_ms, esp_age_ms;
+	int64_t ike_rekey_ms, reauthenticate_ms, esp_rekey_ms; /* from now; -1: never */
+	uint64_t received_bytes, sent_bytes;                   /* by this one */
+};
+
 struct tunnel_status {
 	const struct tunnel *tunnel;
 	uint32_t ifindex;   /* 0: there is no such interface now */
-	const char *driver; /* "wireguard" (the kernel's), "wireguard-go" */
+	const char *driver; /* "wireguard" (the kernel's), "wireguard-go", "strongswan" */
 	bool usable;        /* responses may leave here */
 	uint64_t usable_since_ms;
 	const char *cause; /* why it is usable or not, in words */
@@ -28,6 +37,8 @@ struct tunnel_status {
 	uint64_t bgp_since_ms;
 	uint64_t received_packets, received_bytes, sent_packets, sent_bytes;
 	uint64_t handshake_age_ms; /* UINT64_MAX: never */
+	struct ipsec_status ipsec;
+	char ipsec_error[128]; /* strongSwan's last complaint since it was well; empty: none */
 };
 
 struct router_status {

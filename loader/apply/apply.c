@@ -11,13 +11,14 @@
 #include "apply/private.h"
 #include "apply/route.h"
 #include "apply/sysctl.h"
+#include "apply/tunnel.h"
 #include "apply/wireguard.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 
 /* ---- Life -------------------------------------------------------------------------------------------------------- */
 
-int apply_open(const char *pin_dir, struct apply **apply, struct error *error)
+int apply_open(const char *pin_dir, const char *run_dir, struct apply **apply, struct error *error)
 {
 	_cleanup_(apply_close_pointer) struct apply *made = NULL;
 	int result = -ENOMEM;
@@ -27,9 +28,11 @@ int apply_open(const char *pin_dir, struct apply **apply, struct error *error)
 	made = calloc(1, sizeof(*made));
 	if (made) {
 		made->pin_dir = strdup(pin_dir);
+		made->run_dir = strdup(run_dir);
+		made->ipsec_log = -1;
 		made->children = children_new();
 	}
-	if (made && made->pin_dir && made->children)
+	if (made && made->pin_dir && made->run_dir && made->children)
 		result = netlink_open(NETLINK_ROUTE, 0, &made->netlink);
 	if (result < 0)
 		return error_errno(error, result, "netlink");
@@ -44,7 +47,9 @@ void apply_close(struct apply *apply)
 		return;
 	netlink_close(apply->netlink);
 	children_free(apply->children);
+	close_descriptor(&apply->ipsec_log);
 	free(apply->pin_dir);
+	free(apply->run_dir);
 	free(apply);
 }
 
@@ -66,14 +71,14 @@ static int make_link(struct apply *apply, const struct item *item, struct error 
 {
 	if (item->role == LINK_HOME)
 		return link_add_home(apply->netlink, item->interface, error);
-	return wireguard_create(apply->netlink, apply->children, item->interface, error);
+	return tunnel_kind(item->role)->create(apply, item->interface, error);
 }
 
 static int remove_link(struct apply *apply, const struct item *item, struct error *error)
 {
 	if (item->role == LINK_HOME)
 		return link_remove(apply->netlink, item->interface, error);
-	return wireguard_remove(apply->netlink, apply->children, item->interface, error);
+	return tunnel_kind(item->role)->remove(apply, item->interface, error);
 }
 
 static int set_sysctl(struct apply *apply, const struct item *item, struct error *error)
@@ -86,6 +91,11 @@ static int set_sysctl(struct apply *apply, const struct item *item, struct error
 static int set_wireguard(struct apply *apply, const struct item *item, struct error *error)
 {
 	return wireguard_configure(apply->netlink, item, error);
+}
+
+static int set_ipsec(struct apply *apply, const struct item *item, struct error *error)
+{
+	return ipsec_configure(apply, item, error);
 }
 
 static int set_mtu(struct apply *apply, const struct item *item, struct error *error)
@@ -105,7 +115,7 @@ static int set_down(struct apply *apply, const struct item *item, struct error *
 
 static int open_tunnel(struct apply *apply, const struct item *item, struct error *error)
 {
-	return wireguard_open(apply->netlink, item->interface, error);
+	return tunnel_open(apply, item->interface, error);
 }
 
 static int add_address(struct apply *apply, const struct item *item, struct error *error)
@@ -184,6 +194,7 @@ static const struct {
 	[ITEM_LINK] = {make_link, remove_link},
 	[ITEM_SYSCTL] = {set_sysctl, NULL},
 	[ITEM_WIREGUARD] = {set_wireguard, NULL},
+	[ITEM_IPSEC] = {set_ipsec, NULL},
 	[ITEM_MTU] = {set_mtu, NULL},
 	[ITEM_UP] = {set_up, set_down},
 	[ITEM_ADDRESS] = {add_address, remove_address},
@@ -210,9 +221,17 @@ static int do_step(struct apply *apply, const struct step *step, struct error *e
 	return perform(apply, effects[step->item.kind].make, &step->item, error);
 }
 
-static int restore_wireguard(
+/* What an interface is set to by a kind of item that does not hold it. */
+static bool is_remembered(enum item_kind kind)
+{
+	return kind == ITEM_WIREGUARD || kind == ITEM_IPSEC;
+}
+
+static int restore_settings(
 	struct apply *apply, const char *name, const struct memory *memory, struct error *error)
 {
+	if (memory->ipsec.size)
+		return ipsec_restore(apply, name, &memory->ipsec, error);
 	if (!memory->has_wireguard)
 		return 0;
 	return wireguard_restore(apply->netlink, name, &memory->wireguard, error);
@@ -226,9 +245,9 @@ static int restore_link(
 
 	for (enum item_kind kind = ITEM_SYSCTL; kind <= ITEM_UP && result == 0; kind++) {
 		if (kind == ITEM_WIREGUARD)
-			result = restore_wireguard(apply, link->interface, memory, error);
+			result = restore_settings(apply, link->interface, memory, error);
 		for (size_t i = 0; i < memory->properties.count && result == 0; i++)
-			if (kind != ITEM_WIREGUARD && memory->properties.items[i].kind == kind)
+			if (!is_remembered(kind) && memory->properties.items[i].kind == kind)
 				result = perform(
 					apply, effects[kind].make, &memory->properties.items[i], error);
 	}
@@ -242,8 +261,8 @@ static int undo_step(
 	case STEP_ADD:
 		return perform(apply, effects[step->item.kind].unmake, &step->item, error);
 	case STEP_CHANGE:
-		if (step->item.kind == ITEM_WIREGUARD)
-			return restore_wireguard(apply, step->item.interface, memory, error);
+		if (is_remembered(step->item.kind))
+			return restore_settings(apply, step->item.interface, memory, error);
 		return perform(apply, effects[step->item.kind].make, &step->before, error);
 	case STEP_REMOVE:
 		if (step->item.kind == ITEM_LINK)

@@ -6,7 +6,8 @@
  *	apply.c      runs a plan's steps in order; when one fails, undoes those done, last first
  *	remember.c   what undoing needs and a plan does not hold
  *	preflight.c  what would make it fail later, said before anything is made
- *	link.c route.c sysctl.c wireguard*.c bpf*.c    one effect a file
+ *	tunnel.c     the kinds of tunnels
+ *	link.c route.c sysctl.c wireguard*.c ipsec*.c bpf*.c    one effect a file
  *	netlink.c    the only one that knows libmnl       child.c  processes       monitor.c  what the kernel tells
  *
  * Nothing is remembered here that the machine itself does not know: our interfaces bear an alias, our addresses,
@@ -25,8 +26,11 @@
 
 struct apply;
 
-/* `pin_dir`: a directory on a bpffs, which need not exist yet (its parent must). */
-int apply_open(const char *pin_dir, struct apply **apply, struct error *error);
+/*
+ * `pin_dir`: a directory on a bpffs, which need not exist yet (its parent must). `run_dir`: where processes that need it are
+ * given a folder.
+ */
+int apply_open(const char *pin_dir, const char *run_dir, struct apply **apply, struct error *error);
 /* Lets go; nothing in the machine changes, children go on. */
 void apply_close(struct apply *apply);
 
@@ -51,8 +55,8 @@ int apply_observe(
 	struct apply *apply, const struct model *model, struct items *observed, struct error *error);
 
 /*
- * `observed` was seen from the configuration in force. When the maps say what `wanted` says too, that is noted, so that no
- * plan is made for them.
+ * `observed` was seen from the configuration in force. When the maps, or strongSwan, say what `wanted` says too, that is
+ * noted, so that no plan is made for them.
  */
 void apply_compare_entries(struct apply *apply, const struct model *wanted, struct items *observed);
 
@@ -77,6 +81,8 @@ int apply_remove_birds_routes(struct apply *apply, const struct model *model, st
 
 /* Watches the processes behind our interfaces that an earlier gwd started. */
 int apply_adopt(struct apply *apply, struct error *error);
+/* What tunnels need again and again while they run. Call it once a second. */
+void apply_tend(struct apply *apply, const struct model *model);
 
 /*
  * Brings what apply knows of the status up to date: each tunnel's interface, driver, counters and handshake; each uplink's

@@ -34,6 +34,16 @@ static void read_statistics(const struct attributes *attributes, struct link *li
 	link->sent_bytes = statistics.tx_bytes;
 }
 
+static void read_alias(const char *alias, struct link *link)
+{
+	size_t length = strlen(OUR_ALIAS);
+
+	snprintf(link->alias, sizeof(link->alias), "%s", alias);
+	link->ours = strncmp(alias, OUR_ALIAS, length) == 0 && (!alias[length] || alias[length] == ' ');
+	if (link->ours && alias[length])
+		snprintf(link->word, sizeof(link->word), "%s", alias + length + 1);
+}
+
 static int read_link(const struct nlmsghdr *header, void *context)
 {
 	const struct ifinfomsg *about = message_payload(header);
@@ -45,7 +55,7 @@ static int read_link(const struct nlmsghdr *header, void *context)
 
 	attributes_of_message(header, sizeof(*about), &attributes);
 	link.mtu = attribute_u32(&attributes, IFLA_MTU, 0);
-	link.ours = strcmp(attribute_text(&attributes, IFLA_IFALIAS), OUR_ALIAS) == 0;
+	read_alias(attribute_text(&attributes, IFLA_IFALIAS), &link);
 	snprintf(link.name, sizeof(link.name), "%s", attribute_text(&attributes, IFLA_IFNAME));
 	if (attributes.by_type[IFLA_LINKINFO]) {
 		attributes_of_nest(attributes.by_type[IFLA_LINKINFO], &information);
@@ -106,14 +116,34 @@ static void start_new_link(struct message *message, const char *name)
 	message_put_text(message, IFLA_IFNAME, name);
 }
 
-int link_mark_ours(struct netlink *netlink, const char *name, struct error *error)
+int link_set_alias(struct netlink *netlink, const char *name, const char *alias, struct error *error)
 {
 	struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
 	struct message message;
 
 	message_start(&message, RTM_SETLINK, 0, &header, sizeof(header));
 	message_put_text(&message, IFLA_IFNAME, name);
-	message_put(&message, IFLA_IFALIAS, OUR_ALIAS, strlen(OUR_ALIAS));
+	message_put(&message, IFLA_IFALIAS, alias, strlen(alias));
+	return netlink_request(netlink, &message, error);
+}
+
+int link_mark_ours(struct netlink *netlink, const char *name, struct error *error)
+{
+	return link_set_alias(netlink, name, OUR_ALIAS, error);
+}
+
+int link_rename(struct netlink *netlink, const char *name, const char *new_name, struct error *error)
+{
+	struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
+	struct message message;
+	uint32_t index;
+	int result = require_index(name, &index, error);
+
+	if (result < 0)
+		return result;
+	header.ifi_index = (int)index;
+	message_start(&message, RTM_SETLINK, 0, &header, sizeof(header));
+	message_put_text(&message, IFLA_IFNAME, new_name);
 	return netlink_request(netlink, &message, error);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Interfaces and their addresses. What we made bears the alias OUR_ALIAS, which `ip link` shows: nobody's
- * interface is taken for ours by its name. All answer 0 or a negative errno with the kernel's words in
+ * Interfaces and their addresses. What we made bears the alias OUR_ALIAS, which `ip link` shows, and behind it a word where
+ * its kind does not tell who serves it: nobody's interface is taken for ours by its name. All answer 0 or a negative errno with the kernel's words in
  * `error`.
  */
 #ifndef APPLY_LINK_H
@@ -26,6 +26,8 @@ struct link {
 	bool has_headers; /* of a link layer, Ethernet's say: a tunnel's packets begin with IP */
 	char name[IFNAMSIZ];
 	char kind[16]; /* "wireguard", "tun", "veth", …: the kernel's word, empty when it says none */
+	char alias[48];
+	char word[16]; /* what its alias says behind "homeward " */
 	uint64_t received_packets, received_bytes, sent_packets, sent_bytes;
 };
 
@@ -39,6 +41,8 @@ int link_add(struct netlink *netlink, const char *name, const char *kind, struct
 /* A dummy where the kernel has it, else a veth pair with a silent other end; without ARP. */
 int link_add_home(struct netlink *netlink, const char *name, struct error *error);
 int link_remove(struct netlink *netlink, const char *name, struct error *error);
+int link_rename(struct netlink *netlink, const char *name, const char *new_name, struct error *error);
+int link_set_alias(struct netlink *netlink, const char *name, const char *alias, struct error *error);
 int link_mark_ours(struct netlink *netlink, const char *name, struct error *error);
 int link_set_mtu(struct netlink *netlink, const char *name, uint32_t mtu, struct error *error);
 int link_set_up(struct netlink *netlink, const char *name, bool up, struct error *error);

@@ -9,7 +9,7 @@
 #include "apply/private.h"
 #include "apply/route.h"
 #include "apply/sysctl.h"
-#include "apply/wireguard.h"
+#include "apply/tunnel.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 
@@ -53,14 +53,15 @@ static int observe_sysctls(struct observation *observation, const struct link *l
 	return result;
 }
 
-static int observe_tunnel(struct observation *observation, const struct link *link)
+static int observe_tunnel(
+	struct observation *observation, const struct link *link, const struct tunnel_kind *kind)
 {
 	const struct tunnel *wanted =
 		observation->model ? model_tunnel_by_name(observation->model, link->name) : NULL;
 	struct item item;
 
 	/* A device that does not answer has no settings that could be right: the plan sets them, or says why not. */
-	if (wireguard_observe(link, wanted, &item, NULL) < 0)
+	if (kind->observe(observation->apply, link, wanted, &item) < 0)
 		return 0;
 	return items_add(observation->items, &item);
 }
@@ -75,19 +76,21 @@ static int observe_up(struct observation *observation, const struct link *link, 
 static int observe_ours(struct observation *observation, const struct link *link)
 {
 	struct item made = item_on(ITEM_LINK, link->name), mtu = item_on(ITEM_MTU, link->name);
+	const struct tunnel_kind *kind = tunnel_kind_of(link);
+	bool is_tunnel = strcmp(link->name, HOME_INTERFACE) != 0;
 	int result;
 
-	made.role = strcmp(link->name, HOME_INTERFACE) == 0 ? LINK_HOME : LINK_TUNNEL;
+	made.role = !is_tunnel ? LINK_HOME : kind ? kind->role : LINK_TUNNEL;
 	mtu.mtu = link->mtu;
 	result = items_add(observation->items, &made);
 	if (result == 0)
 		result = items_add(observation->items, &mtu);
 	if (result == 0)
-		result = observe_up(observation, link, made.role == LINK_TUNNEL ? ITEM_OPEN : ITEM_UP);
+		result = observe_up(observation, link, is_tunnel ? ITEM_OPEN : ITEM_UP);
 	if (result == 0)
 		result = observe_sysctls(observation, link);
-	if (result == 0 && made.role == LINK_TUNNEL)
-		result = observe_tunnel(observation, link);
+	if (result == 0 && is_tunnel && kind)
+		result = observe_tunnel(observation, link, kind);
 	if (result == 0)
 		result = bpf_observe_attachments(observation->apply->pin_dir, link->name, observation->items);
 	return result;
@@ -175,6 +178,9 @@ void apply_compare_entries(struct apply *apply, const struct model *wanted, stru
 		if (observed->items[i].kind == ITEM_ENTRIES &&
 			bpf_is_filled(apply->pin_dir, apply->netlink, wanted))
 			observed->items[i].model = wanted;
+	for (size_t i = 0; i < observed->count; i++)
+		if (observed->items[i].kind == ITEM_IPSEC)
+			ipsec_compare(apply, wanted, &observed->items[i]);
 }
 
 /* ---- Adopting ---------------------------------------------------------------------------------------------------- */
@@ -182,38 +188,48 @@ void apply_compare_entries(struct apply *apply, const struct model *wanted, stru
 /* One that cannot be watched serves all the same; its end will be seen by its interface. */
 static int adopt_link(const struct link *link, void *context)
 {
-	struct children *children = context;
+	const struct tunnel_kind *kind = link->ours ? tunnel_kind_of(link) : NULL;
 	struct error words;
 
-	if (link->ours && wireguard_adopt(children, link, &words) < 0)
+	if (kind && kind->adopt(context, link, &words) < 0)
 		log_warning("%s", words.text);
 	return 0;
 }
 
 int apply_adopt(struct apply *apply, struct error *error)
 {
-	return link_each(apply->netlink, adopt_link, apply->children, error);
+	return link_each(apply->netlink, adopt_link, apply, error);
+}
+
+void apply_tend(struct apply *apply, const struct model *model)
+{
+	ipsec_tend(apply, model);
 }
 
 /* ---- Status ------------------------------------------------------------------------------------------------------ */
 
+struct refreshing {
+	struct apply *apply;
+	struct status *status;
+};
+
 static int refresh_tunnel(const struct link *link, void *context)
 {
-	struct status *status = context;
+	const struct refreshing *refreshing = context;
+	struct status *status = refreshing->status;
+	const struct tunnel_kind *kind = link->ours ? tunnel_kind_of(link) : NULL;
 
 	for (size_t i = 0; i < status->model->tunnel_count; i++) {
 		struct tunnel_status *tunnel = &status->tunnels[i];
-		const struct wireguard_driver *driver = wireguard_driver_of(link);
 
-		if (!link->ours || !driver || strcmp(tunnel->tunnel->name, link->name) != 0)
+		if (!kind || strcmp(tunnel->tunnel->name, link->name) != 0)
 			continue;
 		tunnel->ifindex = link->index;
-		tunnel->driver = driver->name;
 		tunnel->received_packets = link->received_packets;
 		tunnel->received_bytes = link->received_bytes;
 		tunnel->sent_packets = link->sent_packets;
 		tunnel->sent_bytes = link->sent_bytes;
-		tunnel->handshake_age_ms = wireguard_handshake_age(link);
+		kind->refresh(refreshing->apply, link, tunnel);
 	}
 	return 0;
 }
@@ -240,6 +256,7 @@ static const char *attach_name(struct apply *apply)
 int apply_refresh(struct apply *apply, struct status *status, struct error *error)
 {
 	const struct model *model = status->model;
+	struct refreshing refreshing = {apply, status};
 
 	for (size_t i = 0; i < model->tunnel_count; i++) {
 		struct tunnel_status *tunnel = &status->tunnels[i];
@@ -249,11 +266,13 @@ int apply_refresh(struct apply *apply, struct status *status, struct error *erro
 		tunnel->received_packets = tunnel->received_bytes = 0;
 		tunnel->sent_packets = tunnel->sent_bytes = 0;
 		tunnel->handshake_age_ms = UINT64_MAX;
+		memset(&tunnel->ipsec, 0, sizeof(tunnel->ipsec));
+		*tunnel->ipsec_error = '\0';
 	}
 	for (size_t i = 0; i < model_interface_count(model); i++)
 		refresh_uplink(apply, &status->uplinks[i]);
 	status->attach = attach_name(apply);
 	status->xdp = model->uplink_count ? bpf_xdp_mode(model->uplinks[0]) : "none";
 	status->xdp_relays = model->uplink_count && bpf_xdp_relays(apply->pin_dir, model->uplinks[0]);
-	return link_each(apply->netlink, refresh_tunnel, status, error);
+	return link_each(apply->netlink, refresh_tunnel, &refreshing, error);
 }

@@ -69,11 +69,19 @@ static bool is_in_path(const char *program)
 	return false;
 }
 
+static bool has_wireguard(const struct model *model)
+{
+	for (size_t i = 0; i < model->tunnel_count; i++)
+		if (!model->tunnels[i].ipsec.enabled)
+			return true;
+	return false;
+}
+
 static int check_wireguard(struct apply *apply, const struct question *question, struct error *error)
 {
 	_cleanup_close_ int tun = -1;
 
-	if (question->model->tunnel_count == 0)
+	if (!has_wireguard(question->model))
 		return 0;
 	/* Whether the kernel has it (or loads it now) is known only by trying. */
 	if (link_add(apply->netlink, PROBE_INTERFACE, "wireguard", NULL) == 0)
@@ -367,9 +375,31 @@ static int check_keys(struct apply *apply, const struct question *question, stru
 
 	(void)apply;
 	for (size_t i = 0; i < model->tunnel_count && result == 0; i++)
-		result = key_file_read(model->tunnels[i].wireguard.private_key_file, key, error);
+		if (!model->tunnels[i].ipsec.enabled)
+			result = key_file_read(model->tunnels[i].wireguard.private_key_file, key, error);
 	sodium_memzero(key, sizeof(key));
 	return result;
+}
+
+static int check_ipsec(struct apply *apply, const struct question *question, struct error *error)
+{
+	const struct model *model = question->model;
+
+	for (size_t i = 0; i < model->tunnel_count; i++) {
+		if (!model->tunnels[i].ipsec.enabled)
+			continue;
+		if (!is_in_path("charon-systemd"))
+			return error_set(error, -ENOENT,
+				"the tunnel %s is IPsec, and strongSwan's charon-systemd is not in PATH; "
+				"try: apt "
+				"install charon-systemd libcharon-extra-plugins "
+				"libstrongswan-standard-plugins",
+				model->tunnels[i].name);
+		if (access("/dev/net/tun", R_OK | W_OK) < 0)
+			return error_errno(
+				error, -errno, "strongSwan needs /dev/net/tun (try: modprobe tun)");
+	}
+	return ipsec_check(apply, model, error);
 }
 
 int apply_preflight(
@@ -378,7 +408,7 @@ int apply_preflight(
 	const struct question question = {model, in_force};
 	static check *const checks[] = {check_bpffs, check_kernel, check_wireguard, check_names,
 		check_uplinks, check_lans, check_forwarding, check_underlay, check_routers, check_addresses,
-		check_keys};
+		check_keys, check_ipsec};
 	int result = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(checks) && result == 0; i++)

@@ -4,20 +4,25 @@
 #define APPLY_PRIVATE_H
 
 #include "apply/apply.h"
+#include "apply/ipsec.h"
 #include "apply/netlink.h"
 #include "apply/wireguard.h"
 
 struct apply {
-	char *pin_dir;
+	char *pin_dir, *run_dir;
 	struct netlink *netlink;
 	struct children *children;
-	size_t fail_at; /* tests only: the step of this number (1..) fails; 0: none */
+	uint64_t ipsec_due_ms; /* when it is looked after again */
+	int ipsec_log;         /* what charon says comes here; -1: not */
+	char ipsec_error[128]; /* its last complaint; empty: none */
+	size_t fail_at;        /* tests only: the step of this number (1..) fails; 0: none */
 };
 
 /* remember.c: what a step destroys and its plan does not know. Zeros: nothing. */
 struct memory {
 	bool has_wireguard;
 	struct wireguard_settings wireguard; /* with the private key: memory_forget() wipes it */
+	struct vici ipsec;                   /* with secrets, too; empty: nothing */
 	struct items properties;             /* of an interface that is removed */
 };
 

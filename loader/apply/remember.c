@@ -10,11 +10,11 @@
 
 #include "apply/private.h"
 
-static bool destroys_wireguard(const struct step *step)
+static bool destroys(const struct step *step, enum link_role role, enum item_kind kind)
 {
 	if (step->item.kind == ITEM_LINK)
-		return step->action == STEP_REMOVE && step->item.role == LINK_TUNNEL;
-	return step->item.kind == ITEM_WIREGUARD && step->action == STEP_CHANGE;
+		return step->action == STEP_REMOVE && step->item.role == role;
+	return step->item.kind == kind && step->action == STEP_CHANGE;
 }
 
 int memory_take(struct apply *apply, const struct step *step, struct memory *memory, struct error *error)
@@ -22,7 +22,9 @@ int memory_take(struct apply *apply, const struct step *step, struct memory *mem
 	const char *name = step->item.interface;
 
 	/* A device that does not answer has nothing that could be kept: it is often why it is removed. */
-	if (destroys_wireguard(step))
+	if (destroys(step, LINK_IPSEC, ITEM_IPSEC))
+		ipsec_remember(apply, name, &memory->ipsec);
+	if (destroys(step, LINK_TUNNEL, ITEM_WIREGUARD))
 		memory->has_wireguard =
 			wireguard_remember(apply->netlink, name, &memory->wireguard, NULL) == 0;
 	if (step->item.kind != ITEM_LINK || step->action != STEP_REMOVE)
@@ -36,5 +38,6 @@ void memory_forget(struct memory *memory)
 {
 	sodium_memzero(&memory->wireguard, sizeof(memory->wireguard));
 	memory->has_wireguard = false;
+	vici_free(&memory->ipsec);
 	items_free(&memory->properties);
 }

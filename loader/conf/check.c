@@ -526,6 +526,7 @@ static void (*const checks[])(struct review *, const struct model *) = {
 	routers_are_no_tunnels,
 	routers_agree_on_bfd,
 	addresses_have_one_holder,
+	check_ipsec,
 	check_probes,
 	check_egress,
 };

@@ -8,6 +8,7 @@
 void check_model(struct review *review, const struct model *model);
 
 /* The parts of it that are about probes, and egress groups. */
+void check_ipsec(struct review *review, const struct model *model);
 void check_probes(struct review *review, const struct model *model);
 void check_egress(struct review *review, const struct model *model);
 

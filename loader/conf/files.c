@@ -15,6 +15,8 @@
 
 #define PERMISSIONS_OF_OTHERS (S_IRWXG | S_IRWXO)
 #define PASSWORD_MAX          80 /* TCP_MD5SIG_MAXKEYLEN */
+#define PSK_MIN               16
+#define PSK_MAX               512
 
 struct secret_file {
 	struct review *review;
@@ -117,12 +119,41 @@ static void check_file(struct review *review, const char *key, const char *path,
 		review_problem_at(review, 0, key, "%s %s", path, fault);
 }
 
+static const char *psk_fault(const struct secret_file *file)
+{
+	size_t length = without_newline(file);
+
+	if (length < PSK_MIN || length > PSK_MAX)
+		return "must hold one line of 16 to 512 characters: make one with `(umask 077; wg genkey "
+		       ">FILE)`";
+	if (memchr(file->text, '\n', length) || memchr(file->text, '\0', length))
+		return "must hold one line, the pre-shared key";
+	return NULL;
+}
+
+/* What is in it is strongSwan's business. */
+static const char *private_key_fault(const struct secret_file *file)
+{
+	return file->size == 0 ? "is empty" : NULL;
+}
+
+static void check_ipsec_files(struct review *review, const struct tunnel *tunnel)
+{
+	char key[KEY_PATH_SIZE];
+
+	snprintf(key, sizeof(key), "tunnels[%s].ipsec.psk_file", tunnel->name);
+	check_file(review, key, tunnel->ipsec.psk_file, psk_fault);
+	snprintf(key, sizeof(key), "tunnels[%s].ipsec.certificate.key_file", tunnel->name);
+	check_file(review, key, tunnel->ipsec.key_file, private_key_fault);
+}
+
 static void check_tunnel_files(struct review *review, const struct tunnel *tunnel)
 {
 	char key[KEY_PATH_SIZE];
 
 	snprintf(key, sizeof(key), "tunnels[%s].wireguard.private_key_file", tunnel->name);
 	check_file(review, key, tunnel->wireguard.private_key_file, wireguard_key_fault);
+	check_ipsec_files(review, tunnel);
 	snprintf(key, sizeof(key), "tunnels[%s].bgp.password_file", tunnel->name);
 	check_file(review, key, tunnel->bgp.password_file, password_fault);
 }

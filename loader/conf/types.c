@@ -226,6 +226,23 @@ static int read_public_key(const struct scalar *scalar, void *field)
 
 const struct type type_public_key = {read_public_key, show_text, "32 bytes in base64"};
 
+/* %any, and whatever else strongSwan's patterns may be, would let in anybody whom the authority vouches for. */
+static int read_identity(const struct scalar *scalar, void *field)
+{
+	size_t length = strlen(scalar->text);
+
+	if (length > 255)
+		return refuse(scalar, "an identity has at most 255 characters");
+	for (size_t i = 0; i < length; i++)
+		if (scalar->text[i] < ' ' || scalar->text[i] > '~' || strchr("%*", scalar->text[i]))
+			return refuse(scalar,
+				"an identity is of printable ASCII characters but %% and *, such as "
+				"lgw-01.acme.example or \"C=CH, O=Acme, CN=lgw-01\"");
+	return keep_text(scalar, field);
+}
+
+const struct type type_identity = {read_identity, show_text, "a name, an address or a subject"};
+
 /* The value may be a secret that somebody wrote in the place of its file's name, so it is not repeated. */
 static int read_file(const struct scalar *scalar, void *field)
 {

@@ -14,8 +14,8 @@
 
 extern const struct type type_name, type_interface, type_number, type_power_of_two, type_duration,
 	type_seconds, type_flag, type_choice, type_host, type_network, type_link, type_endpoint,
-	type_public_key, type_file, type_provider, type_loopback, type_tunnel, type_target, type_url,
-	type_text, type_regex;
+	type_public_key, type_file, type_identity, type_provider, type_loopback, type_tunnel, type_target,
+	type_url, type_text, type_regex;
 
 /* A copy of the text, which the model owns. 0, or -ENOMEM. */
 int keep_text(const struct scalar *scalar, void *field);

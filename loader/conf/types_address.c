@@ -60,8 +60,10 @@ static int read_host(const struct scalar *scalar, void *field)
 
 static const char *show_host(const struct setting *setting, const void *field, char *buffer)
 {
+	static const struct address none;
+
 	(void)setting;
-	return address_format(field, buffer);
+	return address_equal(field, &none) ? NULL : address_format(field, buffer);
 }
 
 const struct type type_host = {read_host, show_host, "an address"};

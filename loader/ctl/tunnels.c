@@ -39,24 +39,48 @@ static const char *service_name(const struct tunnel_status *is)
 	return is->disabled ? "disabled" : "enabled";
 }
 
+/* Milliseconds from now; null: never. */
+static json_t *due_ms(int64_t milliseconds)
+{
+	return milliseconds < 0 ? json_null() : json_integer(milliseconds);
+}
+
+/* Of no IPsec tunnel: null. */
+static json_t *ipsec_row(const struct tunnel_status *is)
+{
+	const struct ipsec_status *ipsec = &is->ipsec;
+
+	if (!is->tunnel->ipsec.enabled)
+		return json_null();
+	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:I, s:I, s:s}", "ike",
+		*ipsec->ike ? ipsec->ike : "none", "ike_age_ms",
+		*ipsec->ike ? json_integer((json_int_t)ipsec->ike_age_ms) : json_null(), "ike_rekey_ms",
+		*ipsec->ike ? due_ms(ipsec->ike_rekey_ms) : json_null(), "reauthenticate_ms",
+		*ipsec->ike ? due_ms(ipsec->reauthenticate_ms) : json_null(), "esp",
+		*ipsec->esp ? ipsec->esp : "none", "esp_age_ms",
+		*ipsec->esp ? json_integer((json_int_t)ipsec->esp_age_ms) : json_null(), "esp_rekey_ms",
+		*ipsec->esp ? due_ms(ipsec->esp_rekey_ms) : json_null(), "received_bytes",
+		(json_int_t)ipsec->received_bytes, "sent_bytes", (json_int_t)ipsec->sent_bytes, "error",
+		is->ipsec_error);
+}
+
 json_t *tunnel_row(const struct tunnel_status *is)
 {
 	const struct tunnel *tunnel = is->tunnel;
 
-	return json_pack(
-		"{s:s, s:i, s:s?, s:s, s:o, s:i, s:o, s:b, s:s, s:s, s:o, s:s, s:s, s:s, s:o, s:o, s:o}",
-		"tunnel", tunnel->name, "number", tunnel->number, "provider", tunnel_provider(tunnel),
-		"driver", is->driver ? is->driver : "none", "interface_index",
-		is->ifindex ? json_integer(is->ifindex) : json_null(), "listen_port",
-		tunnel->wireguard.listen_port, "addresses",
-		prefixes_text(tunnel->addresses, tunnel->address_count), "usable", is->usable, "cause",
-		is->cause ? is->cause : "", "service", service_name(is), "usable_changed_ms",
+	return json_pack("{s:s, s:i, s:s?, s:s, s:s, s:o, s:i, s:o, s:b, s:s, s:s, s:o, s:s, s:s, s:s, s:o, "
+			 "s:o, s:o, s:o}",
+		"tunnel", tunnel->name, "number", tunnel->number, "provider", tunnel_provider(tunnel), "kind",
+		tunnel_kind_name(tunnel), "driver", is->driver ? is->driver : "none", "interface_index",
+		is->ifindex ? json_integer(is->ifindex) : json_null(), "listen_port", tunnel_port(tunnel),
+		"addresses", prefixes_text(tunnel->addresses, tunnel->address_count), "usable", is->usable,
+		"cause", is->cause ? is->cause : "", "service", service_name(is), "usable_changed_ms",
 		age_ms(is->usable_since_ms), "bfd", session_name(is->bfd), "bgp", session_name(is->bgp),
 		"bgp_state", is->bgp_text, "handshake_age_ms",
 		is->handshake_age_ms == UINT64_MAX ? json_null()
 						   : json_integer((json_int_t)is->handshake_age_ms),
 		"received", traffic(is->received_packets, is->received_bytes), "sent",
-		traffic(is->sent_packets, is->sent_bytes));
+		traffic(is->sent_packets, is->sent_bytes), "ipsec", ipsec_row(is));
 }
 
 /* Of either kind: a router's has no tunnel and no provider, a tunnel's no router. */

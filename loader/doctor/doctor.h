@@ -91,10 +91,11 @@ struct listener {
 struct facts {
 	char kernel[64];    /* "6.1.0-13-amd64" */
 	int kernel_version; /* 601 */
-	bool btf, bpffs, kernel_wireguard, kernel_dummy, tun;
+	bool btf, bpffs, kernel_wireguard, kernel_dummy, tun, esp;
 	char bpf_trouble[ERROR_TEXT_SIZE];           /* why no program can be loaded; empty: it can */
 	int relay_overhead;                          /* what relaying adds to a packet on an uplink */
 	char libbpf[32], bird[64], wireguard_go[64]; /* versions; empty: not found */
+	char strongswan[64];                         /* "charon-systemd", if it is to be found; empty: not */
 	int processors;
 	int clock_synchronised; /* 1, 0, or UNKNOWN */
 	int64_t clock_error_us;

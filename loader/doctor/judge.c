@@ -71,10 +71,35 @@ static void judge_bpffs(const struct model *model, const struct facts *facts, st
 			"the pin directory is not on a bpffs");
 }
 
+static bool has_kind(const struct model *model, const char *kind)
+{
+	for (size_t i = 0; i < model->tunnel_count; i++)
+		if (strcmp(tunnel_kind_name(&model->tunnels[i]), kind) == 0)
+			return true;
+	return false;
+}
+
+static void judge_ipsec(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
+{
+	if (!has_kind(model, "ipsec"))
+		found(diagnosis, FINDING_OK, "", "no IPsec tunnel is configured");
+	else if (!facts->strongswan[0])
+		found(diagnosis, FINDING_PROBLEM,
+			"apt install charon-systemd libcharon-extra-plugins libstrongswan-standard-plugins",
+			"an IPsec tunnel is configured, and strongSwan's charon-systemd is not to be found");
+	else if (!facts->tun)
+		found(diagnosis, FINDING_PROBLEM, "modprobe tun", "strongSwan has no /dev/net/tun");
+	else
+		found(diagnosis, FINDING_WARNING, "for much traffic: a WireGuard tunnel",
+			"strongSwan does IPsec in user space, at a fraction of the speed of a kernel's%s",
+			facts->esp ? ", which this one has, and Homeward does not use yet"
+				   : "; this one has none");
+}
+
 static void judge_wireguard(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
 {
-	if (model->tunnel_count == 0)
-		found(diagnosis, FINDING_OK, "", "no tunnel is configured");
+	if (!has_kind(model, "wireguard"))
+		found(diagnosis, FINDING_OK, "", "no WireGuard tunnel is configured");
 	else if (facts->kernel_wireguard)
 		found(diagnosis, FINDING_OK, "", "the kernel has WireGuard");
 	else if (facts->wireguard_go[0] && facts->tun)
@@ -227,6 +252,7 @@ const struct check doctor_checks[] = {
 	{"bpf", judge_bpf},
 	{"bpffs", judge_bpffs},
 	{"wireguard", judge_wireguard},
+	{"ipsec", judge_ipsec},
 	{"home0", judge_dummy},
 	{"versions", judge_versions},
 	{"uplinks", judge_uplinks},

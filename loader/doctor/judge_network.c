@@ -11,6 +11,9 @@
 #define BFD_PORT           3784
 #define WIREGUARD_V4       60 /* IPv4 20, UDP 8, WireGuard 32 */
 #define WIREGUARD_V6       80
+#define IPSEC_V4           84 /* IPv4 20, UDP 8, ESP 8, at most: IV 16, code 32 */
+#define IPSEC_V6           104
+#define IPSEC_BLOCK        16 /* at most: a packet and ESP's last two bytes are filled up to whole ones */
 #define NEIGHBOURS_CROWDED 80 /* percent */
 
 /* ---- Uplinks ----------------------------------------------------------------------------------------------------- */
@@ -133,11 +136,20 @@ static void judge_uplink_mtu(
 			relays ? "relayed packets" : "packets", needed);
 }
 
+/* A packet of the array as it goes to the tunnel's far end. */
+static int outer_size(const struct tunnel *tunnel, bool v4, int inner)
+{
+	if (!tunnel->ipsec.enabled)
+		return inner + (v4 ? WIREGUARD_V4 : WIREGUARD_V6);
+	return (inner + 2 + IPSEC_BLOCK - 1) / IPSEC_BLOCK * IPSEC_BLOCK + (v4 ? IPSEC_V4 : IPSEC_V6);
+}
+
 static void judge_path_mtu(
 	const struct model *model, const struct tunnel *tunnel, int path_mtu, struct diagnosis *diagnosis)
 {
-	bool v4 = address_is_v4(&tunnel->wireguard.endpoint_address);
-	int needed = model->array.mtu + (v4 ? WIREGUARD_V4 : WIREGUARD_V6);
+	uint16_t port;
+	const struct address *endpoint = tunnel_endpoint(tunnel, &port);
+	int needed = endpoint ? outer_size(tunnel, address_is_v4(endpoint), model->array.mtu) : 0;
 
 	if (path_mtu != UNKNOWN && path_mtu < needed)
 		found(diagnosis, FINDING_WARNING, "make array.mtu smaller on all gateways",
@@ -215,9 +227,10 @@ void judge_neighbours(const struct model *model, const struct facts *facts, stru
 static bool is_ours(const struct model *model, const struct listener *listener)
 {
 	for (size_t i = 0; i < model->tunnel_count; i++)
-		if (listener->udp && listener->port == model->tunnels[i].wireguard.listen_port)
+		if (listener->udp && listener->port == tunnel_port(&model->tunnels[i]))
 			return true;
-	return strcmp(listener->program, "bird") == 0 || strcmp(listener->program, "wireguard-go") == 0;
+	return strcmp(listener->program, "bird") == 0 || strcmp(listener->program, "wireguard-go") == 0 ||
+	       strcmp(listener->program, "charon-systemd") == 0;
 }
 
 static void judge_listener(const struct listener *listener, struct diagnosis *diagnosis)
@@ -270,7 +283,11 @@ static int add_passage(struct diagnosis *diagnosis, const char *protocol, uint16
 
 static int add_tunnel(const struct tunnel *tunnel, struct diagnosis *diagnosis)
 {
-	int r = add_passage(diagnosis, "udp", tunnel->wireguard.listen_port, "", "WireGuard");
+	int r = add_passage(
+		diagnosis, "udp", tunnel_port(tunnel), "", tunnel->ipsec.enabled ? "IPsec" : "WireGuard");
+
+	if (r == 0 && tunnel->ipsec.enabled)
+		r = add_passage(diagnosis, "udp", IKE_PORT, "", "IPsec: the first words of IKE");
 
 	if (r == 0 && tunnel->bgp.enabled)
 		r = add_passage(diagnosis, "tcp", BGP_PORT, tunnel->name, "BGP, in either direction");

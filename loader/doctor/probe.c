@@ -120,6 +120,20 @@ static void probe_version(const char *program, char *text, size_t size)
 		text[0] = '\0';
 }
 
+/* It has no option to tell its version by: whether it is there is enough. */
+static void probe_strongswan(char *text, size_t size)
+{
+	const char *path = getenv("PATH");
+	_cleanup_free_ char *copy = strdup(path ? path : "/usr/sbin:/usr/bin");
+	char *rest = NULL, file[512];
+
+	for (char *part = copy ? strtok_r(copy, ":", &rest) : NULL; part; part = strtok_r(NULL, ":", &rest)) {
+		snprintf(file, sizeof(file), "%s/charon-systemd", part);
+		if (access(file, X_OK) == 0)
+			snprintf(text, size, "charon-systemd");
+	}
+}
+
 /* ---- Time -------------------------------------------------------------------------------------------------------- */
 
 static void probe_clock(struct facts *facts)
@@ -196,9 +210,11 @@ int doctor_probe(const struct model *model, const char *pin_dir, struct facts *f
 	probe_kernel(facts);
 	facts->bpffs = on_bpffs(pin_dir);
 	facts->kernel_wireguard = has_module(facts->kernel, "wireguard");
+	facts->esp = has_module(facts->kernel, "esp4") && has_module(facts->kernel, "xfrm_interface");
 	facts->kernel_dummy = has_module(facts->kernel, "dummy");
 	probe_version("bird", facts->bird, sizeof(facts->bird));
 	probe_version("wireguard-go", facts->wireguard_go, sizeof(facts->wireguard_go));
+	probe_strongswan(facts->strongswan, sizeof(facts->strongswan));
 	probe_clock(facts);
 	probe_lateness(facts);
 	probe_sysctls(facts);

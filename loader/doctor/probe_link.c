@@ -87,10 +87,10 @@ static socklen_t socket_address(const struct address *address, uint16_t port, st
 }
 
 /* A connected UDP socket knows its path's MTU, and has sent nothing. */
-static int probe_path_mtu(const struct wireguard *wireguard)
+static int probe_path_mtu(const struct address *endpoint, uint16_t port)
 {
 	struct sockaddr_storage address;
-	socklen_t size = socket_address(&wireguard->endpoint_address, wireguard->endpoint_port, &address);
+	socklen_t size = socket_address(endpoint, port, &address);
 	bool v4 = address.ss_family == AF_INET;
 	_cleanup_close_ int fd = socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	socklen_t mtu_size = sizeof(int);
@@ -105,8 +105,11 @@ static int probe_path_mtu(const struct wireguard *wireguard)
 
 static void probe_tunnel(const struct tunnel *tunnel, struct tunnel_facts *facts)
 {
+	uint16_t port;
+	const struct address *endpoint = tunnel_endpoint(tunnel, &port);
+
 	facts->rp_filter = probe_number("/proc/sys/net/ipv4/conf/%s/rp_filter", tunnel->name);
-	facts->path_mtu = tunnel->wireguard.has_endpoint ? probe_path_mtu(&tunnel->wireguard) : UNKNOWN;
+	facts->path_mtu = endpoint ? probe_path_mtu(endpoint, port) : UNKNOWN;
 }
 
 void probe_links(const struct model *model, struct facts *facts)

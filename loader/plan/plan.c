@@ -17,6 +17,7 @@ static const struct {
 } kinds[ITEM_KINDS] = {
 	[ITEM_SYSCTL] = {.in_place = true, .property = true},
 	[ITEM_WIREGUARD] = {.in_place = true, .property = true},
+	[ITEM_IPSEC] = {.in_place = true, .property = true},
 	[ITEM_MTU] = {.in_place = true, .property = true},
 	[ITEM_UP] = {.in_place = true, .property = true},
 	[ITEM_OBJECT] = {.in_place = true},
@@ -123,6 +124,10 @@ static bool mode_fits(const struct item *observed, const struct item *wanted)
 static bool value_fits(const struct item *observed, const struct item *wanted)
 {
 	switch (observed->kind) {
+	case ITEM_LINK:
+		return observed->role == wanted->role;
+	case ITEM_IPSEC:
+		return observed->ipsec.tunnel == wanted->ipsec.tunnel;
 	case ITEM_SYSCTL:
 		return observed->sysctl.value == wanted->sysctl.value;
 	case ITEM_WIREGUARD:
@@ -178,11 +183,25 @@ static bool programs_are_replaced(const struct items *observed, const struct ite
 	return new && (!old || !value_fits(old, new));
 }
 
+/* Its interface is made anew, as another kind of tunnel: all that is on it goes and comes with it. */
+static bool is_remade(const char *interface, const struct items *observed, const struct items *wanted)
+{
+	struct item link = {.kind = ITEM_LINK};
+	const struct item *old, *new;
+
+	memcpy(link.interface, interface, sizeof(link.interface));
+	old = find(observed, &link);
+	new = find(wanted, &link);
+	return old && new && !value_fits(old, new);
+}
+
 /* The maps know interfaces by numbers, and one that is made gets a new one, whatever the maps said of it while it was gone. */
 static bool links_are_made(const struct items *observed, const struct items *wanted)
 {
 	for (size_t i = 0; i < wanted->count; i++)
-		if (wanted->items[i].kind == ITEM_LINK && !find(observed, &wanted->items[i]))
+		if (wanted->items[i].kind == ITEM_LINK &&
+			(!find(observed, &wanted->items[i]) ||
+				is_remade(wanted->items[i].interface, observed, wanted)))
 			return true;
 	return false;
 }
@@ -218,6 +237,8 @@ static bool must_go(const struct item *item, const struct items *observed, const
 
 	if (item->foreign || kinds[item->kind].property)
 		return false;
+	if (is_remade(item->interface, observed, wanted))
+		return true;
 	if (item->kind == ITEM_ATTACHMENT)
 		return attachment_goes(item, wanted);
 	if (item->kind == ITEM_OPEN)
@@ -251,7 +272,8 @@ static int plan_additions(
 		const struct item *old = find(observed, item);
 		int result = 0;
 
-		if (!old || must_go(old, observed, wanted) || (replaced && item->kind == ITEM_ENTRIES))
+		if (!old || must_go(old, observed, wanted) || is_remade(item->interface, observed, wanted) ||
+			(replaced && item->kind == ITEM_ENTRIES))
 			result = add_step(plan, STEP_ADD, item, NULL);
 		else if (!value_fits(old, item) || (replaced && item->kind == ITEM_ATTACHMENT) ||
 			 (renumbered && item->kind == ITEM_ENTRIES))

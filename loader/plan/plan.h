@@ -41,6 +41,7 @@ enum item_kind {
 	ITEM_LINK,       /* an interface exists */
 	ITEM_SYSCTL,     /* a setting of one of our own interfaces */
 	ITEM_WIREGUARD,  /* a tunnel's key, port and peer */
+	ITEM_IPSEC,      /* what strongSwan is told of a tunnel */
 	ITEM_MTU,        /* of an interface */
 	ITEM_UP,         /* home0 or lo is up: routes and addresses need them */
 	ITEM_ADDRESS,    /* on an interface */
@@ -54,11 +55,13 @@ enum item_kind {
 	ITEM_KINDS
 };
 
+/* An item's is one of the first three. Egress: the settings of a tunnel that is a link of an egress group. */
 enum link_role {
-	LINK_TUNNEL,
+	LINK_TUNNEL, /* WireGuard's */
+	LINK_IPSEC,
 	LINK_HOME,
 	LINK_EGRESS
-}; /* egress: a tunnel that is a link of an egress group */
+};
 
 enum program {
 	PROGRAM_TUNNEL_INGRESS,
@@ -93,6 +96,10 @@ struct item {
 			const struct tunnel *tunnel;
 			char peer_public_key[WIREGUARD_KEY_TEXT_SIZE]; /* empty: not exactly one peer */
 		} wireguard;
+		struct {
+			const struct tunnel
+				*tunnel; /* observed: NULL unless it runs with just what this one says */
+		} ipsec;
 		uint32_t mtu;
 		struct prefix address;
 		struct {

@@ -52,6 +52,16 @@ static void print_wireguard(const struct item *item, char *text)
 		endpoint, wireguard->keepalive_s);
 }
 
+static void print_ipsec(const struct item *item, char *text)
+{
+	const struct ipsec *ipsec = item->ipsec.tunnel ? &item->ipsec.tunnel->ipsec : NULL;
+	const char *file = ipsec ? (ipsec->psk_file ? ipsec->psk_file : ipsec->key_file) : NULL;
+	char address[ADDRESS_TEXT_SIZE];
+
+	snprintf(text, STEP_TEXT_SIZE, "ipsec on %s: key of %s, peer %s", item->interface,
+		file ? file : "another file", ipsec ? address_format(&ipsec->remote, address) : "another");
+}
+
 static void print_next_hop(const struct item *item, char *text)
 {
 	const uint8_t *mac = item->neighbour.mac;
@@ -99,6 +109,9 @@ const char *item_format(const struct item *item, char *text)
 		break;
 	case ITEM_WIREGUARD:
 		print_wireguard(item, text);
+		break;
+	case ITEM_IPSEC:
+		print_ipsec(item, text);
 		break;
 	case ITEM_MTU:
 		snprintf(text, STEP_TEXT_SIZE, "mtu %u on %s", item->mtu, item->interface);

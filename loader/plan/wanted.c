@@ -54,7 +54,7 @@ static const struct setting egress_settings[] = {
 
 const struct setting *plan_settings(enum link_role role, size_t *count)
 {
-	*count = ARRAY_SIZE(settings) - (role == LINK_TUNNEL ? OF_HOME : 0);
+	*count = ARRAY_SIZE(settings) - (role == LINK_HOME || role == LINK_EGRESS ? 0 : OF_HOME);
 	return role == LINK_EGRESS ? egress_settings : settings;
 }
 
@@ -83,13 +83,14 @@ static void want(struct builder *builder, struct item item)
 		builder->result = items_add(builder->items, &item);
 }
 
-static void want_link(struct builder *builder, const char *name, enum link_role role)
+static void want_link(
+	struct builder *builder, const char *name, enum link_role role, enum link_role settings_role)
 {
 	struct item item = item_on(ITEM_LINK, name);
 	size_t count;
-	const struct setting *setting = plan_settings(role, &count);
+	const struct setting *setting = plan_settings(settings_role, &count);
 
-	item.role = role == LINK_HOME ? LINK_HOME : LINK_TUNNEL;
+	item.role = role;
 	want(builder, item);
 	for (size_t i = 0; i < count; i++) {
 		item = item_on(ITEM_SYSCTL, name);
@@ -130,10 +131,23 @@ static void want_wireguard(struct builder *builder, const struct tunnel *tunnel)
 	want(builder, item);
 }
 
+static void want_ipsec(struct builder *builder, const struct tunnel *tunnel)
+{
+	struct item item = item_on(ITEM_IPSEC, tunnel->name);
+
+	item.ipsec.tunnel = tunnel;
+	want(builder, item);
+}
+
 static void want_tunnel(struct builder *builder, const struct model *model, const struct tunnel *tunnel)
 {
-	want_link(builder, tunnel->name, model_egress_of(model, tunnel) ? LINK_EGRESS : LINK_TUNNEL);
-	want_wireguard(builder, tunnel);
+	enum link_role role = tunnel->ipsec.enabled ? LINK_IPSEC : LINK_TUNNEL;
+
+	want_link(builder, tunnel->name, role, model_egress_of(model, tunnel) ? LINK_EGRESS : role);
+	if (role == LINK_IPSEC)
+		want_ipsec(builder, tunnel);
+	else
+		want_wireguard(builder, tunnel);
 	want_mtu(builder, tunnel->name, model->array.mtu);
 	for (size_t i = 0; i < tunnel->address_count; i++)
 		want_address(builder, tunnel->name, tunnel->addresses[i]);
@@ -141,7 +155,7 @@ static void want_tunnel(struct builder *builder, const struct model *model, cons
 
 static void want_links(struct builder *builder, const struct model *model)
 {
-	want_link(builder, HOME_INTERFACE, LINK_HOME);
+	want_link(builder, HOME_INTERFACE, LINK_HOME, LINK_HOME);
 	want_mtu(builder, HOME_INTERFACE, model->array.mtu);
 	want(builder, item_on(ITEM_UP, HOME_INTERFACE));
 	want(builder, item_on(ITEM_UP, LOOPBACK_INTERFACE));

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Looks for the test's secrets: secrets.py FOLDER files FILE... | secrets.py FOLDER memory PID [BUT]
 
-FOLDER holds wg.key, array.key and bgp.password. Each is looked for as it stands in its file, as its bytes and in
+FOLDER holds wg.key, array.key, bgp.password and acme.psk. Each is looked for as it stands in its file, as its bytes and in
 hexadecimal. Says what it finds, and where, and ends with 1 then; with 2 when there was nothing to look at. BUT is the
 file of a secret that may be there."""
 import base64
@@ -17,7 +17,7 @@ def read(path):
 
 def forms(folder):
     """Name and bytes of everything that is not to be found."""
-    for name in ("wg.key", "array.key", "bgp.password"):
+    for name in ("wg.key", "array.key", "bgp.password", "acme.psk"):
         text = read(f"{folder}/{name}").split()[-1]  # the array's key stands behind its number
         raw = text if name == "bgp.password" else base64.b64decode(text)
         yield name, text

@@ -10,6 +10,7 @@ BUILD=$(cd "$ROOT" && realpath -m "${B:-build}") # B as for make
 	source "$ROOT/tests/lab/machine.sh"
 	source "$ROOT/tests/lab/topology.sh"
 	source "$ROOT/tests/lab/provider.sh"
+	source "$ROOT/tests/lab/strongswan.sh"
 	source "$ROOT/tests/lab/gateway.sh"
 }
 

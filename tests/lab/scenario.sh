@@ -89,6 +89,7 @@ scenario_repair() {
 			on "local-gw-0$lgw" ip link show "edge-gw-0$edge" >/dev/null 2>&1 || provider_tunnel_up "$edge" "$lgw"
 		done
 	done
+	ipsec_repair
 	rm -f "$LAB/disturbed"
 	lab_wait
 }

@@ -273,7 +273,7 @@ static inline int apply_tests(const char *name, const struct unit_test *tests, s
 		return 1;
 	}
 	fill_model();
-	if (apply_open(PINS, &apply, &error) < 0) {
+	if (apply_open(PINS, WORK, &apply, &error) < 0) {
 		printf("FAIL %s: %s\n", name, error.text);
 		return 1;
 	}

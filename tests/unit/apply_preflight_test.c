@@ -117,7 +117,7 @@ static void preflight_wants_a_bpffs(void)
 	struct apply *elsewhere;
 	struct error error = {0};
 
-	CU_ASSERT_EQUAL_FATAL(apply_open(WORK "/homeward", &elsewhere, &error), 0);
+	CU_ASSERT_EQUAL_FATAL(apply_open(WORK "/homeward", WORK, &elsewhere, &error), 0);
 	CU_ASSERT_EQUAL(apply_preflight(elsewhere, &model, NULL, &error), -EINVAL);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "mount -t bpf bpf"));
 	apply_close(elsewhere);

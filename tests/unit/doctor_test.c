@@ -250,6 +250,23 @@ static void go_without_tun(void)
 	only_go();
 	facts.tun = false;
 }
+static void ipsec_without_strongswan(void)
+{
+	tunnels[0].ipsec.enabled = true;
+	address_parse("203.0.113.1", &tunnels[0].ipsec.remote);
+	facts.tun = true;
+}
+static void ipsec_without_tun(void)
+{
+	ipsec_without_strongswan();
+	strcpy(facts.strongswan, "charon-systemd");
+	facts.tun = false;
+}
+static void ipsec_in_user_space(void)
+{
+	ipsec_without_tun();
+	facts.tun = facts.esp = true;
+}
 static void no_bird(void)
 {
 	facts.bird[0] = '\0';
@@ -388,6 +405,9 @@ static const struct fault {
 	{no_bpf, FINDING_PROBLEM, "bpf", "loads no BPF programs", "root"},
 	{no_btf, FINDING_WARNING, "bpf", "btf", "CONFIG_DEBUG_INFO_BTF"},
 	{no_bpffs, FINDING_PROBLEM, "bpffs", "not on a bpffs", "mount -t bpf"},
+	{ipsec_without_strongswan, FINDING_PROBLEM, "ipsec", "not to be found", "apt install charon-systemd"},
+	{ipsec_without_tun, FINDING_PROBLEM, "ipsec", "/dev/net/tun", "modprobe tun"},
+	{ipsec_in_user_space, FINDING_WARNING, "ipsec", "does not use yet", "WireGuard"},
 	{no_wireguard, FINDING_PROBLEM, "wireguard", "neither", "apt install wireguard-go"},
 	{only_go, FINDING_WARNING, "wireguard", "wireguard-go v0 does it", "modprobe wireguard"},
 	{go_without_tun, FINDING_PROBLEM, "wireguard", "/dev/net/tun", "modprobe tun"},

@@ -312,6 +312,44 @@ static void only_differences_are_steps(void)
 	}
 }
 
+static const char becomes_ipsec[] = "remove acme-1 open\n"
+				    "remove program tunnel_ingress on acme-1 by tcx\n"
+				    "remove address fd00:1::1/126 on acme-1\n"
+				    "remove address 169.254.1.1/30 on acme-1\n"
+				    "remove tunnel acme-1\n"
+				    "add tunnel acme-1\n"
+				    "add sysctl net.ipv4.conf.acme-1.rp_filter = 2\n"
+				    "add sysctl net.ipv6.conf.acme-1.disable_ipv6 = 0\n"
+				    "add sysctl net.ipv6.conf.acme-1.addr_gen_mode = 1\n"
+				    "add sysctl net.ipv6.conf.acme-1.accept_ra = 0\n"
+				    "add sysctl net.ipv6.conf.acme-1.accept_dad = 0\n"
+				    "add sysctl net.ipv6.conf.acme-1.keep_addr_on_down = 1\n"
+				    "add ipsec on acme-1: key of /etc/acme.psk, peer 198.51.100.2\n"
+				    "add mtu 1400 on acme-1\n"
+				    "add address 169.254.1.1/30 on acme-1\n"
+				    "add address fd00:1::1/126 on acme-1\n"
+				    "change map entries of the configuration\n"
+				    "add program tunnel_ingress on acme-1\n"
+				    "add acme-1 open\n";
+
+/* Under the same name: its interface is another one. And then only what strongSwan is told matters. */
+static void another_kind_is_another_interface(void)
+{
+	_cleanup_(items_free) struct items observed = applied(&model), as_ipsec = {0};
+	struct tunnel is = tunnels[0];
+	struct model new = model;
+
+	is.ipsec = (struct ipsec){.enabled = true, .psk_file = "/etc/acme.psk"};
+	address_parse("198.51.100.2", &is.ipsec.remote);
+	new.tunnels = &is;
+	find(&observed, ITEM_ENTRIES, "")->model = &new;
+	expect(&observed, &new, becomes_ipsec);
+	as_ipsec = applied(&new);
+	expect(&as_ipsec, &new, "");
+	find(&as_ipsec, ITEM_IPSEC, "acme-1")->ipsec.tunnel = NULL; /* a file has another content */
+	expect(&as_ipsec, &new, "change ipsec on acme-1: key of /etc/acme.psk, peer 198.51.100.2\n");
+}
+
 /* The device may have roamed from either: what counts is what the configurations say. */
 static void a_changed_endpoint_is_a_change(void)
 {
@@ -538,6 +576,7 @@ static const struct unit_test tests[] = {
 	{"a tunnel that waited is known again", a_tunnel_that_waited_is_known_again},
 	{"only differences are steps", only_differences_are_steps},
 	{"a changed endpoint is a change, a roamed one is not", a_changed_endpoint_is_a_change},
+	{"another kind of tunnel is another interface", another_kind_is_another_interface},
 	{"another model fills the maps", another_model_fills_the_maps},
 	{"a change remembers what was", a_change_remembers_what_was},
 	{"what others made stays", what_others_made_stays},

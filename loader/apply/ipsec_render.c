@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The same keys as in swanctl.conf(5). What is not configured:
+ *
+ *  - mobike: the ends of a tunnel are where the configuration says;
+ *  - encap: ESP goes in UDP, port 4500, always: user space has no other way;
+ *  - keyingtries 0, dpd_action restart: what was begun is begun again for ever, also while there is no gwd. What charon gives up
+ *    all the same (a peer that refuses, or closes), gwd begins anew (ipsec_tend());
+ *  - unique replace: a peer that comes back from nothing leaves no twin of itself.
+ */
+#include "apply/ipsec.h"
+
+#include <string.h>
+
+static void put_list(struct vici *stream, const char *name, char *const texts[], size_t count)
+{
+	if (count == 0)
+		return;
+	vici_list(stream, name);
+	for (size_t i = 0; i < count; i++)
+		vici_item(stream, texts[i], strlen(texts[i]));
+	vici_list_end(stream);
+}
+
+static void put_blob(struct vici *stream, const char *name, const struct ipsec_file *file)
+{
+	vici_list(stream, name);
+	vici_item(stream, file->bytes, file->size);
+	vici_list_end(stream);
+}
+
+static bool is_set(const struct address *address)
+{
+	static const struct address nothing;
+
+	return !address_equal(address, &nothing);
+}
+
+static void put_address(struct vici *stream, const char *name, const struct address *address)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	if (is_set(address))
+		put_list(stream, name, (char *[]){(char *)address_format(address, text)}, 1);
+}
+
+/* Of seconds; 0: never. */
+static void put_time(struct vici *stream, const char *name, uint32_t milliseconds)
+{
+	vici_number(stream, name, milliseconds / 1000);
+}
+
+/* `text`: room for an address. NULL: whoever has the certificate. */
+static const char *remote_identity(const struct ipsec *ipsec, char *text)
+{
+	return ipsec->remote_id ? ipsec->remote_id : address_format(&ipsec->remote, text);
+}
+
+static void put_secret(const struct tunnel *tunnel, const struct ipsec_files *files, struct vici *stream)
+{
+	const struct ipsec *ipsec = &tunnel->ipsec;
+	char text[ADDRESS_TEXT_SIZE];
+	char *owner = (char *)remote_identity(ipsec, text);
+
+	if (files->psk.size == 0) {
+		vici_command(stream, "load-key");
+		vici_value(stream, "type", "any");
+		vici_bytes(stream, "data", files->key.bytes, files->key.size);
+		return;
+	}
+	vici_command(stream, "load-shared");
+	vici_value(stream, "id", tunnel->name);
+	vici_value(stream, "type", "IKE");
+	vici_bytes(stream, "data", files->psk.bytes, files->psk.size);
+	put_list(stream, "owners", &owner, 1);
+}
+
+static void put_ends(const struct ipsec *ipsec, const struct ipsec_files *files, struct vici *stream)
+{
+	const char *method = files->psk.size ? "psk" : "pubkey";
+	char text[ADDRESS_TEXT_SIZE];
+
+	vici_section(stream, "local");
+	vici_value(stream, "auth", method);
+	if (ipsec->local_id)
+		vici_value(stream, "id", ipsec->local_id);
+	if (files->certificate.size)
+		put_blob(stream, "certs", &files->certificate);
+	vici_section_end(stream);
+	vici_section(stream, "remote");
+	vici_value(stream, "auth", method);
+	vici_value(stream, "id", remote_identity(ipsec, text));
+	if (files->authority.size)
+		put_blob(stream, "cacerts", &files->authority);
+	vici_section_end(stream);
+}
+
+static void put_child(const struct tunnel *tunnel, struct vici *stream)
+{
+	static char *const everything[] = {"0.0.0.0/0", "::/0"};
+	const struct ipsec *ipsec = &tunnel->ipsec;
+
+	vici_section(stream, "children");
+	vici_section(stream, tunnel->name);
+	vici_value(stream, "mode", "tunnel");
+	put_list(stream, "local_ts", everything, 2);
+	put_list(stream, "remote_ts", everything, 2);
+	put_list(stream, "esp_proposals", ipsec->esp_proposals, ipsec->esp_proposal_count);
+	put_time(stream, "rekey_time", ipsec->rekey_esp_ms);
+	vici_value(stream, "start_action", "none");
+	vici_value(stream, "close_action", "none");
+	vici_value(stream, "dpd_action", is_set(&ipsec->remote) ? "restart" : "clear");
+	vici_section_end(stream);
+	vici_section_end(stream);
+}
+
+static void put_connection(const struct tunnel *tunnel, const struct ipsec_files *files, struct vici *stream)
+{
+	const struct ipsec *ipsec = &tunnel->ipsec;
+
+	vici_command(stream, "load-conn");
+	vici_section(stream, tunnel->name);
+	vici_value(stream, "version", "2");
+	put_address(stream, "local_addrs", &ipsec->local);
+	put_address(stream, "remote_addrs", &ipsec->remote);
+	put_list(stream, "proposals", ipsec->ike_proposals, ipsec->ike_proposal_count);
+	vici_value(stream, "mobike", "no");
+	vici_value(stream, "encap", "yes");
+	vici_value(stream, "keyingtries", "0");
+	vici_value(stream, "unique", "replace");
+	vici_value(stream, "send_cert", "always");
+	put_time(stream, "rekey_time", ipsec->rekey_ike_ms);
+	put_time(stream, "reauth_time", ipsec->reauthenticate_ms);
+	put_time(stream, "dpd_delay", ipsec->dpd_ms);
+	put_ends(ipsec, files, stream);
+	put_child(tunnel, stream);
+	vici_section_end(stream);
+}
+
+void ipsec_render(const struct tunnel *tunnel, const struct ipsec_files *files, struct vici *stream)
+{
+	put_secret(tunnel, files, stream);
+	put_connection(tunnel, files, stream);
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What strongSwan is told of a tunnel, and how: its VICI protocol, against a charon of our own that plays a script. */
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "apply/ipsec.h"
+#include "base/cleanup.h"
+
+static char *texts[] = {"aes256-sha384-ecp384", "aes256-sha256-modp2048"};
+static struct tunnel tunnel;
+static char said[8192];
+
+static void set_up(void)
+{
+	tunnel = (struct tunnel){.name = "acme-lgw-01"};
+	tunnel.ipsec = (struct ipsec){.enabled = true,
+		.local_id = "edge-gw-01.example",
+		.psk_file = "/etc/homeward/acme.psk",
+		.rekey_ike_ms = 14400000,
+		.rekey_esp_ms = 3600000,
+		.dpd_ms = 10000};
+	address_parse("198.51.100.1", &tunnel.ipsec.remote);
+	said[0] = '\0';
+}
+
+static void say(void *context, const char *path, const char *value)
+{
+	size_t length = strlen(said);
+
+	(void)context;
+	snprintf(said + length, sizeof(said) - length, "%s=%s\n", path, value);
+}
+
+/* The stream's commands, each behind its name. */
+static void show(const struct vici *stream)
+{
+	uint32_t size;
+
+	CU_ASSERT_EQUAL_FATAL(stream->failure, 0);
+	for (size_t at = 0; at < stream->size; at += sizeof(size) + size) {
+		const uint8_t *packet = stream->bytes + at + sizeof(size);
+
+		memcpy(&size, stream->bytes + at, sizeof(size));
+		size = ntohl(size);
+		CU_ASSERT_EQUAL(packet[0], 0); /* a command */
+		snprintf(said + strlen(said), sizeof(said) - strlen(said), "[%.*s]\n", packet[1],
+			(const char *)packet + 2);
+		CU_ASSERT_EQUAL(vici_parse(packet + 2 + packet[1], size - 2 - packet[1], say, NULL), 0);
+	}
+}
+
+static const char expected_psk[] = "[load-shared]\n"
+				   "id=acme-lgw-01\n"
+				   "type=IKE\n"
+				   "data=a secret = \"of\" {acme}\n"
+				   "owners=198.51.100.1\n"
+				   "[load-conn]\n"
+				   "acme-lgw-01/version=2\n"
+				   "acme-lgw-01/remote_addrs=198.51.100.1\n"
+				   "acme-lgw-01/mobike=no\n"
+				   "acme-lgw-01/encap=yes\n"
+				   "acme-lgw-01/keyingtries=0\n"
+				   "acme-lgw-01/unique=replace\n"
+				   "acme-lgw-01/send_cert=always\n"
+				   "acme-lgw-01/rekey_time=14400\n"
+				   "acme-lgw-01/reauth_time=0\n"
+				   "acme-lgw-01/dpd_delay=10\n"
+				   "acme-lgw-01/local/auth=psk\n"
+				   "acme-lgw-01/local/id=edge-gw-01.example\n"
+				   "acme-lgw-01/remote/auth=psk\n"
+				   "acme-lgw-01/remote/id=198.51.100.1\n"
+				   "acme-lgw-01/children/acme-lgw-01/mode=tunnel\n"
+				   "acme-lgw-01/children/acme-lgw-01/local_ts=0.0.0.0/0\n"
+				   "acme-lgw-01/children/acme-lgw-01/local_ts=::/0\n"
+				   "acme-lgw-01/children/acme-lgw-01/remote_ts=0.0.0.0/0\n"
+				   "acme-lgw-01/children/acme-lgw-01/remote_ts=::/0\n"
+				   "acme-lgw-01/children/acme-lgw-01/rekey_time=3600\n"
+				   "acme-lgw-01/children/acme-lgw-01/start_action=none\n"
+				   "acme-lgw-01/children/acme-lgw-01/close_action=none\n"
+				   "acme-lgw-01/children/acme-lgw-01/dpd_action=restart\n";
+
+static void renders_a_secret(void)
+{
+	char secret[] = "a secret = \"of\" {acme}";
+	struct ipsec_files files = {.psk = {(uint8_t *)secret, strlen(secret)}};
+	_cleanup_(vici_free) struct vici stream = {0};
+
+	set_up();
+	ipsec_render(&tunnel, &files, &stream);
+	show(&stream);
+	CU_ASSERT_STRING_EQUAL(said, expected_psk);
+}
+
+/* A peer that begins: no address, nobody to begin with again, a name to be known by. */
+static void renders_certificates(void)
+{
+	struct ipsec_files files = {.certificate = {(uint8_t *)"CERT", 4},
+		.key = {(uint8_t *)"KEY", 3},
+		.authority = {(uint8_t *)"CA", 2}};
+	_cleanup_(vici_free) struct vici stream = {0};
+
+	set_up();
+	memset(&tunnel.ipsec.remote, 0, sizeof(tunnel.ipsec.remote));
+	address_parse("2001:db8::11", &tunnel.ipsec.local);
+	tunnel.ipsec.remote_id = "C=CH, O=Acme, CN=lgw-01";
+	tunnel.ipsec.ike_proposals = texts;
+	tunnel.ipsec.ike_proposal_count = 2;
+	tunnel.ipsec.esp_proposals = &texts[1];
+	tunnel.ipsec.esp_proposal_count = 1;
+	ipsec_render(&tunnel, &files, &stream);
+	show(&stream);
+	CU_ASSERT_PTR_NOT_NULL(strstr(said, "[load-key]\ntype=any\ndata=KEY\n[load-conn]\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(said, "/version=2\nacme-lgw-01/local_addrs=2001:db8::11\n"));
+	CU_ASSERT_PTR_NULL(strstr(said, "remote_addrs"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(said, "/proposals=aes256-sha384-ecp384\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(said, "/proposals=aes256-sha256-modp2048\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(said, "/esp_proposals=aes256-sha256-modp2048\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(said, "/local/auth=pubkey\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(said, "/local/certs=CERT\n"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(said, "/remote/id=C=CH, O=Acme, CN=lgw-01\nacme-lgw-01/remote/cacerts=CA\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(said, "/dpd_action=clear\n"));
+}
+
+/* Every beginning of a message, and every single byte of it changed: answered, whatever the answer, within bounds. */
+static void bears_damage(void)
+{
+	struct ipsec_files files = {.psk = {(uint8_t *)"secret", 6}};
+	_cleanup_(vici_free) struct vici stream = {0};
+
+	set_up();
+	ipsec_render(&tunnel, &files, &stream);
+	for (size_t size = 0; size < stream.size; size++) {
+		uint8_t *copy = malloc(size + 1); /* so that a sanitizer sees the end */
+
+		memcpy(copy, stream.bytes, size);
+		said[0] = '\0';
+		vici_parse(copy, size, say, NULL);
+		copy[size] = 0xff;
+		said[0] = '\0';
+		vici_parse(copy, size + 1, say, NULL);
+		free(copy);
+	}
+	CU_ASSERT_EQUAL(vici_parse((const uint8_t *)"\x09", 1, say, NULL), -71);
+}
+
+static void refuses_what_is_too_long(void)
+{
+	static char value[70000], name[300];
+	_cleanup_(vici_free) struct vici stream = {0}, other = {0};
+
+	vici_command(&stream, "load-key");
+	vici_bytes(&stream, "data", value, sizeof(value));
+	CU_ASSERT_EQUAL(stream.failure, -90); /* EMSGSIZE */
+	CU_ASSERT_EQUAL(vici_tell("/nowhere", &stream, NULL), -90);
+	memset(name, 'x', sizeof(name) - 1);
+	vici_command(&other, name);
+	CU_ASSERT_EQUAL(other.failure, -90);
+}
+
+/* ---- A charon that plays a script -------------------------------------------------------------------------------- */
+
+#define SOCKET "/tmp/homeward-vici-test"
+
+static char socket_path[64];
+
+/* Answers each packet with the next one of the script (a length byte, then the packet), until both are through. */
+static pid_t charon(const char *script, size_t size)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+	pid_t pid;
+
+	snprintf(socket_path, sizeof(socket_path), SOCKET "-%d", getpid());
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
+	unlink(socket_path);
+	if (bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(listener, 1) < 0)
+		abort();
+	pid = fork();
+	if (pid == 0) {
+		int peer = accept(listener, NULL, NULL);
+		char packet[4096];
+
+		for (size_t at = 0; at < size; at += 1 + (uint8_t)script[at]) {
+			uint32_t length = htonl((uint8_t)script[at]);
+			uint8_t type = script[at + 1];
+
+			/* An event (7) comes by itself. */
+			if (type != 7 && recv(peer, packet, sizeof(packet), 0) <= 0)
+				break;
+			send(peer, &length, sizeof(length), MSG_NOSIGNAL);
+			send(peer, script + at + 1, (uint8_t)script[at], MSG_NOSIGNAL);
+		}
+		_exit(0);
+	}
+	close(listener);
+	return pid;
+}
+
+static void end(pid_t pid)
+{
+	waitpid(pid, NULL, 0);
+	unlink(socket_path);
+}
+
+static void hears_a_refusal(void)
+{
+	static const char script[] = "\x0f\x01\x03\x07"
+				     "success\x00\x03"
+				     "yes" /* 1 + 1 + 1 + 7 + 2 + 3 = 15 */
+				     "\x23\x01\x03\x07"
+				     "success\x00\x02"
+				     "no\x03\x06"
+				     "errmsg\x00\x0a"
+				     "not so far"; /* 14 + 2 + 6 + 2 + 10 + … */
+	_cleanup_(vici_free) struct vici stream = {0};
+	struct error error = {0};
+	char sized[sizeof(script)];
+	pid_t pid;
+
+	memcpy(sized, script, sizeof(script));
+	sized[16] = (char)(sizeof(script) - 1 - 17);
+	vici_command(&stream, "load-shared");
+	vici_command(&stream, "load-conn");
+	pid = charon(sized, sizeof(script) - 1);
+	CU_ASSERT_EQUAL(vici_tell(socket_path, &stream, &error), -71);
+	CU_ASSERT_STRING_EQUAL(error.text, "charon refuses: not so far");
+	end(pid);
+}
+
+static void asks_for_events(void)
+{
+	static const char script[] = "\x01\x05" /* the registration is confirmed */
+				     "\x12\x07\x07list-sa\x03\x05state\x00\x00" /* one event */
+				     "\x01\x01";                                /* an empty reply */
+	_cleanup_(vici_free) struct vici command = {0};
+	char sized[sizeof(script)];
+	pid_t pid;
+
+	set_up();
+	memcpy(sized, script, sizeof(script));
+	sized[2] = (char)(sizeof(script) - 1 - 2 - 1 - 2);
+	vici_command(&command, "list-sas");
+	pid = charon(sized, sizeof(script) - 1);
+	CU_ASSERT_EQUAL(vici_ask(socket_path, &command, "list-sa", say, NULL, NULL), 0);
+	CU_ASSERT_STRING_EQUAL(said, "state=\n");
+	end(pid);
+}
+
+static void finds_nobody(void)
+{
+	_cleanup_(vici_free) struct vici command = {0};
+	struct error error = {0};
+
+	vici_command(&command, "version");
+	CU_ASSERT_EQUAL(vici_tell("/tmp/homeward-no-such-socket", &command, &error), -2);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "/tmp/homeward-no-such-socket"));
+}
+
+UNIT_TESTS("ipsec", {"tells a pre-shared key and its connection", renders_a_secret},
+	{"tells certificates, of a peer that begins", renders_certificates},
+	{"bears damaged messages", bears_damage}, {"refuses what does not fit", refuses_what_is_too_long},
+	{"hears that a command is refused, and why", hears_a_refusal},
+	{"hears the events before a reply", asks_for_events}, {"says where nobody is", finds_nobody})
