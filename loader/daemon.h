@@ -11,6 +11,7 @@
  *	join.c, replicate.c, keys.c, members.c, lines.c, channel.c   the array: what others know, what we know of them (replicate.h)
  *	hooks.c    what gwctl asks of it
  *	steer.c    egress groups: usable tunnels → links → shares in the maps
+ *	imbalances.c  … and whether these are what is carried
  *	probes.c   what probes hear: → health; remembered for the next gwd
  *	drain.c disabled.c    the gateway out of service and back, a tunnel
  *	newcomer.c whether our tables are still to be filled
@@ -195,6 +196,8 @@ void steer_write(struct daemon *daemon);
 void steer_ahead(struct daemon *daemon, const struct model *next, struct egress *egress);
 /* What the links have sent, into the status. */
 void steer_refresh(struct daemon *daemon);
+/* Whether groups carry what their shares say. */
+void imbalances_second(struct daemon *daemon);
 /* The hook of ctl/ctl.h. */
 int steer_switch(
 	void *self, const struct egress_group *group, const struct tunnel *tunnel, struct error *error);

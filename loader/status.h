@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "health/imbalance.h"
 #include "health/probe.h"
 #include "model.h"
 
@@ -62,7 +63,6 @@ struct egress_link_status {
 	char cause[128];       /* and why */
 	uint16_t slots;        /* its share, of 4096 */
 	uint64_t packets, bytes; /* sent by it */
-	uint64_t packets_before; /* when the shares changed last */
 };
 
 struct egress_status {
@@ -70,6 +70,7 @@ struct egress_status {
 	uint64_t since_ms;  /* when its links in changed last */
 	uint16_t commanded; /* the number of the tunnel that an operator switched to; 0: of none */
 	struct egress_link_status links[EGRESS_LINKS_MAX]; /* in the group's order */
+	struct imbalance imbalance;                        /* where the load is shared */
 };
 
 struct loopback_status {

@@ -168,14 +168,6 @@ void steer_refresh(struct daemon *daemon)
 		count_group(daemon, &daemon->status.egress[i]);
 }
 
-/* What is measured from here on is measured against these shares. */
-static void begin_measuring(struct daemon *daemon, struct egress_status *status)
-{
-	count_group(daemon, status);
-	for (size_t i = 0; i < status->group->link_count; i++)
-		status->links[i].packets_before = status->links[i].packets;
-}
-
 /* ---- Events ------------------------------------------------------------------------------------------------------ */
 
 void steer_changes(struct daemon *daemon)
@@ -191,7 +183,6 @@ void steer_changes(struct daemon *daemon)
 		const struct egress_group_state *state = &egress_states(daemon->egress)[group];
 
 		write_group(daemon, state);
-		begin_measuring(daemon, &daemon->status.egress[group]);
 		tell_change(daemon, state, came, went);
 	}
 	for (size_t i = 0; i < daemon->model->egress_count; i++)

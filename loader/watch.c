@@ -274,6 +274,7 @@ static int every_second(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)usec;
 	tell_drops(daemon);
 	replicate_second(daemon);
+	imbalances_second(daemon);
 	apply_tend(daemon->apply, daemon->model);
 	if (daemon->bird_client && bird_client_refresh(daemon->bird_client, &error) < 0)
 		watch_bird_lost(daemon, error.text);

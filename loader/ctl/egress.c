@@ -4,9 +4,7 @@
 #include "ctl/methods.h"
 #include "ctl/rows.h"
 
-#define SLOTS           4096 /* of a group: model and status */
-#define MEASURED_LEAST  1000 /* packets: of fewer nobody says that they are shared unevenly */
-#define UNEVEN_PERMILLE 100
+#define SLOTS 4096 /* of a group: model and status */
 
 static json_int_t age_ms(uint64_t then_ms)
 {
@@ -15,40 +13,14 @@ static json_int_t age_ms(uint64_t then_ms)
 	return now > then_ms ? (json_int_t)(now - then_ms) : 0;
 }
 
-static uint64_t sent_since(const struct egress_link_status *link)
-{
-	return link->packets > link->packets_before ? link->packets - link->packets_before : 0;
-}
-
-/* By all links of the group since its shares changed last. */
-static uint64_t sent_by_group(const struct egress_status *is)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < is->group->link_count; i++)
-		sum += sent_since(&is->links[i]);
-	return sum;
-}
-
 static int share(const struct egress_link_status *link)
 {
 	return link->slots * 1000 / SLOTS;
 }
 
-/* -1: too little was sent to say. */
-static int measured(const struct egress_status *is, const struct egress_link_status *link)
+static json_t *measured(const struct egress_status *is, size_t link)
 {
-	uint64_t all = sent_by_group(is);
-
-	return all < MEASURED_LEAST ? -1 : (int)(sent_since(link) * 1000 / all);
-}
-
-static bool is_uneven(const struct egress_status *is, const struct egress_link_status *link)
-{
-	int difference = measured(is, link) - share(link);
-
-	return is->group->mode == EGRESS_LOAD_SHARING && measured(is, link) >= 0 &&
-	       (difference > UNEVEN_PERMILLE || difference < -UNEVEN_PERMILLE);
+	return is->imbalance.looked ? json_integer(is->imbalance.measured[link]) : json_null();
 }
 
 static json_t *names(char *const *texts, size_t count)
@@ -65,7 +37,6 @@ static json_t *link_row(const struct egress_status *is, size_t i)
 	const struct egress_group *group = is->group;
 	const struct egress_link_status *link = &is->links[i];
 	const struct tunnel *tunnel = group->links[i].tunnel;
-	int part = measured(is, link);
 
 	return json_pack(
 		"{s:s, s:s, s:s, s:o, s:b, s:I, s:s, s:i, s:b, s:s?, s:b, s:b, s:I, s:s, s:i, s:o, s:b, s:o}",
@@ -75,9 +46,8 @@ static json_t *link_row(const struct egress_status *is, size_t i)
 		(json_int_t)group->hold_ms, "tunnel", tunnel->name, "weight", group->links[i].weight,
 		"usable", link->usable, "announces", link->announces, "in", link->in, "commanded",
 		is->commanded == tunnel->number, "changed_ms", age_ms(link->since_ms), "cause", link->cause,
-		"share_permille", share(link), "measured_permille",
-		part < 0 ? json_null() : json_integer(part), "uneven", is_uneven(is, link), "sent",
-		traffic(link->packets, link->bytes));
+		"share_permille", share(link), "measured_permille", measured(is, i), "uneven",
+		imbalance_of(&is->imbalance, i), "sent", traffic(link->packets, link->bytes));
 }
 
 int egress_list_step(struct request *request)

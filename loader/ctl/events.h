@@ -55,6 +55,8 @@
 	X(EGRESS_IN, "egress", "link_in", INFO, "a link of the group carries traffic")                       \
 	X(EGRESS_OUT, "egress", "link_out", WARNING, "a link of the group carries no new traffic")           \
 	X(EGRESS_EMPTY, "egress", "empty", ERROR, "no link is in: what goes to its destinations is dropped") \
+	X(EGRESS_UNEVEN, "egress", "uneven", WARNING, "its links carry other parts than their shares")       \
+	X(EGRESS_EVEN, "egress", "even", INFO, "its links carry what their shares say again")                \
 	X(BIRD_LOST, "bird", "lost", ERROR, "it ended or does not answer; it is started again")              \
 	X(BIRD_BACK, "bird", "back", INFO, "it runs and answers")                                            \
 	X(CHILD_ENDED, "child", "ended", ERROR, "a process of the gateway ended; it is started again")       \

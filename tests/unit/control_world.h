@@ -342,6 +342,8 @@ static inline void world_egress(enum egress_mode mode)
 		.links = world.egress_links,
 		.link_count = 2};
 	world.egress_status.group = &world.egress;
+	world.egress_status.imbalance = (struct imbalance){
+		.looked = true, .uneven = true, .shares = {500, 500}, .measured = {520, 480}};
 	world.lan_status = (struct uplink_status){.name = "eth1", .ifindex = 5, .up = true};
 	world.model.egress = &world.egress;
 	world.model.egress_count = 1;

@@ -396,6 +396,26 @@ static void a_link_is_explained(void)
 	}
 }
 
+static void what_a_link_carries_is_told(void)
+{
+	static const char list[] = "{\"method\":\"egress.list\"}\n";
+
+	world_open_egress(EGRESS_LOAD_SHARING);
+	CU_ASSERT_EQUAL(count_lines(exchange(list)), 3);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"from\":[\"eth1\"]"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(reply, "\"share_permille\":500,\"measured_permille\":520,\"uneven\":false"));
+	world.egress_status.imbalance.measured[1] = 449;
+	exchange(list);
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(reply, "\"share_permille\":500,\"measured_permille\":449,\"uneven\":true"));
+	world.egress_status.imbalance.looked = false;
+	exchange(list);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"measured_permille\":null,\"uneven\":false"));
+	CU_ASSERT_PTR_NULL(strstr(reply, "\"uneven\":true"));
+	world_close();
+}
+
 /* An ICMP error about a response comes in by a tunnel; about a request it leaves. */
 static void an_error_goes_back_to_the_source(void)
 {
@@ -586,6 +606,7 @@ UNIT_TESTS("ctl", {"a flow is shown as the design says", a_flow_is_shown_as_the_
 	{"the tunnel may be said", the_tunnel_may_be_said},
 	{"a LAN is asked by its interface", a_lan_is_asked_by_its_interface},
 	{"a link is explained", a_link_is_explained},
+	{"what a link carries is told", what_a_link_carries_is_told},
 	{"the configuration comes as text", the_configuration_comes_as_text},
 	{"every method is complete and documented", every_method_is_complete_and_documented},
 	{"every event is documented", every_event_is_documented})

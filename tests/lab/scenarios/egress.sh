@@ -236,6 +236,16 @@ egress_foretells() { # FAMILY PORT
 	expect "what is foretold of the same flow" "$link pinned egress_pinned" "$(egress_foretold "$1" "$2")"
 }
 
+egress_told_uneven() {
+	gwctl egress -j events --no-follow | jq -es 'any(.[]; .object == "egress" and .event == "uneven" and (.cause | test("few flows")))'
+}
+
+egress_expect_uneven() { # its link carries more than its share, and that is told
+	within 40 egress_told_uneven || fail "the imbalance is not reported: $(gwctl egress egress get platform)"
+	expect "links that are uneven" 2 "$(gwctl egress -j egress get platform | jq '[.links[] | select(.uneven)] | length')"
+	background_end
+}
+
 egress_talk_both() {
 	egress_talk 4
 	egress_talk 6
@@ -328,11 +338,15 @@ scenario_egress_shared() {
 	egress_talk_both
 	for family in 4 6; do
 		egress_foretells $family 4711
+	done
+	background lan /dev/null ping -n -4 -i 0.002 "${LOOPBACK[4]}" # one flow that sends nearly all
+	for family in 4 6; do
 		on lan "${ASK[@]}" "${EGRESS_LAN[$family]}" "${LOOPBACK[$family]}" crowd 100
 	done
 	for link in link-1 link-2; do
 		[ "$(egress_sent $link)" -gt 50 ] || fail "$link has no share: $(gwctl egress egress get platform)"
 	done
+	egress_expect_uneven
 	egress_cut 2
 	expect_links_in link-1
 	egress_talk_both
