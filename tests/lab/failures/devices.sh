@@ -57,10 +57,10 @@ devices_end() { # SECONDS: they ask for so long, and on until they are answered,
 	background_end
 }
 
-devices_answered() {
+devices_answered() { # nearly each of the last 45 requests of each of them
 	local device
 	for device in $DEVICES_ASKING; do
-		tail -n 40 "$(asked_by "$device")" | grep -q ' reply ' || return
+		[ "$(tail -n 90 "$(asked_by "$device")" | grep -c ' reply ')" -gt 40 ] || return
 	done
 }
 

@@ -13,11 +13,11 @@ back    from the event to the first answer behind the last request that was lost
 lost    requests that were sent when the event was there, or on their way then, and never answered; those of the last second are
         not looked at, since their answers may be on their way
 stall   the longest time between two requests: what is longer than their interval the machine took for others
-hole    "hole": of the last half second's requests, of those that are looked at, not even half were answered
+hole    "hole": of the last fifth of a second, of those that are looked at, not even half were answered
 """
 import sys
 
-ON_THE_WAY, LATE, LAST = 0.1, 1, 0.5  # s
+ON_THE_WAY, LATE, LAST = 0.1, 1, 0.2  # s
 
 
 def asked(path):

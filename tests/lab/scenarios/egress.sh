@@ -5,7 +5,7 @@
 #
 #	lan ── eth1 egress ═══ link-1, link-2 ═══ platform, which has the address that the lan talks to
 #
-# Two WireGuard tunnels, each over a wire of its own that can be cut so that it is silent and its carrier stays; BIRD at the
+# Two WireGuard tunnels, each over a wire of its own that can be cut so that it is silent and its carrier stays; BIRD, or FRR, at the
 # platform, with BGP and BFD as any peer's, and answers that leave by the tunnel their request came in by. The gateway has no
 # route to the platform's address, and no default route: lan_ingress alone knows the way.
 
@@ -29,9 +29,7 @@ egress_stand() { # MODE [PREEMPT]
 		egress_platform_tunnel $link
 	done
 	egress_platform_home
-	egress_platform_bird >"$LAB/platform/lab/bird.conf"
-	egress_platform_says >"$LAB/platform/lab/says.conf"
-	on platform bird -c /run/lab/bird.conf -s /run/lab/bird.ctl -P /run/lab/bird.pid
+	"egress_platform_speaks_${PLATFORM:-bird}"
 	egress_platform_services
 	egress_config "$@" >"$LAB/egress/lab/gateway.yaml"
 	egress_launch
@@ -85,6 +83,31 @@ egress_platform_home() { # by the tunnel that the newest packet of a connection 
 	on platform ip route add 172.31.7.0/24 dev local-1
 	on platform ip route add fd00:31:7::/64 dev local-1
 	on platform sh -c 'echo 0 | tee /proc/sys/net/ipv4/conf/*/rp_filter' >/dev/null
+}
+
+egress_platform_speaks_bird() {
+	egress_platform_bird >"$LAB/platform/lab/bird.conf"
+	egress_platform_says >"$LAB/platform/lab/says.conf"
+	on platform bird -c /run/lab/bird.conf -s /run/lab/bird.ctl -P /run/lab/bird.pid
+}
+
+egress_platform_speaks_frr() {
+	frr_start platform "$(egress_platform_frr)"
+}
+
+egress_platform_frr() {
+	bgp_head 64500 10.77.0.2
+	neighbor 169.254.71.1 64501 100
+	neighbor 169.254.72.1 64501 100
+	cat <<-END
+		 address-family ipv4 unicast
+		  network ${LOOPBACK[4]}/32
+		 exit-address-family
+		 address-family ipv6 unicast
+		  network ${LOOPBACK[6]}/128
+		 exit-address-family
+	END
+	bgp_tail
 }
 
 egress_platform_bird() {
@@ -308,9 +331,9 @@ egress_lost_nothing() { # FILE
 	grep -o 'icmp_seq=[0-9]*' "$1" | sort -t= -nk2 | awk -F= '$2 != ++n {hole = 1} END {exit (hole || n < 20)}'
 }
 
-scenario_egress_stays() { # without preemption, and through a gwd that is killed
+scenario_egress_stays() { # without preemption, and through a gwd that is killed; the platform speaks FRR
 	trap egress_fall EXIT
-	egress_stand active-standby no
+	PLATFORM=frr egress_stand active-standby no
 	gwctl egress egress switch platform link-1 # whichever came up first
 	expect_links_in link-1
 	egress_cut 1
