@@ -357,17 +357,32 @@ static void write_routes(
 
 /* define hw_disabled = [ 103, 104 ]; or [ ] */
 static void write_tunnels(FILE *stream, const char *name, const struct model *model,
-	const struct announcement *announcement, enum voice voice)
+	const struct announcement *announcement, bool (*is_one)(const struct announcement *, size_t))
 {
 	const char *separator = "";
 
 	fprintf(stream, "define %s = [", name);
 	for (size_t i = 0; i < model->tunnel_count; i++)
-		if (announcement->tunnels[i] == voice) {
+		if (is_one(announcement, i)) {
 			fprintf(stream, "%s %u", separator, model->tunnels[i].number);
 			separator = ",";
 		}
 	fprintf(stream, " ];\n");
+}
+
+static bool leaves(const struct announcement *announcement, size_t tunnel)
+{
+	return announcement->tunnels[tunnel] == VOICE_LEAVES;
+}
+
+static bool is_silent(const struct announcement *announcement, size_t tunnel)
+{
+	return announcement->tunnels[tunnel] == VOICE_SILENT;
+}
+
+static bool is_unproven(const struct announcement *announcement, size_t tunnel)
+{
+	return announcement->unproven[tunnel];
 }
 
 int bird_render_announce(
@@ -378,8 +393,9 @@ int bird_render_announce(
 
 	if (result < 0)
 		return result;
-	write_tunnels(writer.stream, "hw_leaving", model, announcement, VOICE_LEAVES);
-	write_tunnels(writer.stream, "hw_disabled", model, announcement, VOICE_SILENT);
+	write_tunnels(writer.stream, "hw_leaving", model, announcement, leaves);
+	write_tunnels(writer.stream, "hw_disabled", model, announcement, is_silent);
+	write_tunnels(writer.stream, "hw_unproven", model, announcement, is_unproven);
 	fprintf(writer.stream, "define hw_gateway_leaves = %s;\n", announcement->leaving ? "true" : "false");
 	fprintf(writer.stream, "define hw_gateway_is_out = %s;\n",
 		announcement->withdrawn ? "true" : "false");

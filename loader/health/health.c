@@ -10,6 +10,7 @@ struct health {
 	bool *told;                    /* the bit that health_next_change() last told, a tunnel each */
 	bool *announced, *allowed;     /* by probes: a loopback each */
 	enum voice *voices;            /* the tunnels', in the model's order */
+	bool *unproven;                /* by their probes: a tunnel each */
 	bool bird_lost;
 	uint64_t thaw_ms; /* when what is still frozen thaws; UINT64_MAX: nothing waits for that */
 	bool withdrawn, drained, array_waits, isolated;
@@ -31,7 +32,9 @@ struct health *health_new(const struct model *model, uint64_t now_ms)
 	health->announced = calloc(model->loopback_count + 1, sizeof(*health->announced));
 	health->allowed = calloc(model->loopback_count + 1, sizeof(*health->allowed));
 	health->voices = calloc(model->tunnel_count + 1, sizeof(*health->voices));
-	if (!health->tunnels || !health->told || !health->announced || !health->allowed || !health->voices) {
+	health->unproven = calloc(model->tunnel_count + 1, sizeof(*health->unproven));
+	if (!health->tunnels || !health->told || !health->announced || !health->allowed || !health->voices ||
+		!health->unproven) {
 		health_free(health);
 		return NULL;
 	}
@@ -43,6 +46,7 @@ struct health *health_new(const struct model *model, uint64_t now_ms)
 		health->tunnels[i].leave_ms = UINT64_MAX;
 		health->tunnels[i].has[HEALTH_PROBES] = !model_is_probed(model, NULL, &model->tunnels[i]);
 		health->tunnels[i].has[HEALTH_ANNOUNCED] = !model_announced_to(model, &model->tunnels[i]);
+		health->unproven[i] = !health->tunnels[i].has[HEALTH_PROBES];
 		health->tunnels[i].heard =
 			health->tunnels[i].has[HEALTH_ANNOUNCED] ? ANNOUNCES_ALL : ANNOUNCES_NOTHING;
 	}
@@ -60,6 +64,7 @@ void health_free(struct health *health)
 	free(health->told);
 	free(health->announced);
 	free(health->voices);
+	free(health->unproven);
 	free(health->allowed);
 	free(health);
 }
@@ -158,6 +163,8 @@ static void announce(struct health *health)
 
 		health->announcement_changed |= health->voices[i] != voice;
 		health->voices[i] = voice;
+		health->announcement_changed |= health->unproven[i] == health->tunnels[i].has[HEALTH_PROBES];
+		health->unproven[i] = !health->tunnels[i].has[HEALTH_PROBES];
 	}
 }
 
@@ -174,6 +181,7 @@ void health_adopt(struct health *health, uint16_t tunnel)
 		state->missing = HEALTH_NOTHING;
 		state->usable = health->told[i] = true;
 		state->frozen = needs(&health->model->tunnels[i], HEALTH_BGP);
+		health->unproven[i] = false;
 	}
 }
 
@@ -245,6 +253,8 @@ void health_report(
 		if (need == HEALTH_BGP && !fulfilled)
 			forget_told(health, i);
 		judge(health, i, now_ms);
+		if (need == HEALTH_PROBES)
+			announce(health);
 	}
 }
 
@@ -432,7 +442,8 @@ struct announcement health_announcement(const struct health *health)
 	return (struct announcement){.loopbacks = health->announced,
 		.tunnels = health->voices,
 		.leaving = health_is_leaving(health),
-		.withdrawn = is_silent(health)};
+		.withdrawn = is_silent(health),
+		.unproven = health->unproven};
 }
 
 bool health_is_leaving(const struct health *health)

@@ -137,7 +137,8 @@ static int configure(struct bird_client *client)
 		.tunnel_count = 1,
 		.routers = &router,
 		.router_count = 1};
-	const struct announcement announcement = {&(bool){true}, &(enum voice){VOICE_SILENT}, false, true};
+	const struct announcement announcement = {
+		&(bool){true}, &(enum voice){VOICE_SILENT}, false, true, &(bool){true}};
 	struct error error;
 
 	return bird_client_configure(client, &model, &announcement, &error);

@@ -85,12 +85,13 @@ static void check_bird(const struct model *model)
 {
 	_cleanup_free_ bool *announced = calloc(model->loopback_count + 1, sizeof(*announced));
 	_cleanup_free_ enum voice *voices = calloc(model->tunnel_count + 1, sizeof(*voices));
-	struct announcement announcement = {announced, voices, false, false};
+	_cleanup_free_ bool *unproven = calloc(model->tunnel_count + 1, sizeof(*unproven));
+	struct announcement announcement = {announced, voices, false, false, unproven};
 	char *text = NULL;
 	struct error error;
 	int result;
 
-	MUST(announced && voices);
+	MUST(announced && voices && unproven);
 	memset(announced, true, model->loopback_count);
 	result = bird_render_node(model, "/run/homeward/bird/bird.log", &text, &error);
 	check_rendered(result, text);

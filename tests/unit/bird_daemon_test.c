@@ -75,6 +75,7 @@ static struct machine {
 	unsigned lost;       /* how often that of 101 */
 	bool leaving;        /* what is announced */
 	enum voice voices[5];
+	bool unproven[5];    /* what is announced too */
 	bool router_answers; /* by BFD */
 	char words[2][48];
 	char told
@@ -364,7 +365,10 @@ static void start_peer_bird(void)
 
 static struct announcement announcement_of(const bool *announced)
 {
-	return announcing(announced, here.voices, here.leaving);
+	struct announcement announcement = announcing(announced, here.voices, here.leaving);
+
+	announcement.unproven = here.unproven;
+	return announcement;
 }
 
 static void install(const bool *announced)
@@ -807,6 +811,21 @@ static void a_router_hears_that_a_tunnel_leaves(void)
 	CU_ASSERT_FALSE(router_knows_leaving());
 }
 
+/* BGP and BFD are up all the while, and it is imported. */
+static void a_router_is_told_nothing_that_probes_do_not_prove(void)
+{
+	here.unproven[0] = true;
+	announce_and_wait(all);
+	CU_ASSERT(until(router_knows_loopbacks_alone, 3000));
+	CU_ASSERT(first_up());
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(output(false, "birdc -s %s show route protocol hw_bgp_101", here.daemon.socket),
+			"100.64.0.0/10"));
+	here.unproven[0] = false;
+	announce_and_wait(all);
+	CU_ASSERT(until(router_knows_imported, 3000));
+}
+
 static void a_router_is_told_nothing_without_the_guard(void)
 {
 	end(&here.guard);
@@ -967,6 +986,8 @@ UNIT_TESTS("bird daemon", {"sessions come up, by v4 and by v6", sessions_come_up
 	{"one tunnel leaves and is silent, the others speak on", one_tunnel_leaves_and_is_silent},
 	{"a router is told what a tunnel tells", a_router_is_told_what_a_tunnel_tells},
 	{"a router hears that a tunnel leaves", a_router_hears_that_a_tunnel_leaves},
+	{"a router is told nothing that probes do not prove",
+		a_router_is_told_nothing_that_probes_do_not_prove},
 	{"a router is told nothing without the guard", a_router_is_told_nothing_without_the_guard},
 	{"a router is told no prefix of a provider", a_router_is_told_no_prefix_of_a_provider},
 	{"a router that goes takes its routes along", a_router_that_goes_takes_its_routes_along},

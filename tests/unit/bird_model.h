@@ -74,8 +74,9 @@ static void set_bgp(struct bird_model *m, size_t i, const char *neighbor, bool b
 static inline struct announcement announcing(const bool *loopbacks, const enum voice *tunnels, bool leaving)
 {
 	static const enum voice all_speak[5];
+	static const bool all_proven[5];
 
-	return (struct announcement){loopbacks, tunnels ? tunnels : all_speak, leaving, false};
+	return (struct announcement){loopbacks, tunnels ? tunnels : all_speak, leaving, false, all_proven};
 }
 
 /* In place: the parts point at each other. */

@@ -140,10 +140,11 @@ static void sessions_carry_what_the_tunnel_has(void)
 static void announcements_are_rendered(void)
 {
 	static const bool first[] = {true, false}, none[] = {false, false};
+	static const bool unproven[5] = {false, true, true};
 	static const enum voice voices[5] = {VOICE_SILENT, VOICE_LEAVES, VOICE_SPEAKS, VOICE_SILENT};
 	const struct announcement first_here = announcing(first, voices, false),
 				  first_leaving = announcing(first, NULL, true),
-				  out = {none, voices, true, true};
+				  out = {none, voices, true, true, unproven};
 	_cleanup_free_ char *one = NULL, *nothing = NULL, *leaving = NULL;
 	struct bird_model m;
 
@@ -152,17 +153,20 @@ static void announcements_are_rendered(void)
 	CU_ASSERT_EQUAL_FATAL(bird_render_announce(&m.model, &out, &nothing, NULL), 0);
 	CU_ASSERT_EQUAL_FATAL(bird_render_announce(&m.model, &first_leaving, &leaving, NULL), 0);
 	CU_ASSERT_STRING_EQUAL(one, HEAD
-		"define hw_leaving = [ 102 ];\ndefine hw_disabled = [ 101, 104 ];\n"
+		"define hw_leaving = [ 102 ];\ndefine hw_disabled = [ 101, 104 ];\ndefine hw_unproven = [ "
+		"];\n"
 		"define hw_gateway_leaves = false;\ndefine hw_gateway_is_out = false;\n"
 		"protocol static hw_announce4 {\n\tipv4;\n\troute 192.0.2.1/32 via \"hwguard0\";\n}\n"
 		"protocol static hw_announce6 {\n\tipv6;\n\troute 2001:db8::1/128 via \"hwguard0\";\n}\n");
 	CU_ASSERT_PTR_NOT_NULL(strstr(leaving,
 		"route 192.0.2.1/32 via \"hwguard0\" { bgp_community.add(hw_graceful_shutdown); };\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(leaving, "route 2001:db8::1/128 via \"hwguard0\" { bgp_comm"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(leaving, "define hw_leaving = [ ];\ndefine hw_disabled = [ ];\n"
-					       "define hw_gateway_leaves = true;\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(leaving,
+		"define hw_leaving = [ ];\ndefine hw_disabled = [ ];\ndefine hw_unproven = [ ];\n"
+		"define hw_gateway_leaves = true;\n"));
 	CU_ASSERT_STRING_EQUAL(nothing,
 		HEAD "define hw_leaving = [ 102 ];\ndefine hw_disabled = [ 101, 104 ];\n"
+		     "define hw_unproven = [ 102, 103 ];\n"
 		     "define hw_gateway_leaves = true;\n"
 		     "define hw_gateway_is_out = true;\n"
 		     "protocol static hw_announce4 {\n\tipv4;\n}\n"

@@ -238,6 +238,38 @@ static void another_model_may_ask_more(void)
 	health_free(next);
 }
 
+/* Tunnel 3 has a probe: what comes by it is told to no router before that is up, nor when it fell. */
+static void what_probes_do_not_prove_is_told_to_nobody(void)
+{
+	static struct probe probes[] = {{.name = "far", .tunnel = &tunnels[2]}};
+	static const struct model probed = {
+		.tunnels = tunnels, .tunnel_count = 3, .probes = probes, .probe_count = 1};
+	struct health *health = health_new(&probed, 0), *next = NULL, *without = NULL;
+	const bool *unproven = health_announcement(health).unproven;
+
+	CU_ASSERT_TRUE(!unproven[0] && !unproven[1] && unproven[2]);
+	health_report(health, 3, HEALTH_PROBES, true, 10);
+	CU_ASSERT_FALSE(unproven[2]);
+	CU_ASSERT_TRUE(health_next_announcement(health));
+	health_report(health, 3, HEALTH_PROBES, true, 11);
+	CU_ASSERT_FALSE(health_next_announcement(health));
+	health_report(health, 3, HEALTH_PROBES, false, 20);
+	CU_ASSERT_TRUE(unproven[2] && health_next_announcement(health));
+	next = health_new(&probed, 30);
+	health_carry(next, health, 30);
+	CU_ASSERT_TRUE(health_announcement(next).unproven[2]);
+	without = health_new(&model, 40);
+	health_carry(without, health, 40);
+	CU_ASSERT_FALSE(health_announcement(without).unproven[2]);
+	health_free(health);
+	health_free(next);
+	health_free(without);
+	health = health_new(&probed, 50);
+	health_adopt(health, 3); /* what an earlier daemon had in use goes on being told */
+	CU_ASSERT_FALSE(health_announcement(health).unproven[2]);
+	health_free(health);
+}
+
 /* What an earlier daemon left: neither a black hole while nothing is known, nor believed for ever. */
 static void a_successor_adopts_the_bits(void)
 {
@@ -687,6 +719,7 @@ UNIT_TESTS("health", {"a tunnel needs what is configured for it", needs_what_is_
 	{"what is announced is frozen too", what_is_announced_is_frozen_too},
 	{"a successor asks what is announced", a_successor_asks_what_is_announced},
 	{"another model may ask more", another_model_may_ask_more},
+	{"what probes do not prove is told to nobody", what_probes_do_not_prove_is_told_to_nobody},
 	{"a successor adopts the bits", a_successor_adopts_the_bits},
 	{"a lost BIRD freezes the bits", a_lost_bird_freezes},
 	{"the frozen thaw in bounded time", the_frozen_thaw_in_bounded_time},

@@ -111,6 +111,56 @@ scenario_router_follows_operator() {
 	traffic_end
 }
 
+# BGP and BFD are up through both tunnels, and the far side behind them is dead: what they tell is told on by the one that is
+# proven, then by none.
+scenario_router_follows_probes() {
+	trap far_sides_answer EXIT
+	disturb
+	{
+		local_config 1
+		echo "probes:"
+		for edge in "${EDGES[@]}"; do
+			echo "  - {name: far$edge, tunnel: edge-gw-0$edge, icmp: {to: 169.254.${edge}1.1}, interval: 400ms, timeout: 400ms}"
+		done
+	} >"$LAB/local-gw-01/lab/probes.yaml"
+	gwctl local-gw-01 config apply /run/lab/probes.yaml
+	within 20 probes_of_local_are up || fail "not all probes are up: $(gwctl local-gw-01 probe list)"
+	far_side_is_dead 1
+	within 20 tunnel_of_local_down 1 || fail "the tunnel is usable still: $(gwctl local-gw-01 tunnel list)"
+	ixp_leads_to local-gw-01
+	far_side_is_dead 2
+	ixp_leads_to local-gw-02
+	within 10 ixp_hears_nothing 1 || fail "what is told through tunnels that are not proven is told on"
+	expect "BGP and BFD through the first tunnel" "up up" \
+		"$(gwctl local-gw-01 -j tunnel get edge-gw-01 | jq -r '.tunnels[0] | "\(.bgp) \(.bfd)"')"
+	far_sides_answer
+	ixp_leads_to local-gw-01
+	local_config 1 >"$LAB/local-gw-01/lab/probes.yaml"
+	gwctl local-gw-01 config apply /run/lab/probes.yaml
+}
+
+probes_of_local_are() { # STATE
+	gwctl local-gw-01 -j probe list | jq -en --arg state "$1" 'input | .probes | length > 0 and all(.state == $state)'
+}
+
+far_side_is_dead() { # EDGE: it answers no echo that comes from local-gw-01
+	on "edge-gw-0$1" nft -f - <<-END
+		table inet lab_far {
+		  chain input {
+		    type filter hook input priority 0;
+		    iifname "acme-lgw-01" icmp type echo-request drop
+		  }
+		}
+	END
+}
+
+far_sides_answer() {
+	local edge
+	for edge in "${EDGES[@]}"; do
+		on "edge-gw-0$edge" nft delete table inet lab_far 2>/dev/null || true
+	done
+}
+
 # Its BIRD hangs and is killed at a stop: nothing that the router told is left in the main tables.
 scenario_router_of_hung_bird() {
 	disturb
