@@ -104,7 +104,6 @@ scenario_ipsec() {
 			within 10 came_by "$address" "$way" || fail "no response to $address came by $way"
 		done
 	done
-	wait "${jobs[@]}" || fail "the downloads did not survive"
 
 	for family in 4 6; do
 		move 2 2 $family from "$(device_address $family 15)"
@@ -114,13 +113,14 @@ scenario_ipsec() {
 	# gwd is killed and comes back: the same charon, and nothing lost.
 	ipsec_loses_nothing ipsec_gwd_again
 	expect "charon" "$charon" "$(ipsec_charon)"
+	wait "${jobs[@]}" || fail "the downloads did not survive"
 
-	# Another secret, first here: the tunnel alone is dead, and lives when the other end has it.
-	ipsec_psk "the second secret of acme"
+	# Another secret of the same length, first here: the tunnel alone is dead, and lives when the other end has it.
+	ipsec_psk "the other secret of acme"
 	gwctl edge-gw-02 config apply /run/lab/ipsec.yaml
 	within 20 ipsec_is_down || fail "the tunnel lives on with another secret than the peer's"
 	within 10 ipsec_complains AUTHENTICATION_FAILED || fail "nobody says why: $(ipsec_row .ipsec)"
-	strongswan_load 2 2 psk "the second secret of acme"
+	strongswan_load 2 2 psk "the other secret of acme"
 	within 20 ipsec_associated || fail "the tunnel does not come back: $(ipsec_row .ipsec)"
 	expect "charon" "$charon" "$(ipsec_charon)"
 
