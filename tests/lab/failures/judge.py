@@ -10,8 +10,8 @@ WITNESSED  witness's lines:  LOCAL TIME INTERFACE In IP SOURCE > DESTINATION: â€
 moved   from the event to the device's first answer after one came by another tunnel than the last one before the event did;
         "-": none did
 back    from the event to the first answer behind the last request that was lost; 0: none was lost
-lost    requests that were sent when the event was there, or on their way then, and never answered; those of the last second are
-        not looked at, since their answers may be on their way
+lost    requests that were sent when the event was there, or on their way then, and not answered in a second; those of the last
+        second are not looked at
 stall   the longest time between two requests: what is longer than their interval the machine took for others
 hole    "hole": of the last fifth of a second, of those that are looked at, not even half were answered
 """
@@ -26,7 +26,7 @@ def asked(path):
         time, what, number = line.split()[:3]
         (requests if what == "request" else replies).setdefault(int(number), float(time))
     end = max(requests.values()) - LATE
-    return {n: t for n, t in requests.items() if t < end}, replies
+    return {n: t for n, t in requests.items() if t < end}, {n: t for n, t in replies.items() if t < requests[n] + LATE}
 
 
 def answers(path, address):
