@@ -184,9 +184,9 @@ BUILD_ALL = $(MAKE) --no-print-directory -j$(shell nproc)
 
 check: packages
 	$(BUILD_ALL) tests
-	tests/run lab + lint -- unit golden bpf harden install fuzz + vm # beside the lab runs only what yields to it
+	tests/run lab + lint -- unit golden bpf model harden install fuzz + vm # beside the lab runs only what yields to it
 
-check-unit check-golden check-bpf check-lint check-fuzz check-harden check-install check-lab check-vm: check-%: tests
+check-unit check-golden check-bpf check-lint check-fuzz check-harden check-install check-lab check-model check-vm: check-%: tests
 	tests/run $*
 
 # The targets of the tier `fuzz`, for as long as you like: make fuzz FUZZ_SECONDS=3600

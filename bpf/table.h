@@ -33,8 +33,10 @@
  *    too late is caught by the exit check (home.h).
  *  - A window without a line to claim gives up a half-open line, else takes a closing one out of service,
  *    the longest idle first. An established line is never given up: the new flow goes without an entry, and
- *    that is counted. One exception has the width of an insert: a flow that comes back to its own expired
- *    line, in the same state, just when another is claiming that line, loses it; its next packet gets one.
+ *    that is counted. Two exceptions have the width of an insert: a flow that comes back to its own expired
+ *    line, in the same state, just when another is claiming that line, loses it, and so does one that finds
+ *    its expired line while gwd's sweep has written since when it is dead, and not yet that it is. Their
+ *    next packets get one.
  *
  * A record of another gateway is merged by gwd, by the rule that every gateway of the array follows: the newest
  * stamp wins, of two the same the higher gateway of the way home. A TCP line that is half-open has the stamp of its SYN,
@@ -48,6 +50,8 @@
  * too late to say what the device must acknowledge, since the line is half-open no more, stamps it once again.
  * gwd inserts as programs do, but it can die with a claim in its hand, as a program cannot: a claim that stands for
  * seconds is nobody's, and gwd's sweep buries it.
+ *
+ * tests/model has all this as a model, and checks it in every order.
  *
  * To read: tag, key, home, and the tag again; a finding is true of one moment. The tag's hash is compared
  * before the 40 bytes of the key, so a search touches one cache line as a rule. A home's index is a
