@@ -4,7 +4,7 @@
 # Figure 2 with a stop-watch: the path through local-gw-01 goes silent while a device asks again and again. Everything is
 # computed from captured events, all by the one clock of the host:
 #
-#   beat     the device's requests and replies, numbered (tools/beat.c)
+#   beat     the device's requests and replies, numbered, each a flow of its own (tools/beat.c): one would stay with its owner
 #   cut      when the path went silent
 #   edge     edge-gw-01's routes: BIRD's marker of a neighbour leaves table 7777 when its BFD goes down
 #   local    local-gw-01's routes: the loopback leaves when its BFD goes down
@@ -22,7 +22,7 @@ timeline_record() { # FAMILY SECONDS: leaves the path cut
 	background edge-gw-01 "$TIMELINE/edge" ip -ts -4 monitor route
 	background local-gw-01 "$TIMELINE/local" ip -ts "-$family" monitor route
 	background ixp-router "$TIMELINE/ixp" ip -ts "-$family" monitor route
-	background device "$TIMELINE/beat" "$BEAT" "$(device_address "$family" 11)" "${LOOPBACK[$family]}" 17 "$BEAT_MS" "$2"
+	background device "$TIMELINE/beat" "$BEAT" "$(device_address "$family" 11)" "${LOOPBACK[$family]}" 17 "$BEAT_MS" "$2" anew
 	within 10 grep -q ' reply 50 ' "$TIMELINE/beat" || die "the device gets no replies to begin with"
 	date +%s.%6N >"$TIMELINE/cut"
 	cut 1 1 2 1
