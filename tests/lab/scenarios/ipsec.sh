@@ -31,6 +31,11 @@ ipsec_charon() {
 	on edge-gw-02 pgrep -f charon-systemd
 }
 
+ipsec_left() {
+	on edge-gw-02 sh -c 'pgrep -af charon-systemd$; ls -d /run/homeward/ipsec; ip -o link show ipsec0; ip rule show table 7779
+		ip -6 rule show table 7779; ip route show table 7779' 2>/dev/null || true
+}
+
 ipsec_row() { # FILTER of jq
 	gwctl edge-gw-02 -j tunnel get acme-lgw-02 | jq -r ".tunnels[0] | $1"
 }
@@ -137,8 +142,9 @@ scenario_ipsec() {
 	gwctl edge-gw-02 config apply /run/lab/certificates.yaml
 	ipsec_stands
 	expect "what nobody touched" "$others" "$(ipsec_others)"
+	test_nonempty ipsec_left || fail "nothing of IPsec is to be seen"
 	ipsec_repair
-	[ -z "$(ipsec_charon)" ] || fail "charon is still there"
+	expect "what is left of it" "" "$(ipsec_left)"
 }
 
 ipsec_is_down() {
