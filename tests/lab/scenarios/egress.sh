@@ -311,6 +311,7 @@ egress_follows_what_is_announced() {
 	within 10 egress_told "link-2: its neighbor says that it leaves" || fail "no event says that link-2 leaves"
 	within 10 egress_unusable link-2 || fail "link-2 is usable: $(gwctl egress tunnel list)"
 	egress_says 1 2
+	within 10 egress_hears "leaving nothing" || fail "what is announced is not told: $(gwctl egress egress get platform)"
 	egress_links_in link-1 || fail "the last choice is not taken"
 	egress_says 1
 	expect_links_in link-2
@@ -320,6 +321,10 @@ egress_follows_what_is_announced() {
 	for family in 4 6; do
 		egress_lost_nothing "$LAB/lan/lab/pings$family" || fail "lost on the way, v$family: $(tail -n 3 "$LAB/lan/lab/pings$family")"
 	done
+}
+
+egress_hears() { # WHAT: by link-1, and by link-2
+	[ "$(gwctl egress -j egress get platform | jq -r '[.links[].announces] | join(" ")')" = "$1" ]
 }
 
 egress_unusable() { # TUNNEL: for what its neighbour announces
