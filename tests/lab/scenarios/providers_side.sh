@@ -63,13 +63,14 @@ scenario_router_follows_tunnels() {
 
 # What comes to an address and what it sends goes by this tunnel alone, in both families.
 goes_by() { # NUMBER EDGE LOCAL
-	local family address
-	for family in 4 6; do
-		address=$(device_address $family "$1")
-		witness_mark
-		within 20 came_by "$address" "$2 $3" || fail "nothing came by edge-gw-0$2 and local-gw-0$3, v$family"
-		sleep 0.2 # for what was on its way by another
-		witness_mark
+	local addresses=("$(device_address 4 "$1")" "$(device_address 6 "$1")") address
+	witness_mark
+	for address in "${addresses[@]}"; do
+		within 20 came_by "$address" "$2 $3" || fail "nothing came to $address by edge-gw-0$2 and local-gw-0$3"
+	done
+	sleep 0.2 # for what was on its way by another
+	witness_mark
+	for address in "${addresses[@]}"; do
 		within 5 test_nonempty ways_of "$address" || fail "$address asks no more"
 		expect_home "$address" "$2" "$3"
 	done
@@ -191,8 +192,10 @@ says_router_down() {
 
 # An operator moves what goes on, here by a switch-over, there by a drain: connections go on, and not a packet is lost.
 scenario_provider_commanded() {
+	# shellcheck disable=SC2034 # traffic_start's
+	local RUN_SECONDS=12
 	disturb
-	trap 'gwctl edge-gw-01 gateway undrain' EXIT
+	trap provider_obeys_no_more EXIT
 	traffic_start 33
 	answer_numbers 2 4
 	answer_numbers 2 6
@@ -204,4 +207,9 @@ scenario_provider_commanded() {
 	gwctl edge-gw-01 gateway drain
 	goes_by 33 2 1
 	traffic_end
+}
+
+provider_obeys_no_more() {
+	gwctl edge-gw-01 gateway undrain
+	gwctl local-gw-01 egress switch platform edge-gw-01
 }
