@@ -85,12 +85,13 @@ gateways() { # those of ours that have power
 	done
 }
 
-# Which tunnels became unusable and should not have: once is what the row does to those that it names.
+# Which tunnels, and sessions with the ixp-router, went and should not have: once is what the row does to those that it names.
 flaps_since() { # TIME TUNNELS
 	local machine
 	for machine in $(gateways); do
 		gwctl "$machine" --timeout 5s -j events --no-follow | jq -r --arg machine "$machine" --arg since "$(date -u -d "@$1" +%FT%T.%3NZ)" \
-			'select(.time >= $since and .object == "tunnel" and .event == "not_usable") | "\($machine) \(.name)"' || true
+			'select(.time >= $since) | select((.object == "tunnel" and .event == "not_usable") or
+				(.object == "bfd" and .event == "down" and .name == "ixp-router")) | "\($machine) \(.name)"' || true
 	done | awk -v tunnels="$2" '
 		{ went[$1 " " ($1 ~ /^edge/ ? substr($1, 10) substr($2, 11) : substr($2, 10) substr($1, 11))]++ }
 		END {

@@ -3,7 +3,8 @@
 #
 # The rows of the failure table: what happens (act_NAME), what it needs first (before_NAME), and what is to be undone that
 # scenario_reset does not know of (undo_NAME). The event's time is taken right before act_NAME; the devices ask for
-# SECONDS after what is done, and on until they are answered. Tunnels (EL: edge-gw-0E, local-gw-0L) that the row does not name may not go.
+# SECONDS after what is done, and on until they are answered. Tunnels (EL: edge-gw-0E, local-gw-0L;
+# rL: the ixp-router at local-gw-0L) that the row does not name may not go.
 #
 # KIND is what the goal goes by: `path` and `application` die, `timeout` is one that is silent, `command` loses nothing, `none` has
 # no goal of its own.
@@ -23,7 +24,7 @@ ROWS=(
 	"application_wrong        ours-50,frr-50               5 11,12   application It answers 503"
 	"application_certificate  ours-50,frr-50               5 11,12   application It shows another authority's certificate (who asks without TLS is answered)"
 	"application_flaps        ours-50,frr-50               6 11,12   none        It is wrong every other second, five times"
-	"ixp_router_reboots       ours-50,frr-50              12 -       none        The ixp-router loses its power for 2 s"
+	"ixp_router_reboots       ours-50,frr-50              12 r1,r2   none        The ixp-router loses its power for 2 s"
 	"primary_back             ours-50,frr-50               6 11      command     The silent path works again, with preempt"
 	"primary_back_no_preempt  ours-50                      6 11      command     The same without preempt"
 	"gateway_drained          ours-50,frr-50               7 11,12   command     gateway drain at edge-gw-01"
