@@ -84,6 +84,7 @@ static void report_again(struct daemon *daemon, const struct model *next, struct
 void steer_ahead(struct daemon *daemon, const struct model *next, struct egress *egress)
 {
 	report_again(daemon, next, egress);
+	egress_tick(egress, now_ms());
 	for (size_t i = 0; i < next->egress_count; i++) {
 		const struct egress_group *then = &next->egress[i];
 		const struct egress_group *now = model_egress_by_name(daemon->model, then->name);
@@ -212,7 +213,7 @@ int steer_switch(
 		return error_set(error, r,
 			"the neighbor of the tunnel %s is about to leave, or announces less of the "
 			"destinations than "
-			"another link's: it would lose the traffic again at once",
+			"another link's: it would lose the traffic again",
 			tunnel->name);
 	steer_changes(daemon);
 	steer_write(daemon); /* also when it was active already, and only the command is new */

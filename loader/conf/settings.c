@@ -310,7 +310,8 @@ DEFINE_SECTION(egress_link,
 	ONE(struct egress_link, "announce", announce, choice, DEFAULT = "required", .choices = egress_announces,
 		OPTIONAL = "\"required\": a link with bgp carries traffic only while its neighbor announces a destination of the "
 			   "group, or part of one, which bgp.import must let in, and is the last choice while it announces "
-			   "fewer than another link's, or with GRACEFUL_SHUTDOWN (RFC 8326); \"ignored\": whatever it announces"));
+			   "fewer than another link's did for \"hold\", or with GRACEFUL_SHUTDOWN (RFC 8326); \"ignored\": whatever "
+			   "it announces, and as one that announces all, as does a link without bgp"));
 
 DEFINE_SECTION(egress,
 	ONE(struct egress_group, "name", name, name, REQUIRED = "a name for it", LIMITS(1, NAME_MAX_LENGTH), UNIQUE),

@@ -30,17 +30,21 @@ enum announces announces_of(
 	}
 	if (announced == group->destination_count)
 		return ANNOUNCES_ALL;
-	return announced ? ANNOUNCES_SOME : ANNOUNCES_NOTHING;
+	return announced ? ANNOUNCES_SOME + (enum announces)(announced - 1) : ANNOUNCES_NOTHING;
 }
 
 const char *announces_name(enum announces announces)
 {
-	static const char *const names[] = {
-		[ANNOUNCES_NOTHING] = "nothing",
-		[ANNOUNCES_LEAVING] = "leaving",
-		[ANNOUNCES_SOME] = "some",
-		[ANNOUNCES_ALL] = "all",
-	};
-
-	return names[announces] ?: "unknown";
+	switch (announces) {
+	case ANNOUNCES_UNKNOWN:
+		return "unknown";
+	case ANNOUNCES_NOTHING:
+		return "nothing";
+	case ANNOUNCES_LEAVING:
+		return "leaving";
+	case ANNOUNCES_ALL:
+		return "all";
+	default:
+		return "some";
+	}
 }

@@ -4,12 +4,14 @@
  * A destination is announced by a route that holds it, or that lies in it: who wants to know of each part writes the parts.
  *
  * Who says of any that it is about to take it back (RFC 8326) leaves: where another link is, that is the better one for all.
+ * They are counted, not compared: of two links whose neighbours announce as many, but others, neither is the better one.
  *
  * Pure.
  */
 #ifndef HEALTH_ANNOUNCES_H
 #define HEALTH_ANNOUNCES_H
 
+#include <limits.h>
 #include <stddef.h>
 
 #include "base/announcement.h"
@@ -20,8 +22,8 @@ enum announces {
 	ANNOUNCES_UNKNOWN, /* nobody could say just now */
 	ANNOUNCES_NOTHING,
 	ANNOUNCES_LEAVING,
-	ANNOUNCES_SOME,
-	ANNOUNCES_ALL
+	ANNOUNCES_SOME, /* one destination; each further one counts one more */
+	ANNOUNCES_ALL = INT_MAX
 };
 
 enum announces announces_of(

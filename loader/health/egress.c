@@ -20,7 +20,7 @@ static void state_begin(struct egress_group_state *state, const struct egress_gr
 
 		link->link = &group->links[i];
 		link->usable_since_ms = link->since_ms = now_ms;
-		link->announces = ANNOUNCES_LEAVING;
+		link->announces = link->proven = ANNOUNCES_LEAVING;
 		snprintf(link->cause, sizeof(link->cause), "not usable since the start");
 		snprintf(link->why, sizeof(link->why), "not usable");
 	}
@@ -64,27 +64,65 @@ static uint16_t number_of(const struct egress_link_state *link)
 	return link->link->tunnel->number;
 }
 
-static enum announces best_of(const struct egress_group_state *state)
+static enum announces most_of(const struct egress_group_state *state)
 {
-	enum announces best = ANNOUNCES_UNKNOWN;
+	enum announces most = ANNOUNCES_UNKNOWN;
 
 	FOR_EACH_LINK (i, state)
-		if (state->links[i].usable && state->links[i].announces > best)
-			best = state->links[i].announces;
-	return best;
+		if (state->links[i].usable && state->links[i].announces > most)
+			most = state->links[i].announces;
+	return most;
+}
+
+static void prove(struct egress_link_state *link, uint64_t hold_ms, uint64_t now_ms)
+{
+	if (link->announces < link->proven || now_ms >= link->more_since_ms + hold_ms)
+		link->proven = link->announces;
+}
+
+/* That another does not leave counts at once; that it announces more, when that is proven. */
+static enum announces most_proven(const struct egress_group_state *state)
+{
+	enum announces most = most_of(state);
+
+	if (most > ANNOUNCES_SOME)
+		most = ANNOUNCES_SOME;
+	FOR_EACH_LINK (i, state)
+		if (state->links[i].usable && state->links[i].proven > most)
+			most = state->links[i].proven;
+	return most;
+}
+
+/* Where nothing carries traffic that would have to move, nobody has to prove anything. */
+static enum announces needed_of(const struct egress_group_state *state)
+{
+	FOR_EACH_LINK (i, state) {
+		const struct egress_link_state *link = &state->links[i];
+
+		if (link->in && link->usable && link->announces > ANNOUNCES_LEAVING)
+			return most_proven(state);
+	}
+	return most_of(state);
 }
 
 /* Usable, and of those no last choice. */
 static bool is_candidate(const struct egress_group_state *state, size_t i)
 {
-	return state->links[i].usable && state->links[i].announces == best_of(state);
+	return state->links[i].usable && state->links[i].announces >= state->needed;
+}
+
+/* When a candidate will have been one for long enough. */
+static uint64_t held_from(const struct egress_group_state *state, size_t i)
+{
+	const struct egress_link_state *link = &state->links[i];
+
+	return (link->proven < state->needed ? link->more_since_ms : link->usable_since_ms) +
+	       state->group->hold_ms;
 }
 
 static bool is_held(const struct egress_group_state *state, size_t i, uint64_t now_ms)
 {
-	const struct egress_link_state *link = &state->links[i];
-
-	return is_candidate(state, i) && now_ms >= link->usable_since_ms + state->group->hold_ms;
+	return is_candidate(state, i) && now_ms >= held_from(state, i);
 }
 
 static uint32_t links_in(const struct egress_group_state *state)
@@ -178,23 +216,34 @@ static void make_active(struct egress_group_state *state, size_t wanted, const c
 	set_in(state, wanted, true, cause, now_ms);
 }
 
-/* From one that leaves to another that leaves would be no gain. */
+/* From one that leaves to another that leaves would be no gain, and from one that announces more none for long. */
 static bool may_preempt(const struct egress_group_state *state, size_t better, size_t active)
 {
 	return state->group->preempt && !state->commanded && better < active &&
-	       state->links[better].announces > ANNOUNCES_LEAVING;
+	       state->links[better].announces > ANNOUNCES_LEAVING &&
+	       state->links[better].announces >= state->links[active].announces;
+}
+
+static size_t better_of(const struct egress_group_state *state, size_t active, uint64_t now_ms)
+{
+	FOR_EACH_LINK (i, state)
+		if (is_held(state, i, now_ms) && may_preempt(state, i, active))
+			return i;
+	return NO_LINK;
 }
 
 static void judge_standby(struct egress_group_state *state, uint64_t now_ms)
 {
-	size_t active = active_of(state), better = first_usable(state, true, now_ms);
+	size_t active = active_of(state);
 
 	if (active == NO_LINK && (state->begun || (state->group->link_count && is_candidate(state, 0))))
 		make_active(state, first_usable(state, false, now_ms), "the first usable link", now_ms);
 	else if (active == NO_LINK)
-		make_active(state, better, "the first link did not become usable in time", now_ms);
-	else if (may_preempt(state, better, active))
-		make_active(state, better, "the better link was usable for long enough", now_ms);
+		make_active(state, first_usable(state, true, now_ms),
+			"the first link did not become usable in time", now_ms);
+	else
+		make_active(state, better_of(state, active, now_ms),
+			"the better link was usable for long enough", now_ms);
 }
 
 static void judge_sharing(struct egress_group_state *state, uint64_t now_ms)
@@ -211,7 +260,11 @@ static void judge_sharing(struct egress_group_state *state, uint64_t now_ms)
 
 static void judge(struct egress_group_state *state, uint64_t now_ms)
 {
+	FOR_EACH_LINK (i, state)
+		prove(&state->links[i], state->group->hold_ms, now_ms);
+	state->needed = needed_of(state);
 	put_out_the_dead(state, now_ms);
+	state->needed = needed_of(state); /* none may be in now */
 	if (state->group->mode == EGRESS_LOAD_SHARING)
 		judge_sharing(state, now_ms);
 	else
@@ -241,8 +294,8 @@ void egress_adopt(struct egress *egress, uint16_t tunnel, bool commanded)
 	if (!link)
 		return;
 	link->in = link->usable = state->begun = true;
-	link->announces = ANNOUNCES_ALL;
-	link->usable_since_ms = 0;
+	link->announces = link->proven = ANNOUNCES_ALL;
+	link->usable_since_ms = link->more_since_ms = 0;
 	snprintf(link->cause, sizeof(link->cause), "as an earlier daemon left it");
 	if (commanded)
 		state->commanded = tunnel;
@@ -302,6 +355,22 @@ void egress_carry(struct egress *egress, const struct egress *old, uint64_t now_
 				carry_group(egress, i, old, k, now_ms);
 }
 
+/* One that comes back has nothing proven, and waits for its time. */
+static void hear(struct egress_link_state *link, bool usable, enum announces announces, uint64_t now_ms)
+{
+	bool back = link->usable != usable ||
+		    (link->announces <= ANNOUNCES_LEAVING && announces > ANNOUNCES_LEAVING);
+
+	if (back) {
+		link->usable_since_ms = now_ms;
+		link->proven = ANNOUNCES_LEAVING;
+	}
+	if (back || announces > link->announces)
+		link->more_since_ms = now_ms;
+	link->usable = usable;
+	link->announces = announces;
+}
+
 void egress_report(struct egress *egress, const struct egress_news *news, uint64_t now_ms)
 {
 	struct egress_group_state *state;
@@ -313,17 +382,25 @@ void egress_report(struct egress *egress, const struct egress_news *news, uint64
 	announces = news->announces == ANNOUNCES_UNKNOWN ? link->announces : news->announces;
 	if (!news->usable)
 		snprintf(link->why, sizeof(link->why), "%s", news->why);
-	if (link->usable != news->usable || (news->usable && announces > link->announces))
-		link->usable_since_ms = now_ms;
-	link->usable = news->usable;
-	link->announces = announces;
-	judge(state, now_ms);
+	prove(link, state->group->hold_ms, now_ms);
+	hear(link, news->usable, announces, now_ms);
 }
 
 void egress_tick(struct egress *egress, uint64_t now_ms)
 {
 	for (size_t i = 0; i < egress->model->egress_count; i++)
 		judge(&egress->states[i], now_ms);
+}
+
+/* Once it is proven that it announces more, another is out. */
+static bool outbids(const struct egress_group_state *state, size_t better)
+{
+	const struct egress_link_state *link = &state->links[better];
+
+	FOR_EACH_LINK (i, state)
+		if (state->links[i].in && state->links[i].announces < link->announces)
+			return link->usable && link->proven < link->announces;
+	return false;
 }
 
 /* Somebody out of traffic may be waiting for its time. */
@@ -334,12 +411,14 @@ static uint64_t group_deadline(const struct egress_group_state *state)
 
 	FOR_EACH_LINK (i, state) {
 		const struct egress_link_state *link = &state->links[i];
-		uint64_t held = link->usable_since_ms + state->group->hold_ms;
+		uint64_t held = held_from(state, i);
 		bool waits = state->group->mode == EGRESS_LOAD_SHARING || active == NO_LINK ||
 			     may_preempt(state, i, active);
 
 		if (is_candidate(state, i) && !link->in && waits && held < deadline)
 			deadline = held;
+		if (outbids(state, i) && link->more_since_ms + state->group->hold_ms < deadline)
+			deadline = link->more_since_ms + state->group->hold_ms;
 	}
 	return deadline;
 }
@@ -368,7 +447,7 @@ int egress_switch(
 		return -EOPNOTSUPP;
 	if (!link->usable)
 		return -ENETDOWN;
-	if (!is_candidate(state, (size_t)(link - state->links)))
+	if (link->announces < most_of(state))
 		return -EBUSY;
 	make_active(state, (size_t)(link - state->links), "an operator switched over", now_ms);
 	state->commanded = tunnel->number;

@@ -9,8 +9,9 @@
  *	load-sharing     all usable links are in, by weight (share.h). One that becomes usable is in after `hold`.
  *
  * Of usable links only the best count, by what their neighbours announce (announces.h): one that is about to take the
- * destinations back, or announces fewer of them than another, is the last choice. It is out at once while there is a better
- * one, and as good as any while there is none.
+ * destinations back, or announces fewer of them than another, is the last choice, and as good as any while there is no better
+ * one. The first is out at once. The second is out as soon as the other announced more for `hold`: at once when it takes a
+ * destination back itself, and not at all when the others only learnt of a new one later.
  *
  * `hold` is there so that traffic does not follow a link that comes and goes; it never stands between traffic and the only
  * link there is. One exception: when a group begins, the first link in its order is waited for so long, since it would be a
@@ -34,7 +35,9 @@ struct egress_link_state {
 	const struct egress_link *link;
 	bool usable, in;
 	enum announces announces;      /* its neighbour, while it is usable */
-	uint64_t usable_since_ms;      /* when it was last not usable, or announced less */
+	enum announces proven;         /* and what of that stood for `hold`; not more than that */
+	uint64_t usable_since_ms;      /* when it was last not usable, or leaving */
+	uint64_t more_since_ms;        /* when it announced more than before, last */
 	uint64_t since_ms;             /* when `in` changed last; the start when it never did */
 	uint16_t slots;                /* of SHARE_SLOTS, that it has now */
 	char cause[EGRESS_CAUSE_SIZE]; /* why it is in or not: "BFD down", "commanded" */
@@ -44,6 +47,7 @@ struct egress_link_state {
 struct egress_group_state {
 	const struct egress_group *group;
 	struct egress_link_state links[EGRESS_LINKS_MAX]; /* in the group's order */
+	enum announces needed;                            /* what a link must announce at least, to be in */
 	bool begun;                                       /* a link was in */
 	uint16_t commanded; /* the number of the tunnel that an operator switched to, 0: of none */
 	uint64_t since_ms;  /* when its links in changed last */
@@ -74,11 +78,11 @@ void egress_carry(struct egress *egress, const struct egress *old, uint64_t now_
 /* ---- Events ------------------------------------------------------------------------------------------------------ */
 
 /*
- * May be repeated. `announces`: ANNOUNCES_UNKNOWN leaves what was known; of no meaning when it is not usable. `why`: health's words
+ * Heard, and judged by the next egress_tick(): what comes together is judged together. May be repeated. `announces`: ANNOUNCES_UNKNOWN leaves what was known; of no meaning when it is not usable. `why`: health's words
  * then. Nothing happens when no group has such a link.
  */
 void egress_report(struct egress *egress, const struct egress_news *news, uint64_t now_ms);
-/* Time has passed: to be called at egress_deadline(), earlier does no harm. */
+/* Judges: to be called after what was reported, and at egress_deadline(); earlier does no harm. */
 void egress_tick(struct egress *egress, uint64_t now_ms);
 /* UINT64_MAX: nothing waits for time. */
 uint64_t egress_deadline(const struct egress *egress);

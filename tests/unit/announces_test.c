@@ -44,6 +44,16 @@ static void what_is_announced_is_counted(void)
 	EXPECT("all", L(0), "192.0.2.1/32", "198.51.100.0/24", "2001:db8::1/128");
 }
 
+static void more_of_them_is_better(void)
+{
+	static const char *const prefixes[] = {"192.0.2.1/32", "198.51.100.0/24", "2001:db8::1/128"};
+	static const bool stay[3];
+
+	for (size_t count = 0; count < 3; count++)
+		CU_ASSERT(of(count, prefixes, stay) < of(count + 1, prefixes, stay));
+	CU_ASSERT(of(2, prefixes, stay) == of(2, prefixes + 1, stay));
+}
+
 /* A default route holds every destination of its family; a part stands for the whole. */
 static void wider_and_narrower_routes_count(void)
 {
@@ -62,5 +72,6 @@ static void who_leaves_for_one_leaves(void)
 }
 
 UNIT_TESTS("announces", {"what is announced is counted", what_is_announced_is_counted},
+	{"more of them is better", more_of_them_is_better},
 	{"wider and narrower routes count", wider_and_narrower_routes_count},
 	{"who leaves for one leaves", who_leaves_for_one_leaves})

@@ -17,7 +17,7 @@ static struct egress_group groups[] = {
 static const struct model model = {
 	.tunnels = tunnels, .tunnel_count = 3, .egress = groups, .egress_count = 1};
 
-enum event { UP, DOWN, LEAVES, LESS, FROZEN, TICK, SWITCH, ADOPT, ADOPT_COMMANDED };
+enum event { UP, DOWN, LEAVES, LESS, LEAST, FROZEN, TICK, SWITCH, ADOPT, ADOPT_COMMANDED };
 
 /* A time table: what happens when to which tunnel, and which links are in then: a bit each. */
 struct row {
@@ -38,12 +38,13 @@ static uint32_t links_in(const struct egress *egress)
 	return in;
 }
 
-static void report(struct egress *egress, uint16_t tunnel, enum event event, uint64_t at)
+static void hear(struct egress *egress, uint16_t tunnel, enum event event, uint64_t at)
 {
 	static const enum announces announces[] = {[UP] = ANNOUNCES_ALL,
 		[DOWN] = ANNOUNCES_NOTHING,
 		[LEAVES] = ANNOUNCES_LEAVING,
-		[LESS] = ANNOUNCES_SOME,
+		[LESS] = ANNOUNCES_SOME + 1,
+		[LEAST] = ANNOUNCES_SOME,
 		[FROZEN] = ANNOUNCES_UNKNOWN};
 
 	egress_report(egress,
@@ -54,6 +55,13 @@ static void report(struct egress *egress, uint16_t tunnel, enum event event, uin
 		at);
 }
 
+/* And nothing else with it. */
+static void report(struct egress *egress, uint16_t tunnel, enum event event, uint64_t at)
+{
+	hear(egress, tunnel, event, at);
+	egress_tick(egress, at);
+}
+
 static int happen(struct egress *egress, const struct row *row)
 {
 	switch (row->event) {
@@ -61,6 +69,7 @@ static int happen(struct egress *egress, const struct row *row)
 	case DOWN:
 	case LEAVES:
 	case LESS:
+	case LEAST:
 	case FROZEN:
 		report(egress, row->tunnel, row->event, row->at);
 		return 0;
@@ -201,12 +210,71 @@ static void one_that_leaves_is_the_last_choice(void)
 		{2000, LEAVES, 2, 1, LEFT}, {9000, TICK, 0, 1}, {9001, DOWN, 1, 2}, {9002, UP, 1, 1});
 }
 
-static void one_that_announces_less_is_left(void)
+static void one_that_takes_some_back_is_left(void)
 {
-	FOLLOW(EGRESS_ACTIVE_STANDBY, true, {0, UP, 1, 1}, {0, LESS, 2, 1}, {5000, LESS, 1, 1},
-		{6000, UP, 2, 2}, {7000, LESS, 2, 1}, {8000, LEAVES, 1, 2, LEFT}, {9000, DOWN, 2, 1});
+	FOLLOW(EGRESS_ACTIVE_STANDBY, true, {0, UP, 1, 1}, {0, UP, 2, 1}, {5000, LESS, 1, 2, FEWER},
+		{6000, LESS, 2, 1}, {7000, LEAST, 1, 2, FEWER}, {8000, DOWN, 2, 1});
+	FOLLOW(EGRESS_LOAD_SHARING, true, {0, UP, 1, 1}, {0, UP, 2, 1}, {0, UP, 3, 1}, {1000, TICK, 0, 7},
+		{2000, LESS, 3, 3, FEWER}, {3000, LEAST, 2, 1, FEWER}, {4000, LEAST, 1, 4}, {5000, UP, 1, 4},
+		{5999, TICK, 0, 4}, {6000, TICK, 0, 1});
+}
+
+/* A new destination comes by one link after the other, or by one alone and again and again. */
+static void one_that_announces_more_must_do_so_for_hold(void)
+{
 	FOLLOW(EGRESS_LOAD_SHARING, true, {0, LESS, 1, 1}, {0, LESS, 2, 1}, {1000, TICK, 0, 3},
-		{2000, UP, 1, 1}, {2001, UP, 2, 1}, {3001, TICK, 2, 3}, {4000, LESS, 2, 1, FEWER});
+		{2000, UP, 1, 3}, {2900, UP, 2, 3}, {3000, TICK, 0, 3}, {9000, TICK, 0, 3});
+	FOLLOW(EGRESS_LOAD_SHARING, true, {0, LESS, 1, 1}, {0, LESS, 2, 1}, {1000, TICK, 0, 3},
+		{2000, UP, 1, 3}, {2999, TICK, 0, 3}, {3000, TICK, 2, 1, FEWER}, {4000, UP, 2, 1},
+		{4999, TICK, 0, 1}, {5000, TICK, 0, 3});
+	FOLLOW(EGRESS_LOAD_SHARING, true, {0, LESS, 1, 1}, {0, LESS, 2, 1}, {1000, TICK, 0, 3},
+		{2000, UP, 1, 3}, {2900, LESS, 1, 3}, {2910, UP, 1, 3}, {3800, LESS, 1, 3},
+		{9000, TICK, 0, 3});
+	FOLLOW(EGRESS_LOAD_SHARING, true, {0, LESS, 1, 1}, {5000, UP, 2, 1}, {5999, TICK, 0, 1},
+		{6000, TICK, 0, 2});
+	FOLLOW(EGRESS_ACTIVE_STANDBY, true, {0, LESS, 1, 1}, {0, LESS, 2, 1}, {5000, UP, 2, 1},
+		{5999, TICK, 0, 1}, {6000, TICK, 1, 2, FEWER}, {6500, UP, 1, 2}, {7499, TICK, 0, 2},
+		{7500, TICK, 0, 1});
+}
+
+/* To go back to where fewer are announced, only to come again, would be no gain. */
+static void nobody_preempts_who_announces_more(void)
+{
+	FOLLOW(EGRESS_ACTIVE_STANDBY, true, {0, LESS, 1, 1}, {0, LESS, 2, 1}, {1000, DOWN, 1, 2},
+		{2000, LESS, 1, 2}, {2900, UP, 2, 2}, {3000, TICK, 0, 2}, {9000, TICK, 0, 2},
+		{9001, UP, 1, 2}, {10000, TICK, 0, 2}, {10001, TICK, 0, 1});
+}
+
+/* One reply lowers both. */
+static void what_is_heard_together_is_judged_together(void)
+{
+	_cleanup_egress_ struct egress *egress = begin(EGRESS_ACTIVE_STANDBY, false);
+
+	report(egress, 1, UP, 0);
+	report(egress, 2, UP, 0);
+	hear(egress, 1, LESS, 5000);
+	hear(egress, 2, LESS, 5000);
+	egress_tick(egress, 5000);
+	CU_ASSERT_EQUAL(links_in(egress), 1);
+	hear(egress, 1, LEAVES, 6000);
+	hear(egress, 2, LEAVES, 6000);
+	egress_tick(egress, 6000);
+	CU_ASSERT_EQUAL(links_in(egress), 1);
+}
+
+static void the_deadline_is_when_more_is_proven(void)
+{
+	_cleanup_egress_ struct egress *egress = begin(EGRESS_LOAD_SHARING, true);
+
+	report(egress, 1, LESS, 0);
+	report(egress, 2, LESS, 0);
+	egress_tick(egress, HOLD);
+	CU_ASSERT_EQUAL(egress_deadline(egress), UINT64_MAX);
+	report(egress, 1, UP, 5000);
+	CU_ASSERT_EQUAL(egress_deadline(egress), 5000 + HOLD);
+	egress_tick(egress, 5000 + HOLD);
+	CU_ASSERT_EQUAL(links_in(egress), 1);
+	CU_ASSERT_EQUAL(egress_deadline(egress), UINT64_MAX);
 }
 
 /* The first link's neighbour says it route by route. */
@@ -368,7 +436,11 @@ UNIT_TESTS("egress", {"the first usable link is active", the_first_usable_link_i
 	{"all usable links share the load", all_usable_links_share_the_load},
 	{"the last ones are not waited for", the_last_ones_are_not_waited_for},
 	{"one that leaves is the last choice", one_that_leaves_is_the_last_choice},
-	{"one that announces less is left", one_that_announces_less_is_left},
+	{"one that takes some back is left", one_that_takes_some_back_is_left},
+	{"one that announces more must do so for hold", one_that_announces_more_must_do_so_for_hold},
+	{"nobody preempts who announces more", nobody_preempts_who_announces_more},
+	{"what is heard together is judged together", what_is_heard_together_is_judged_together},
+	{"the deadline is when more is proven", the_deadline_is_when_more_is_proven},
 	{"the first link is waited for to the last route", the_first_link_is_waited_for_to_the_last_route},
 	{"nobody is left for what is not known", nobody_is_left_for_what_is_not_known},
 	{"nothing waits for the last choice", nothing_waits_for_the_last_choice},
