@@ -34,14 +34,26 @@ static void read_statistics(const struct attributes *attributes, struct link *li
 	link->sent_bytes = statistics.tx_bytes;
 }
 
+/* "ipsec" and a number: charon's own name of its TUN device. Whatever else a label says is somebody else's. */
+static bool is_word_of_ours(const char *word, const struct link *link)
+{
+	const char *number = word + strlen(LINK_WORD);
+
+	return strcmp(link->kind, "tun") == 0 && strncmp(word, LINK_WORD, strlen(LINK_WORD)) == 0 &&
+	       *number && strspn(number, "0123456789") == strlen(number) && strlen(word) < IFNAMSIZ;
+}
+
 static void read_alias(const char *alias, struct link *link)
 {
-	size_t length = strlen(OUR_ALIAS);
+	static const char with_word[] = OUR_ALIAS " ";
+	size_t length = strlen(with_word);
 
 	snprintf(link->alias, sizeof(link->alias), "%s", alias);
-	link->ours = strncmp(alias, OUR_ALIAS, length) == 0 && (!alias[length] || alias[length] == ' ');
-	if (link->ours && alias[length])
-		snprintf(link->word, sizeof(link->word), "%s", alias + length + 1);
+	link->ours = strcmp(alias, OUR_ALIAS) == 0;
+	if (strncmp(alias, with_word, length) != 0 || !is_word_of_ours(alias + length, link))
+		return;
+	link->ours = true;
+	snprintf(link->word, sizeof(link->word), "%s", alias + length);
 }
 
 static int read_link(const struct nlmsghdr *header, void *context)
@@ -55,12 +67,12 @@ static int read_link(const struct nlmsghdr *header, void *context)
 
 	attributes_of_message(header, sizeof(*about), &attributes);
 	link.mtu = attribute_u32(&attributes, IFLA_MTU, 0);
-	read_alias(attribute_text(&attributes, IFLA_IFALIAS), &link);
 	snprintf(link.name, sizeof(link.name), "%s", attribute_text(&attributes, IFLA_IFNAME));
 	if (attributes.by_type[IFLA_LINKINFO]) {
 		attributes_of_nest(attributes.by_type[IFLA_LINKINFO], &information);
 		snprintf(link.kind, sizeof(link.kind), "%s", attribute_text(&information, IFLA_INFO_KIND));
 	}
+	read_alias(attribute_text(&attributes, IFLA_IFALIAS), &link);
 	read_statistics(&attributes, &link);
 	return reading->callback(&link, reading->context);
 }

@@ -15,6 +15,7 @@
 #include "base/address.h"
 
 #define OUR_ALIAS "homeward"
+#define LINK_WORD "ipsec" /* behind it, and then a number: a TUN device of charon's */
 #define HOME_MAC                        \
 	{                               \
 		0x02, 'h', 'w', 0, 0, 1 \

@@ -51,6 +51,19 @@ static void loose_reverse_path_passes(void)
 	CU_ASSERT_EQUAL(system("echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter"), 0);
 }
 
+/* A label that begins as ours does is its owner's: also on a TUN device. */
+static void labels_of_others_are_left_alone(void)
+{
+	CU_ASSERT_EQUAL(
+		system("ip link add labelled type veth peer name label && "
+		       "ip link set labelled alias 'homeward underlay' && "
+		       "ip link set label alias 'homeward ipsec0' && ip tuntap add labeltun mode tun && "
+		       "ip link set labeltun alias 'homeward ipsec0x'"),
+		0);
+	CU_ASSERT(nothing_to_do());
+	CU_ASSERT_EQUAL(system("ip link del labelled; ip link del labeltun"), 0);
+}
+
 /* What somebody changed is put right, and only that. */
 static void drift_is_healed(void)
 {
@@ -520,6 +533,7 @@ static void what_a_dead_bird_left_is_removed(void)
 
 APPLY_TESTS("apply", {"a start makes links, keys, maps, programs, routes and rules", start_makes_it_all},
 	{"a second start does nothing", again_does_nothing},
+	{"the labels of others are left alone", labels_of_others_are_left_alone},
 	{"requests pass the reverse path filter, also with all=1", loose_reverse_path_passes},
 	{"what was changed by hand is put right, and only that", drift_is_healed},
 	{"a tunnel that is gone is made again", lost_tunnel_is_healed},
