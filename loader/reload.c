@@ -408,6 +408,7 @@ static int make(struct daemon *daemon, const struct next *next, const struct ctl
 		replicate_enter(daemon);
 		stay(daemon, next);
 		steer_write(daemon);
+		daemon_heal_soon(daemon); /* what could not be undone, either */
 	}
 	return r;
 }

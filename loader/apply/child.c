@@ -300,13 +300,11 @@ static int wait_end(int descriptor, unsigned patience_ms)
 	return ready == 1 ? 0 : -ETIMEDOUT;
 }
 
-int process_end(struct children *children, pid_t pid, unsigned patience_ms)
+int process_kill(pid_t pid, unsigned patience_ms)
 {
 	_cleanup_close_ int descriptor = pidfd_open(pid, 0);
 	int result;
 
-	if (descriptor < 0 && errno == ESRCH)
-		forget(children, pid);
 	if (descriptor < 0)
 		return errno == ESRCH ? 0 : -errno;
 	if (pidfd_send_signal(descriptor, SIGTERM, NULL, 0) < 0 && errno != ESRCH)
@@ -316,6 +314,13 @@ int process_end(struct children *children, pid_t pid, unsigned patience_ms)
 		pidfd_send_signal(descriptor, SIGKILL, NULL, 0);
 		result = wait_end(descriptor, 5000);
 	}
+	return result;
+}
+
+int process_end(struct children *children, pid_t pid, unsigned patience_ms)
+{
+	int result = process_kill(pid, patience_ms);
+
 	if (result == 0)
 		forget(children, pid);
 	return result;
@@ -331,6 +336,6 @@ pid_t process_behind(const char *socket_path)
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
 	if (descriptor < 0 || connect(descriptor, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return 0;
+		return errno == EAGAIN ? -EAGAIN : 0;
 	return getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ? 0 : peer.pid;
 }

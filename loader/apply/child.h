@@ -65,9 +65,11 @@ uint64_t children_wait_ms(const struct children *children);
  * that is ended so is forgotten: its end is told to nobody. 0 also when there is no such process.
  */
 int process_end(struct children *children, pid_t pid, unsigned patience_ms);
+/* The same, but a child that is ended so is told of as any that ended, and waits before it may be started again. */
+int process_kill(pid_t pid, unsigned patience_ms);
 bool process_alive(pid_t pid);
 
-/* Who listens on this UNIX socket, also when another gwd started it; 0: nobody answers. */
+/* Who listens on this UNIX socket, also when another gwd started it; 0: nobody. -EAGAIN: somebody who takes no connection. */
 pid_t process_behind(const char *socket_path);
 
 #endif

@@ -16,9 +16,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define FILE_MOST    65000 /* a value of VICI's has 16 bits of length */
-#define TEND_EACH_MS 5000
-#define END_MS       800 /* less than VICI is waited for */
+#define FILE_MOST      65000 /* a value of VICI's has 16 bits of length */
+#define TEND_EACH_MS   5000
+#define SILENT_EACH_MS 2000
+#define END_MS         800 /* less than vici_tell() waits for the answer */
 
 /* ---- Its files --------------------------------------------------------------------------------------------------- */
 
@@ -138,61 +139,78 @@ static void note_connection(void *context, const char *path, const char *value)
 	*found |= strchr(path, '/') != NULL;
 }
 
-/* One that was started anew knows nothing, whatever the file says. */
-static bool knows(const struct apply *apply, const char *name)
+/* 1 or 0: one that was started anew knows nothing, whatever the file says. -EAGAIN: it does not answer. */
+static int knows(struct apply *apply, const char *name)
 {
 	_cleanup_(vici_free) struct vici command = {0};
-	char path[IPSEC_PATH_SIZE];
 	bool found = false;
+	int result;
 
 	vici_command(&command, "list-conns");
 	vici_value(&command, "ike", name);
-	return vici_ask(ipsec_path(apply, "vici", path), &command, "list-conn", note_connection, &found,
-		       NULL) == 0 &&
-	       found;
+	result = ipsec_ask(apply, &command, "list-conn", note_connection, &found);
+	return result == 0 ? found : result == -EAGAIN ? result : 0;
 }
 
-/* Each may be refused: there is nothing to be forgotten. Its credentials are the only ones there are. */
-static void forget_connection(const struct apply *apply, const char *name)
-{
-	struct vici commands[3] = {0};
-	char path[IPSEC_PATH_SIZE];
-
-	vici_command(&commands[0], "unload-conn");
-	vici_value(&commands[0], "name", name);
-	vici_command(&commands[1], "clear-creds");
-	vici_command(&commands[2], "terminate");
-	vici_value(&commands[2], "ike", name);
-	vici_value(&commands[2], "force", "yes");
-	vici_number(&commands[2], "timeout", END_MS);
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-		vici_tell(ipsec_path(apply, "vici", path), &commands[i], NULL);
-		vici_free(&commands[i]);
-	}
-	unlink(ipsec_path(apply, name, path));
-}
-
-static int begin(const struct apply *apply, const char *name, struct error *error)
+static void forget_credentials(struct apply *apply)
 {
 	_cleanup_(vici_free) struct vici command = {0};
-	char path[IPSEC_PATH_SIZE];
+
+	vici_command(&command, "clear-creds");
+	ipsec_tell(apply, &command, NULL);
+}
+
+/* It may be refused: there may be none. */
+static void end_associations(struct apply *apply, const char *name)
+{
+	_cleanup_(vici_free) struct vici command = {0};
+
+	vici_command(&command, "terminate");
+	vici_value(&command, "ike", name);
+	vici_value(&command, "force", "yes");
+	vici_number(&command, "timeout", END_MS);
+	ipsec_tell(apply, &command, NULL);
+}
+
+static int begin(struct apply *apply, const char *name, struct error *error)
+{
+	_cleanup_(vici_free) struct vici command = {0};
 
 	vici_command(&command, "initiate");
 	vici_value(&command, "ike", name);
 	vici_value(&command, "child", name);
 	vici_value(&command, "timeout", "-1"); /* that it was begun is enough */
-	return vici_tell(ipsec_path(apply, "vici", path), &command, error);
+	return ipsec_tell(apply, &command, error);
 }
 
+/* It may be refused half-way: what was told before is told again, and nothing else has changed. */
+static int try(struct apply *apply, const char *name, const struct vici *wanted, struct error *error)
+{
+	_cleanup_(vici_free) struct vici told = {0};
+	int result = ipsec_tell(apply, wanted, error);
+
+	if (result == 0 || result == -EAGAIN)
+		return result;
+	forget_credentials(apply);
+	read_told(apply, name, &told);
+	if (told.size)
+		ipsec_tell(apply, &told, NULL);
+	return result;
+}
+
+/* What is told takes the place of what was; the secrets of before would stay. */
 int ipsec_restore(struct apply *apply, const char *name, const struct vici *told, struct error *error)
 {
-	char path[IPSEC_PATH_SIZE];
-	int result;
+	int result = try(apply, name, told, error);
 
-	forget_connection(apply, name);
-	result = vici_tell(ipsec_path(apply, "vici", path), told, error);
+	if (result < 0)
+		return result;
+	forget_credentials(apply);
+	result = ipsec_tell(apply, told, error);
 	if (result == 0)
 		result = write_told(apply, name, told, error);
+	if (result == 0)
+		end_associations(apply, name);
 	apply->ipsec_due_ms = 0;
 	return result;
 }
@@ -207,7 +225,7 @@ int ipsec_configure(struct apply *apply, const struct item *item, struct error *
 
 int ipsec_remember(struct apply *apply, const char *name, struct vici *told)
 {
-	if (knows(apply, name))
+	if (knows(apply, name) != 0)
 		read_told(apply, name, told);
 	return told->size ? 0 : -ENOENT;
 }
@@ -216,7 +234,7 @@ int ipsec_remember(struct apply *apply, const char *name, struct vici *told)
 
 static bool serves(const struct link *link)
 {
-	return strncmp(link->word, IPSEC_WORD, strlen(IPSEC_WORD)) == 0;
+	return *link->word;
 }
 
 static int create(struct apply *apply, const char *name, struct error *error)
@@ -274,7 +292,8 @@ static int observe(
 {
 	*item = (struct item){.kind = ITEM_IPSEC};
 	snprintf(item->interface, sizeof(item->interface), "%s", link->name);
-	if (!knows(apply, link->name))
+	/* One that is silent is taken for what it was told: what it carries may go on. */
+	if (knows(apply, link->name) == 0)
 		return -ENOENT;
 	if (wanted && runs_with(apply, wanted))
 		item->ipsec.tunnel = wanted;
@@ -315,12 +334,17 @@ static void tend(struct apply *apply, const struct tunnel *tunnel)
 	static const struct address nowhere;
 	struct ipsec_status status = {0};
 	struct error error;
+	int known = knows(apply, tunnel->name);
 
-	if (address_equal(&tunnel->ipsec.remote, &nowhere) || !knows(apply, tunnel->name))
+	if (known < 0) {
+		apply->ipsec_due_ms = now_ms() + SILENT_EACH_MS;
+		ipsec_bear_silence(apply, tunnel->name);
+	}
+	if (known <= 0 || address_equal(&tunnel->ipsec.remote, &nowhere))
 		return;
 	if (ipsec_sas(apply, tunnel->name, &status) && is_under_way(&status))
 		return;
-	if (begin(apply, tunnel->name, &error) < 0)
+	if (!ipsec_is_silent(apply) && begin(apply, tunnel->name, &error) < 0)
 		log_warning("%s: %s", tunnel->name, error.text);
 }
 
@@ -357,7 +381,8 @@ static int check_port(uint16_t port, struct error *error)
 		"udp/%u, which IPsec needs (try: systemctl disable --now strongswan, if that is it)", port);
 }
 
-int ipsec_check(struct apply *apply, const struct model *model, struct error *error)
+int ipsec_check(
+	struct apply *apply, const struct model *model, const struct model *in_force, struct error *error)
 {
 	const struct tunnel *tunnel = first_of(model);
 	_cleanup_(vici_free) struct vici stream = {0};
@@ -366,7 +391,8 @@ int ipsec_check(struct apply *apply, const struct model *model, struct error *er
 	if (!tunnel)
 		return 0;
 	result = render(tunnel, &stream, error);
-	if (result < 0 || ipsec_charon_pid(apply) > 0)
+	/* Who holds the ports then is our own. */
+	if (result < 0 || (in_force && first_of(in_force)) || ipsec_charon_pid(apply) > 0)
 		return result;
 	result = check_port(500, error);
 	return result < 0 ? result : check_port(4500, error);

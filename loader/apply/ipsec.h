@@ -7,6 +7,7 @@
  *	ipsec_render.c  what it is told, from the model; pure
  *	ipsec_sas.c     what it says of its security associations
  *	ipsec_words.c   what it complains of
+ *	ipsec_talk.c    asking one that may hang
  *	vici.c          the protocol in which both happens
  *
  * charon is a child as wireguard-go is: it outlives gwd and is adopted by the next one, found behind its control socket.
@@ -34,7 +35,8 @@ struct tunnel_kind;
 extern const struct tunnel_kind tunnel_ipsec;
 
 /* What would make it fail later: strongSwan, TUN devices, IKE's ports, the files. */
-int ipsec_check(struct apply *apply, const struct model *model, struct error *error);
+int ipsec_check(
+	struct apply *apply, const struct model *model, const struct model *in_force, struct error *error);
 /* The item's tunnel and its files are read and told; an association that runs with other settings ends. */
 int ipsec_configure(struct apply *apply, const struct item *item, struct error *error);
 /* Notes in an observed item whether it runs with just what this model says of it. */
@@ -47,8 +49,6 @@ void ipsec_tend(struct apply *apply, const struct model *model);
 
 /* ---- Among themselves -------------------------------------------------------------------------------------------- */
 
-#define IPSEC_WORD \
-	"ipsec" /* in the alias of the interface, followed by the rest of charon's own name for it */
 #define IPSEC_DRIVER "strongswan"
 
 struct ipsec_file {
@@ -67,7 +67,7 @@ void ipsec_render(const struct tunnel *tunnel, const struct ipsec_files *files, 
 /* A path in RUN/ipsec; `text` of IPSEC_PATH_SIZE is returned. */
 #define IPSEC_PATH_SIZE 108 /* a UNIX socket's */
 const char *ipsec_path(const struct apply *apply, const char *file, char *text);
-/* 0: it does not run. */
+/* Also of one that hangs, or whose socket is gone. 0: it does not run. */
 pid_t ipsec_charon_pid(const struct apply *apply);
 /* Starts it; its device becomes the interface `name`, ours, and down. */
 int ipsec_charon_start(struct apply *apply, const char *name, struct error *error);
@@ -76,10 +76,22 @@ int ipsec_charon_end(struct apply *apply, struct error *error);
 /* An earlier gwd started it. `word`: what the interface's alias says behind "homeward ". */
 int ipsec_charon_adopt(struct apply *apply, const char *name, const char *word, struct error *error);
 
+/*
+ * As vici_tell() and vici_ask(), but one that was silent just now is not asked: -EAGAIN, as when it is silent now.
+ * ipsec_heard() notes, and returns, how an exchange went.
+ */
+int ipsec_tell(struct apply *apply, const struct vici *stream, struct error *error);
+int ipsec_ask(
+	struct apply *apply, const struct vici *command, const char *event, vici_visit *visit, void *context);
+int ipsec_heard(struct apply *apply, int result);
+bool ipsec_is_silent(const struct apply *apply);
+/* Once a look that found it silent: the third in a row kills it. `name`: the interface that it serves. */
+void ipsec_bear_silence(struct apply *apply, const char *name);
+
 /* Has charon tell what it says, if it does not yet; and: notes its last complaint. */
 void ipsec_listen(struct apply *apply);
 void ipsec_hear(struct apply *apply);
 /* The best association of a tunnel; false: charon has none, or does not answer. */
-bool ipsec_sas(const struct apply *apply, const char *name, struct ipsec_status *status);
+bool ipsec_sas(struct apply *apply, const char *name, struct ipsec_status *status);
 
 #endif

@@ -20,15 +20,18 @@
 #include "apply/child.h"
 #include "apply/private.h"
 #include "apply/room.h"
+#include "apply/route.h"
 #include "apply/sysctl.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 
 #define STEP_MS         10
-#define START_STEPS     1000
+#define START_STEPS     200
 #define END_PATIENCE_MS 3000
 #define HELD_ALIAS      "held by homeward for strongSwan"
 #define SOCKETS         4 /* ports 500 and 4500, of both families */
+#define PROGRAM         "charon-systemd"
+#define SETTING         "STRONGSWAN_CONF=" /* of its environment: where its configuration is */
 
 extern char **environ;
 
@@ -92,20 +95,72 @@ static int write_configuration(const struct apply *apply, struct error *error)
 	return 0;
 }
 
-pid_t ipsec_charon_pid(const struct apply *apply)
-{
-	char path[IPSEC_PATH_SIZE];
-
-	return process_behind(ipsec_path(apply, "vici", path));
-}
-
-/* ---- Its device -------------------------------------------------------------------------------------------------- */
+/* ---- Which it is ------------------------------------------------------------------------------------------------- */
 
 static void close_directory(DIR **directory)
 {
 	if (*directory)
 		closedir(*directory);
 }
+
+/* Of a process: is there this text, with its NUL, in a file of /proc? */
+static bool proc_says(const char *pid, const char *file, const char *text)
+{
+	char path[64], line[IPSEC_PATH_SIZE + 32];
+	_cleanup_fclose_ FILE *stream = NULL;
+	_cleanup_free_ char *entry = NULL;
+	size_t room = 0;
+
+	snprintf(path, sizeof(path), "/proc/%.16s/%s", pid, file);
+	stream = fopen(path, "re");
+	while (stream && getdelim(&entry, &room, '\0', stream) > 0) {
+		snprintf(line, sizeof(line), "%.*s", (int)strcspn(entry, "\n"), entry);
+		if (strcmp(line, text) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_in_our_network(const char *pid)
+{
+	struct stat theirs, ours;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%.16s/ns/net", pid);
+	return stat(path, &theirs) == 0 && stat("/proc/self/ns/net", &ours) == 0 &&
+	       theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev;
+}
+
+/* One that hangs cannot be asked. It bears the path of its configuration in its environment. */
+static pid_t find_charon(const struct apply *apply)
+{
+	_cleanup_(close_directory) DIR *directory = opendir("/proc");
+	char path[IPSEC_PATH_SIZE], setting[IPSEC_PATH_SIZE + 32];
+	const struct dirent *entry;
+
+	snprintf(setting, sizeof(setting), SETTING "%s", ipsec_path(apply, "strongswan.conf", path));
+	while (directory && (entry = readdir(directory)))
+		if (proc_says(entry->d_name, "comm", PROGRAM) && is_in_our_network(entry->d_name) &&
+			proc_says(entry->d_name, "environ", setting))
+			return (pid_t)strtol(entry->d_name, NULL, 10);
+	return 0;
+}
+
+static pid_t behind_socket(const struct apply *apply)
+{
+	char path[IPSEC_PATH_SIZE];
+
+	return process_behind(ipsec_path(apply, "vici", path));
+}
+
+pid_t ipsec_charon_pid(const struct apply *apply)
+{
+	pid_t pid = behind_socket(apply);
+
+	return pid > 0 ? pid : find_charon(apply);
+}
+
+/* ---- Its device -------------------------------------------------------------------------------------------------- */
 
 /* "iff:	ipsec0" stands in the description of the descriptor that owns the device. */
 static bool read_device(const char *path, char name[IFNAMSIZ])
@@ -207,7 +262,7 @@ static char **make_environment(char *setting)
 		return NULL;
 	environment[0] = setting;
 	for (size_t i = 0; i < count; i++)
-		if (strncmp(environ[i], "STRONGSWAN_CONF=", 16) != 0)
+		if (strncmp(environ[i], SETTING, strlen(SETTING)) != 0)
 			environment[used++] = environ[i];
 	return environment;
 }
@@ -217,7 +272,7 @@ static int wait_for_device(struct apply *apply, pid_t pid, char device[IFNAMSIZ]
 	for (int i = 0; i < START_STEPS; i++) {
 		if (!process_alive(pid))
 			return error_set(error, -ECHILD, "charon ended at once; its words stand above");
-		if (ipsec_charon_pid(apply) == pid)
+		if (behind_socket(apply) == pid)
 			return find_device(pid, device)
 				       ? 0
 				       : error_set(error, -ENODEV,
@@ -244,11 +299,11 @@ static void make_room(pid_t pid)
 static pid_t launch(struct apply *apply, const char *name, struct error *error)
 {
 	char path[IPSEC_PATH_SIZE], setting[IPSEC_PATH_SIZE + 32];
-	char *arguments[] = {"charon-systemd", NULL};
+	char *arguments[] = {PROGRAM, NULL};
 	_cleanup_free_ char **environment = NULL;
 	pid_t pid;
 
-	snprintf(setting, sizeof(setting), "STRONGSWAN_CONF=%s", ipsec_path(apply, "strongswan.conf", path));
+	snprintf(setting, sizeof(setting), SETTING "%s", ipsec_path(apply, "strongswan.conf", path));
 	environment = make_environment(setting);
 	if (!environment)
 		return error_errno(error, -ENOMEM, "charon");
@@ -278,7 +333,7 @@ int ipsec_charon_start(struct apply *apply, const char *name, struct error *erro
 	if (result == 0)
 		make_room(pid);
 	else
-		process_end(apply->children, pid, END_PATIENCE_MS);
+		process_kill(pid, 0); /* and not forgotten: it waits before it is started again */
 	return result;
 }
 
@@ -286,13 +341,17 @@ int ipsec_charon_end(struct apply *apply, struct error *error)
 {
 	pid_t pid = ipsec_charon_pid(apply);
 	char path[IPSEC_PATH_SIZE];
-	int result = pid > 0 ? process_end(apply->children, pid, END_PATIENCE_MS) : 0;
+	unsigned patience_ms = ipsec_is_silent(apply) ? 0 : END_PATIENCE_MS;
+	int result = pid > 0 ? process_end(apply->children, pid, patience_ms) : 0;
 
 	if (result < 0)
 		return error_errno(error, result, "ending charon (pid %d)", pid);
+	apply->ipsec_silent_until_ms = 0;
+	apply->ipsec_silences = 0;
 	unlink(ipsec_path(apply, "vici", path));
 	unlink(ipsec_path(apply, "strongswan.conf", path));
 	rmdir(ipsec_path(apply, "", path));
+	rules_remove(apply->netlink, ROUTES_PRIORITY, ROUTES_TABLE); /* one that was killed left them */
 	return remove_held(apply, error);
 }
 

@@ -80,16 +80,14 @@ static void note(void *context, const char *path, const char *value)
 	note_ike(&search->now, key, value);
 }
 
-bool ipsec_sas(const struct apply *apply, const char *name, struct ipsec_status *status)
+bool ipsec_sas(struct apply *apply, const char *name, struct ipsec_status *status)
 {
 	_cleanup_(vici_free) struct vici command = {0};
 	struct search search = {0};
-	char path[IPSEC_PATH_SIZE];
 
 	vici_command(&command, "list-sas");
 	vici_value(&command, "ike", name);
-	if (vici_ask(ipsec_path(apply, "vici", path), &command, "list-sa", note, &search, NULL) < 0 ||
-		!search.any)
+	if (ipsec_ask(apply, &command, "list-sa", note, &search) < 0 || !search.any)
 		return false;
 	consider(&search);
 	*status = search.best;

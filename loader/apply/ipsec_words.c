@@ -41,8 +41,11 @@ void ipsec_listen(struct apply *apply)
 {
 	char path[IPSEC_PATH_SIZE];
 
-	if (apply->ipsec_log < 0 && access(ipsec_path(apply, "vici", path), F_OK) == 0)
+	if (apply->ipsec_log < 0 && !ipsec_is_silent(apply) &&
+		access(ipsec_path(apply, "vici", path), F_OK) == 0)
 		apply->ipsec_log = vici_listen(path, "log");
+	if (apply->ipsec_log < 0)
+		ipsec_heard(apply, apply->ipsec_log);
 }
 
 void ipsec_hear(struct apply *apply)

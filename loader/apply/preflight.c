@@ -399,7 +399,7 @@ static int check_ipsec(struct apply *apply, const struct question *question, str
 			return error_errno(
 				error, -errno, "strongSwan needs /dev/net/tun (try: modprobe tun)");
 	}
-	return ipsec_check(apply, model, error);
+	return ipsec_check(apply, model, question->in_force, error);
 }
 
 int apply_preflight(

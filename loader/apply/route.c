@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+
 static void put_address(struct message *message, uint16_t type, const struct address *address)
 {
 	size_t size;
@@ -57,6 +59,23 @@ int rule_add(struct netlink *netlink, const struct item *item, struct error *err
 int rule_remove(struct netlink *netlink, const struct item *item, struct error *error)
 {
 	return change_rule(netlink, RTM_DELRULE, 0, item, error);
+}
+
+void rules_remove(struct netlink *netlink, uint32_t priority, uint32_t table)
+{
+	static const int families[] = {AF_INET, AF_INET6};
+	int result;
+
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
+		do {
+			struct fib_rule_hdr header = {.family = families[i], .action = FR_ACT_TO_TBL};
+			struct message message;
+
+			message_start(&message, RTM_DELRULE, 0, &header, sizeof(header));
+			message_put_u32(&message, FRA_PRIORITY, priority);
+			message_put_u32(&message, FRA_TABLE, table);
+			result = netlink_request(netlink, &message, NULL);
+		} while (result == 0);
 }
 
 static int observe_rule(const struct nlmsghdr *header, void *context)

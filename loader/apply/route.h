@@ -12,6 +12,8 @@
 
 /* Items of kind ITEM_RULE, ITEM_ROUTE, ITEM_NEIGHBOUR. 0 or a negative errno, words in `error`. */
 int rule_add(struct netlink *netlink, const struct item *item, struct error *error);
+/* All of this priority that lead to this table, of both families: those that another program left. */
+void rules_remove(struct netlink *netlink, uint32_t priority, uint32_t table);
 int rule_remove(struct netlink *netlink, const struct item *item, struct error *error);
 int route_add(struct netlink *netlink, const struct item *item, struct error *error);
 int route_remove(struct netlink *netlink, const struct item *item, struct error *error);

@@ -15,11 +15,13 @@
 
 #include "base/cleanup.h"
 
-#define PATIENCE_S \
-	1 /* charon answers from memory; who waits for one that hangs must not seem to hang itself */
-#define PACKET_MOST (512 * 1024) /* charon's own bound */
-#define PATH_SIZE   256
-#define LENGTH_SIZE sizeof(uint32_t)
+/* charon answers from memory; who waits for one that hangs must not seem to hang itself. It may have to read keys. */
+#define ASK_PATIENCE_MS  300
+#define TELL_PATIENCE_MS 1000
+#define PACKET_MOST      (512 * 1024) /* charon's own bound */
+#define PATH_SIZE        256
+#define EVENTS_AT_ONCE   256 /* who has more to say is heard again soon */
+#define LENGTH_SIZE      sizeof(uint32_t)
 
 enum packet_type {
 	COMMAND,
@@ -270,11 +272,11 @@ static void packet_free(struct packet *packet)
 	free(packet->bytes);
 }
 
-static int connect_to(const char *path)
+static int connect_to(const char *path, unsigned patience_ms)
 {
 	_cleanup_close_ int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct timeval patience = {.tv_sec = PATIENCE_S};
+	struct timeval patience = {patience_ms / 1000, patience_ms % 1000 * 1000};
 
 	if (descriptor < 0)
 		return -errno;
@@ -376,12 +378,16 @@ static int await(int descriptor, struct verdict *verdict, struct error *error)
 		if (result < 0)
 			break;
 	}
-	return error_errno(error, result, "charon");
+	return result == -EAGAIN ? error_set(error, result, "charon does not answer")
+				 : error_errno(error, result, "charon");
 }
 
-static int connect_with_words(const char *socket_path, struct error *error)
+static int connect_with_words(const char *socket_path, unsigned patience_ms, struct error *error)
 {
-	int descriptor = connect_to(socket_path);
+	int descriptor = connect_to(socket_path, patience_ms);
+
+	if (descriptor == -EAGAIN)
+		return error_set(error, descriptor, "charon does not answer");
 
 	return descriptor < 0 ? error_errno(error, descriptor, "charon's socket %s", socket_path)
 			      : descriptor;
@@ -403,7 +409,7 @@ int vici_tell(const char *socket_path, const struct vici *stream, struct error *
 
 	if (result < 0)
 		return error_errno(error, result, "writing to charon");
-	descriptor = connect_with_words(socket_path, error);
+	descriptor = connect_with_words(socket_path, TELL_PATIENCE_MS, error);
 	if (descriptor < 0)
 		return descriptor;
 	for (size_t at = 0; at + sizeof(length) < stream->size && result == 0;) {
@@ -432,7 +438,7 @@ int vici_ask(const char *socket_path, const struct vici *command, const char *ev
 	result = result ?: registration.failure;
 	if (result < 0)
 		return error_errno(error, result, "writing to charon");
-	descriptor = connect_with_words(socket_path, error);
+	descriptor = connect_with_words(socket_path, ASK_PATIENCE_MS, error);
 	if (descriptor < 0)
 		return descriptor;
 	if (event)
@@ -447,7 +453,7 @@ int vici_ask(const char *socket_path, const struct vici *command, const char *ev
 int vici_listen(const char *socket_path, const char *event)
 {
 	_cleanup_(vici_free) struct vici registration = {0};
-	_cleanup_close_ int descriptor = connect_to(socket_path);
+	_cleanup_close_ int descriptor = connect_to(socket_path, ASK_PATIENCE_MS);
 	struct verdict nothing = {0};
 	int result;
 
@@ -476,9 +482,9 @@ static int has_packet(int descriptor)
 int vici_hear(int descriptor, vici_visit *visit, void *context)
 {
 	_cleanup_(packet_free) struct packet packet = {0};
-	int result;
+	int result = 0;
 
-	while ((result = has_packet(descriptor)) > 0) {
+	for (int i = 0; i < EVENTS_AT_ONCE && (result = has_packet(descriptor)) > 0; i++) {
 		result = receive(descriptor, &packet);
 		if (result == 0 && packet.bytes[0] == EVENT && packet.size > 1)
 			result = parse_packet(&packet, 2 + packet.bytes[1], visit, context);

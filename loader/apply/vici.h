@@ -43,7 +43,8 @@ typedef void vici_visit(void *context, const char *path, const char *value);
 
 /*
  * Sends every command of the stream and reads its reply; the first that is refused ends it. 0, or a negative errno with
- * charon's words: -ECONNREFUSED and the like when nobody is there, -EPROTO for a refusal.
+ * charon's words: -ECONNREFUSED and the like when nobody is there, -EAGAIN when who is there says nothing within a second
+ * (to a question: within 0.3 s), -EPROTO for a refusal.
  */
 int vici_tell(const char *socket_path, const struct vici *stream, struct error *error);
 /* Sends one command; `visit` sees all values of its reply, and before them those of `event` (or NULL), which it streams. */
