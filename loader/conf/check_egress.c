@@ -90,31 +90,40 @@ static void links_carry_what_is_needed(const struct group_review *at)
 	}
 }
 
-static bool lets_in_a_destination(const struct bgp *bgp, const struct egress_group *group)
+static bool lets_in(const struct bgp *bgp, const struct prefix *destination)
 {
-	bool unknown = false;
-
 	for (size_t i = 0; i < bgp->import_count; i++)
-		for (size_t k = 0; k < group->destination_count; k++) {
-			unknown |= bgp->import[i].length == 0 || group->destinations[k].length == 0;
-			if (prefix_overlaps(&bgp->import[i], &group->destinations[k]))
-				return true;
-		}
-	return unknown;
+		if (prefix_overlaps(&bgp->import[i], destination))
+			return true;
+	return false;
+}
+
+/* The first that the link's neighbour would announce in vain, but for what is not known; NULL: there is none. */
+static const struct prefix *unheard(const struct egress_group *group, const struct egress_link *link)
+{
+	if (!link->tunnel || !link->tunnel->bgp.enabled || link->announce != ANNOUNCE_REQUIRED)
+		return NULL;
+	for (size_t i = 0; i < group->destination_count; i++)
+		if (group->destinations[i].length && !lets_in(&link->tunnel->bgp, &group->destinations[i]))
+			return &group->destinations[i];
+	return NULL;
 }
 
 static void what_links_announce_is_heard(const struct group_review *at)
 {
+	char text[PREFIX_TEXT_SIZE];
+
 	for (size_t i = 0; i < at->group->link_count; i++) {
 		const struct egress_link *link = &at->group->links[i];
+		const struct prefix *destination = unheard(at->group, link);
 
-		if (link->tunnel && link->tunnel->bgp.enabled && link->announce == ANNOUNCE_REQUIRED &&
-			!lets_in_a_destination(&link->tunnel->bgp, at->group))
+		if (destination)
 			fault(at, "links", i,
-				"\"%s\" imports no destination of the group, so it would never carry "
-				"traffic: "
-				"add them to its bgp.import.prefixes, or write announce: ignored",
-				link->tunnel->name);
+				"\"%s\" does not import %s of the group, so what its neighbor announces of "
+				"it "
+				"counts for nothing: add it to its bgp.import.prefixes, or write announce: "
+				"ignored",
+				link->tunnel->name, prefix_format(destination, text));
 	}
 }
 
