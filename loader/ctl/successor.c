@@ -16,10 +16,12 @@
 
 #define LAG_MOST_MS 1000 /* from a change there until it stands here, in the median */
 
-/* By both clocks, of which one may be wrong. */
+/* By both clocks, of which one may be wrong. What seems to come before it was made is in step, by a clock that is ahead. */
 static int64_t lag_ms(const struct member_status *is)
 {
-	return is->lag_p50_us == UINT32_MAX ? 0 : (int64_t)is->lag_p50_us / 1000 + is->clock_skew_ms;
+	return is->lag_p50_us == UINT32_MAX || is->lag_p50_us == 0
+		       ? 0
+		       : (int64_t)is->lag_p50_us / 1000 + is->clock_skew_ms;
 }
 
 static const char *state_words(enum member_state state)

@@ -84,6 +84,11 @@ static void a_gateway_is_switched_over(void)
 	CU_ASSERT_TRUE(world.status.drained);
 	CU_ASSERT_EQUAL(world.refreshes, 1);
 	world_close();
+	world_open();
+	world.member_status[1].lag_p50_us = 0; /* by a clock that is 1.5 s ahead */
+	world.member_status[1].clock_skew_ms = 1500;
+	CU_ASSERT_EQUAL(code_of(exchange(SWITCH_TO)), 0);
+	world_close();
 	world_open(); /* nobody is reached by us either */
 	world.member_tunnels[0].usable = false;
 	world.tunnel_status[0].usable = world.tunnel_status[1].usable = false;
