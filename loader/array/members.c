@@ -48,7 +48,7 @@ static void note_skew(struct peer *peer, int64_t skew)
 	if (skew < -SKEW_MOST_NS)
 		skew = -SKEW_MOST_NS;
 	if (llabs(skew - member_skew(peer)) > SKEW_STEP_NS)
-		peer->skew_count = 0;
+		peer->skew_count = peer->lag_count = 0;
 	peer->skews[peer->skew_count++ % SKEWS_KEPT] = skew;
 }
 

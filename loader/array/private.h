@@ -143,7 +143,7 @@ struct peer {
 	uint64_t skew_count; /* in all, since its clock or ours was set */
 	int32_t told_slots;  /* of its clock; SLOTS_UNTOLD: none yet */
 	uint32_t lags_us[LAGS_KEPT];
-	uint64_t lag_count; /* in all */
+	uint64_t lag_count; /* in all, of this stream and by these clocks */
 	struct array_counts counts;
 };
 

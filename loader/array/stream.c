@@ -126,7 +126,7 @@ void stream_reset(struct peer *peer, uint64_t stream)
 	peer->incoming = (struct incoming){.stream = stream, .ask_ms = NEVER};
 	peer->reading = (struct reading){.number = peer->reading.number, .ask_ms = NEVER};
 	peer->asked.range_count = 0;
-	peer->skew_count = 0;
+	peer->skew_count = peer->lag_count = 0;
 }
 
 static bool has_come(const struct incoming *incoming, uint64_t number)

@@ -328,6 +328,22 @@ static void tells_at_once_that_it_stops(void)
 	world_free(world);
 }
 
+/* A lag by a clock that is not that any more is none. */
+static void forgets_lags_with_the_clock(void)
+{
+	struct world *world = world_new(2, 14);
+
+	world_start(world);
+	run(world, 1000);
+	node_learn(&world->nodes[1], 1, true);
+	run(world, 100);
+	CU_ASSERT_NOT_EQUAL(status_of(&world->nodes[0], 2).lag_p50_us, ARRAY_LAG_UNKNOWN);
+	world->nodes[1].clock_ns = -5 * 1000000000LL;
+	run(world, 1000);
+	CU_ASSERT_EQUAL(status_of(&world->nodes[0], 2).lag_p50_us, ARRAY_LAG_UNKNOWN);
+	world_free(world);
+}
+
 static void measures_the_clocks(void)
 {
 	struct world *world = world_new(3, 14);
@@ -523,6 +539,7 @@ UNIT_TESTS("array", {"tells a change at once", tells_a_change_at_once},
 	{"does not blame others for its own sleep", does_not_blame_others_for_its_own_sleep},
 	{"tells at once that it drains", tells_at_once_that_it_drains},
 	{"tells at once that it stops", tells_at_once_that_it_stops},
+	{"forgets lags with the clock", forgets_lags_with_the_clock},
 	{"measures the clocks", measures_the_clocks},
 	{"follows a clock that is set", follows_a_clock_that_is_set},
 	{"reads again when the clocks agree", reads_again_when_the_clocks_agree},
