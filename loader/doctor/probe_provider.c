@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Routers' interfaces and LANs, and the certificates that probes trust. */
+#include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "doctor/doctor.h"
 
-#define ENDING_S "1209600" /* 14 days */
+#define ENDING_S  "1209600" /* 14 days */
+#define OPENSSL_S 5         /* a file system that hangs would keep it */
 
 /* ---- Interfaces -------------------------------------------------------------------------------------------------- */
 
@@ -35,7 +38,7 @@ static int missing_address(const struct router *router)
 
 /* ---- Certificates ------------------------------------------------------------------------------------------------ */
 
-/* What `openssl x509` answers of the first certificate in a file: its exit status, 127 when there is no such program. */
+/* What `openssl x509` answers of the first certificate in a file: its exit status, 127 when there is no answer, or no such program. */
 static int ask_openssl(const char *file, const char *ends_in_s)
 {
 	int status, nowhere;
@@ -45,6 +48,7 @@ static int ask_openssl(const char *file, const char *ends_in_s)
 		nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
 		for (int fd = 0; fd < 3; fd++)
 			dup2(nowhere, fd);
+		alarm(OPENSSL_S);
 		execlp("openssl", "openssl", "x509", "-noout", "-in", file, ends_in_s ? "-checkend" : NULL,
 			ends_in_s, (char *)NULL);
 		_exit(127);
@@ -52,6 +56,14 @@ static int ask_openssl(const char *file, const char *ends_in_s)
 	if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status))
 		return 127;
 	return WEXITSTATUS(status);
+}
+
+/* A pipe would be waited for. */
+static bool is_file(const char *path)
+{
+	struct stat is;
+
+	return stat(path, &is) == 0 && S_ISREG(is.st_mode);
 }
 
 static enum authority probe_authority(const struct probe_http *http)
@@ -62,9 +74,11 @@ static enum authority probe_authority(const struct probe_http *http)
 	if (!http->enabled || !http->tls || !http->verify)
 		return AUTHORITY_UNKNOWN;
 	if (access(file, R_OK) < 0)
-		return AUTHORITY_UNREADABLE;
+		return errno == EACCES && geteuid() != 0 ? AUTHORITY_UNKNOWN : AUTHORITY_UNREADABLE;
 	if (!http->ca_file) /* many, and the system's to look after */
 		return AUTHORITY_FINE;
+	if (!is_file(file))
+		return AUTHORITY_NONE;
 	is_one = ask_openssl(file, NULL);
 	if (is_one == 127)
 		return AUTHORITY_UNKNOWN;

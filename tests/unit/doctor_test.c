@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -718,6 +719,9 @@ static void certificates_are_seen(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(directory));
 	snprintf(path, sizeof(path), "%s/ca.pem", directory);
 	CU_ASSERT_EQUAL(authority_seen(path), AUTHORITY_UNREADABLE);
+	CU_ASSERT_EQUAL_FATAL(mkfifo(path, 0600), 0);
+	CU_ASSERT_EQUAL(authority_seen(path), AUTHORITY_NONE); /* and nobody waits for it */
+	unlink(path);
 	if (write_certificate(path, 30)) {
 		CU_ASSERT_EQUAL(authority_seen(path), AUTHORITY_FINE);
 		CU_ASSERT_EQUAL(authority_seen("/proc/version"), AUTHORITY_NONE);
