@@ -79,9 +79,9 @@ static __always_inline bool is_in(const struct egress_table *table, __u16 tunnel
 	return false;
 }
 
-/* 0: it is pinned to no link that is in and usable. */
-static __always_inline __u16 pinned_link(
-	const struct settings *config, const struct line_key *flow, const struct egress_table *table)
+/* 0: it is pinned to no link that is in and usable. `touch`: it was used. */
+static __always_inline __u16 pinned_link(const struct settings *config, const struct line_key *flow,
+	const struct egress_table *table, bool touch)
 {
 	struct egress_pin *pin = bpf_map_lookup_elem(&egress_pins, flow);
 	__u32 now = bpf_ktime_get_coarse_ns() / 1000000;
@@ -90,7 +90,7 @@ static __always_inline __u16 pinned_link(
 	if (!pin || idle >= pin_lifetime_ms(config, flow->protocol) || !is_link_of(flow->zone, pin->tunnel) ||
 		!is_in(table, pin->tunnel) || !is_usable(config->gateway, pin->tunnel))
 		return 0;
-	if (idle >= TOUCH_MS)
+	if (touch && idle >= TOUCH_MS)
 		pin->seen_ms = now;
 	return pin->tunnel;
 }
@@ -116,8 +116,8 @@ static __always_inline void pin_flow(const struct line_key *flow, __u16 tunnel)
 }
 
 /*
- * The link of a flow, as LINK(); `pins`: it is pinned from now on. The key is copied for Linux 6.1, which takes none from an
- * argument's memory.
+ * The link of a flow, as LINK(); `pins`: it is pinned from now on, and its pin used. The key is copied for Linux 6.1, which
+ * takes none from an argument's memory.
  */
 SUBPROGRAM int link_of_flow(const struct settings *config, const struct line_key *flow, __u32 pins)
 {
@@ -133,7 +133,7 @@ SUBPROGRAM int link_of_flow(const struct settings *config, const struct line_key
 	if (!group)
 		return LINK(0, REASON_internal);
 	table = table_of(key.zone);
-	tunnel = group->sharing ? pinned_link(config, &key, table) : 0;
+	tunnel = group->sharing ? pinned_link(config, &key, table, pins) : 0;
 	if (tunnel)
 		return LINK(tunnel, REASON_egress_pinned);
 	tunnel = shared_link(config, &key, table);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/bpf/egress_scene.h"
+#include "tests/bpf/question.h"
 #include "tests/bpf/scene_test.h"
 
 #define FLOWS 10000
@@ -123,6 +124,31 @@ static void a_pin_ends_when_its_flow_is_idle(void)
 	for (unsigned i = 0; i < 1000; i++)
 		moved += ways[i] != before[i];
 	CU_ASSERT_EQUAL(moved, count_by(102, 0, 1000));
+	CU_ASSERT(moved > 200);
+}
+
+/* Who only asks keeps no pin alive. */
+static void what_is_explained_is_not_used(void)
+{
+	struct row row = {.program = LAN, .in = query, .reason = REASON_egress_pinned};
+	struct explanation question;
+	unsigned moved = 0;
+
+	egress_scene(true, false);
+	egress_scene_in(1 | 4);
+	send_all(V4, 0, 1000);
+	memcpy(before, ways, sizeof(before));
+	egress_scene_in(7);
+	egress_scene_age_pins(scene.settings.udp_ms / 2);
+	for (unsigned i = 0; i < 1000; i++) {
+		row.in.from_port = (uint16_t)(20000 + i);
+		CU_ASSERT_TRUE_FATAL(question_of(&row, V4, &question));
+		CU_ASSERT_EQUAL(answer_to(&question).reason, REASON_egress_pinned);
+	}
+	egress_scene_age_pins(scene.settings.udp_ms / 2);
+	send_all(V4, 0, 1000);
+	for (unsigned i = 0; i < 1000; i++)
+		moved += ways[i] != before[i];
 	CU_ASSERT(moved > 200);
 }
 
@@ -264,6 +290,7 @@ SCENE_TESTS("lan_share", {"ten thousand flows over 1:1:2, v4", ten_thousand_flow
 		a_link_that_returns_gets_new_flows_alone},
 	{"without pins just its share moves back", only_the_share_of_a_link_moves_back},
 	{"a pin ends when its flow is idle", a_pin_ends_when_its_flow_is_idle},
+	{"what is explained is not used", what_is_explained_is_not_used},
 	{"a pin of this moment is not old", a_pin_of_this_moment_is_not_old},
 	{"a usable link that is out loses its flows", a_usable_link_that_is_out_loses_its_flows},
 	{"the first packet pins", the_first_packet_pins},
