@@ -5,6 +5,8 @@
 #include "base/cleanup.h"
 #include "conf/check.h"
 
+#define IPSEC_MTU_MOST 1400
+
 static const char nobody[] =
 	"is missing, and without ipsec.remote nobody knows who may begin: write who the peer must be";
 
@@ -88,6 +90,29 @@ static void is_the_only_one(const struct ipsec_review *at, size_t *count)
 			"one IPsec tunnel; make the others WireGuard's, or put them on other gateways");
 }
 
+/* kernel-libipsec reads what goes out by its device into a buffer of that size, and drops what is larger without a word. */
+static void fits_its_device(struct review *review, const struct model *model)
+{
+	if (model->array.mtu > IPSEC_MTU_MOST)
+		review_problem(review, "array.mtu",
+			"%u is too large beside an IPsec tunnel: strongSwan's kernel-libipsec carries "
+			"packets of "
+			"%d bytes at most",
+			model->array.mtu, IPSEC_MTU_MOST);
+}
+
+/* IKE's ports are charon's. */
+static void check_ports(struct review *review, const struct model *model)
+{
+	for (size_t i = 0; i < model->tunnel_count; i++) {
+		const struct ipsec_review at = {review, &model->tunnels[i], i};
+		uint16_t port = at.tunnel->wireguard.listen_port;
+
+		if (at.tunnel->wireguard.enabled && (port == 500 || port == 4500))
+			fault(&at, ".wireguard.listen_port", "is a port that IPsec needs: take another");
+	}
+}
+
 void check_ipsec(struct review *review, const struct model *model)
 {
 	size_t count = 0;
@@ -102,4 +127,8 @@ void check_ipsec(struct review *review, const struct model *model)
 		has_one_family(&at);
 		is_the_only_one(&at, &count);
 	}
+	if (count == 0)
+		return;
+	fits_its_device(review, model);
+	check_ports(review, model);
 }

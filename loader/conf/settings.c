@@ -118,7 +118,8 @@ DEFINE_SECTION(ports,
 		OPTIONAL = "how many ports each gateway has"));
 
 DEFINE_SECTION(array,
-	ONE(struct array, "mtu", mtu, number, REQUIRED = "the MTU that every tunnel carries, such as 1400",
+	ONE(struct array, "mtu", mtu, number, 
+		REQUIRED = "the MTU that every tunnel carries, such as 1400; with an IPsec tunnel 1400 at most",
 		LIMITS(1280, 9000)),
 	SECTIONS(struct array, "gateways", members, member_count, member,
 		REQUIRED = "all gateways, this one too", AT_LEAST_ONE),

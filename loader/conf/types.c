@@ -226,6 +226,38 @@ static int read_public_key(const struct scalar *scalar, void *field)
 
 const struct type type_public_key = {read_public_key, show_text, "32 bytes in base64"};
 
+static bool is_nobodys(const struct address *address)
+{
+	size_t size;
+	const uint8_t *bytes = address_wire(address, &size);
+
+	return sodium_is_zero(bytes, size);
+}
+
+/* An address that is nobody's, or an address and behind it "/" or "-": to strongSwan anybody, a subnet, a range. */
+static bool means_many(const char *text)
+{
+	size_t length = strcspn(text, "/-");
+	struct address address;
+	char copy[256];
+
+	snprintf(copy, sizeof(copy), "%.*s", (int)length, text);
+	if (address_parse(copy, &address) < 0)
+		return false;
+	return text[length] || is_nobodys(&address);
+}
+
+/* "ipv4:", "ipv6net:", "{9}:" and the like say what kind of identity follows. */
+static bool names_its_kind(const char *text)
+{
+	static const char *const kinds[] = {"ipv4", "ipv6", "{"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (strncasecmp(text, kinds[i], strlen(kinds[i])) == 0 && strchr(text, ':'))
+			return true;
+	return false;
+}
+
 /* %any, and whatever else strongSwan's patterns may be, would let in anybody whom the authority vouches for. */
 static int read_identity(const struct scalar *scalar, void *field)
 {
@@ -238,6 +270,11 @@ static int read_identity(const struct scalar *scalar, void *field)
 			return refuse(scalar,
 				"an identity is of printable ASCII characters but %% and *, such as "
 				"lgw-01.acme.example or \"C=CH, O=Acme, CN=lgw-01\"");
+	if (means_many(scalar->text) || names_its_kind(scalar->text))
+		return refuse(scalar,
+			"an identity is one name, one address or one subject: strongSwan would read this "
+			"as a "
+			"pattern, and let in whoever fits it");
 	return keep_text(scalar, field);
 }
 
