@@ -63,6 +63,7 @@ struct bird_client {
 	bool has_routers, has_links;
 	struct told_route *told; /* by the reply that is under way, or that just ended */
 	size_t told_count, told_room, told_marked;
+	bool told_stale; /* asked for before BIRD was given another configuration: by other destinations */
 	struct prefix told_net;
 	int configured; /* how the last `configure` ended, as the handler is told */
 	char words[BIRD_LINE_MAX];
@@ -105,7 +106,7 @@ static int send_next(struct bird_client *client, struct error *error)
 		client->unexpected_seen = false;
 		client->told_marked = 0;
 		if (request == REQUEST_TOLD)
-			client->told_count = 0;
+			client->told_count = client->told_stale = 0;
 		return send_request(client, request, error);
 	}
 	return 0;
@@ -260,7 +261,7 @@ static void told_line(struct bird_client *client, const struct bird_line *line)
 	if (told_row(client, line, &route))
 		add_told(client, &route);
 	if (line->last && line->code < BIRD_FIRST_ERROR)
-		client->wanted[REQUEST_TOLD_LEAVING] = true;
+		client->wanted[REQUEST_TOLD_LEAVING] = !client->told_stale;
 }
 
 static bool same_route(const struct told_route *one, const struct told_route *other)
@@ -290,7 +291,7 @@ static void told_leaving_line(struct bird_client *client, const struct bird_line
 
 	if (told_row(client, line, &route))
 		mark_leaving(client, &route);
-	if (line->last && line->code < BIRD_FIRST_ERROR)
+	if (line->last && line->code < BIRD_FIRST_ERROR && !client->told_stale)
 		client->handler.told(client->handler.context, client->told, client->told_count);
 }
 
@@ -559,6 +560,8 @@ int bird_client_configure(struct bird_client *client, const struct model *model,
 	client->has_links = has_links(model);
 	client->configured = -EAGAIN;
 	client->wanted[REQUEST_SILENCE] = false;
+	client->wanted[REQUEST_TOLD_LEAVING] = false;
+	client->told_stale = true;
 	client->wanted[REQUEST_CONFIGURE] = true;
 	return send_next(client, error);
 }
