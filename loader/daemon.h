@@ -86,6 +86,7 @@ struct daemon {
 	bool stopping;                   /* from `gateway stop` on nothing is healed */
 	bool announced_in_force;         /* BIRD shows the routes that it was asked to announce */
 	bool announcement_verified;      /* … since it was asked last */
+	bool bird_is_ahead;              /* it tells by a model that is not in force yet */
 	struct bird_client *bird_client; /* NULL: BIRD does not answer, or is not wanted */
 	uint64_t bird_waited_for_ms;     /* while it does not answer: since when */
 	sd_event_source *bird_source, *heal_timer, *health_timer;

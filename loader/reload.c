@@ -143,6 +143,19 @@ static enum session_state carry_bfd(const struct router *router, enum session_st
 	return was == SESSION_OFF ? SESSION_DOWN : was;
 }
 
+/* Then what was measured of them is still theirs, and what was told is not told again. */
+static bool has_same_links(const struct egress_group *group, const struct egress_group *was)
+{
+	if (strcmp(group->name, was->name) != 0 || group->mode != was->mode ||
+		group->link_count != was->link_count)
+		return false;
+	for (size_t i = 0; i < group->link_count; i++)
+		if (group->links[i].tunnel->number != was->links[i].tunnel->number ||
+			strcmp(group->links[i].tunnel->name, was->links[i].tunnel->name) != 0)
+			return false;
+	return true;
+}
+
 static void carry_status(struct status *to, const struct status *from)
 {
 	to->started_ms = from->started_ms;
@@ -169,6 +182,10 @@ static void carry_status(struct status *to, const struct status *from)
 		for (size_t j = 0; j < from->model->loopback_count; j++)
 			if (strcmp(to->loopbacks[i].loopback->name, from->loopbacks[j].loopback->name) == 0)
 				to->loopbacks[i].announced = from->loopbacks[j].announced;
+	for (size_t i = 0; i < to->model->egress_count; i++)
+		for (size_t j = 0; j < from->model->egress_count; j++)
+			if (has_same_links(to->egress[i].group, from->egress[j].group))
+				to->egress[i].imbalance = from->egress[j].imbalance;
 	carry_members(to, from);
 	probes_carry(to, from);
 }
@@ -276,6 +293,7 @@ static int leave(struct daemon *daemon, const struct next *next, struct error *e
 	set_leaving_bits(daemon, next, false);
 	if (!daemon->bird_client || !next->bird_changes || !bird_is_wanted(next->model))
 		return 0;
+	daemon->bird_is_ahead = true;
 	r = tell_bird(daemon, next->model, announcement_meanwhile(next), error);
 	if (r == 0)
 		r = wait_for_bird(daemon, error);
@@ -288,6 +306,7 @@ static void stay(struct daemon *daemon, const struct next *next)
 {
 	struct error error;
 
+	daemon->bird_is_ahead = false;
 	if (!next->leaves)
 		return;
 	set_leaving_bits(daemon, next, true);
@@ -320,9 +339,13 @@ static void flush_old_providers(struct daemon *daemon, const struct model *old)
 	}
 }
 
+/* With all that was heard while the others left and the plan ran. */
 static void swap(struct daemon *daemon, struct next *next)
 {
 	ctl_interrupt(daemon->ctl);
+	health_carry(next->health, daemon->health, now_ms());
+	carry_status(&next->status, &daemon->status);
+	daemon->bird_is_ahead = false;
 	daemon->model = next->model;
 	health_free(daemon->health);
 	daemon->health = TAKE_PTR(next->health);

@@ -123,14 +123,15 @@ static void tell_change(
 		tell(daemon, EVENT_EGRESS_EMPTY, state->group->name, "none of its links is usable");
 }
 
-/* As it was told last; what counts may be frozen. NULL: nobody asks. */
+/* As it was told last, by a BIRD that is there and says the same again. NULL: nobody asks. */
 static const char *announced_by(const struct daemon *daemon, const struct tunnel *tunnel)
 {
 	size_t place = (size_t)(tunnel - daemon->model->tunnels);
+	const struct health_tunnel *row = &health_tunnels(daemon->health)[place];
 
 	if (!model_announced_to(daemon->model, tunnel))
 		return NULL;
-	return announces_name(health_tunnels(daemon->health)[place].heard);
+	return announces_name(daemon->bird_client && !row->frozen ? row->heard : ANNOUNCES_UNKNOWN);
 }
 
 static void fill_group(

@@ -95,6 +95,8 @@ static void bird_told(void *context, const struct told_route *routes, size_t cou
 {
 	struct daemon *daemon = context;
 
+	if (daemon->bird_is_ahead)
+		return;
 	health_told(daemon->health, routes, count, now_ms());
 	watch_changes(daemon);
 }

@@ -197,6 +197,7 @@ static void carry_loopback(struct health *health, const struct health *old, size
 {
 	const struct loopback *loopback = &health->model->loopbacks[i];
 
+	health->allowed[i] = !model_is_probed(health->model, loopback, NULL);
 	for (size_t j = 0; j < old->model->loopback_count; j++)
 		health->allowed[i] |=
 			old->allowed[j] && loopbacks_share_address(loopback, &old->model->loopbacks[j]);
@@ -407,7 +408,8 @@ const char *health_cause(const struct health_tunnel *tunnel)
 		[HEALTH_LINK] = "link gone",
 		[HEALTH_BFD] = "BFD down",
 		[HEALTH_BGP] = "BGP down",
-		[HEALTH_ANNOUNCED] = "its neighbor announces no destination of its egress group",
+		[HEALTH_ANNOUNCED] = "its neighbor announces no destination of its egress group, or "
+				     "bgp.import.maximum is reached",
 		[HEALTH_PROBES] = "a probe is down",
 		[HEALTH_NOTHING] = "all well",
 	};

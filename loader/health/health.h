@@ -79,7 +79,8 @@ void health_adopt(struct health *health, uint16_t tunnel);
 /*
  * Another model comes into force: what `old` knows of the tunnels that stay (same number, same name) and of the loopbacks
  * (an address in common) goes over, and is judged by the new rules. What the new one has not been told to do yet, or should not be
- * told twice, goes over too: health_next_change() goes on where the old one was. Before anything is reported to `health`.
+ * told twice, goes over too: health_next_change() goes on where the old one was. Before anything is reported to `health`; may be
+ * repeated, for what became of the old one meanwhile.
  */
 void health_carry(struct health *health, const struct health *old, uint64_t now_ms);
 

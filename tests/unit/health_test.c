@@ -156,7 +156,8 @@ static void expect_link(const struct health *health, const char *wanted)
 	CU_ASSERT_STRING_EQUAL(text, wanted);
 }
 
-#define SAYS_NOTHING "its neighbor announces no destination of its egress group"
+#define SAYS_NOTHING \
+	"its neighbor announces no destination of its egress group, or bgp.import.maximum is reached"
 
 static void a_link_needs_a_destination(void)
 {
@@ -651,6 +652,7 @@ static void what_probes_decided_is_carried(void)
 	expect_announcement(probed, false, "11 - serving -1 -");
 	CU_ASSERT(health_tunnels(probed)[2].usable);
 	CU_ASSERT_FALSE(health_next_change(probed, &change));
+	health_carry(down, probed, 12); /* and again, when more is known */
 	health_probed(probed, 0, false);
 	health_report(probed, 3, HEALTH_PROBES, false, 15);
 	expect_announcement(probed, true, "01 - serving -1 -");
