@@ -86,6 +86,8 @@ static int plan_and_apply(struct daemon *daemon, const struct model *wanted, str
 	if (r < 0)
 		return r;
 	r = apply_run(daemon->apply, &plan, say_step, daemon, error);
+	if (r == 0)
+		r = apply_tidy(daemon->apply, wanted, error);
 	if (plan.count > 0)
 		replicate_enter(daemon);
 	if (r == 0 && wanted)

@@ -81,6 +81,11 @@ int apply_remove_birds_routes(struct apply *apply, const struct model *model, st
 
 /* Watches the processes behind our interfaces that an earlier gwd started. */
 int apply_adopt(struct apply *apply, struct error *error);
+/*
+ * Ends and removes what is left of processes that the model has no need of; NULL: nothing is wanted. apply_tend() does it
+ * for the model in force.
+ */
+int apply_tidy(struct apply *apply, const struct model *model, struct error *error);
 /* What tunnels need again and again while they run. Call it once a second. */
 void apply_tend(struct apply *apply, const struct model *model);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apply/ipsec.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "apply/private.h"
 #include "apply/tunnel.h"
@@ -16,7 +18,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define FILE_MOST      65000 /* a value of VICI's has 16 bits of length */
+#define FILE_MOST      65000                   /* a value of VICI's has 16 bits of length */
+#define TOLD_MOST      (3 * FILE_MOST + 65536) /* all files of a tunnel and its settings */
 #define TEND_EACH_MS   5000
 #define SILENT_EACH_MS 2000
 #define END_MS         800 /* less than vici_tell() waits for the answer */
@@ -40,9 +43,10 @@ static void forget_files(struct ipsec_files *files)
 }
 
 /* NULL: there is none, and nothing is read. A secret is for its owner's eyes only. */
-static int read_file(const char *path, bool is_secret, struct ipsec_file *file, struct error *error)
+static int read_bytes(
+	const char *path, bool is_secret, size_t most, struct ipsec_file *file, struct error *error)
 {
-	_cleanup_close_ int descriptor = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	_cleanup_close_ int descriptor = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
 	struct stat status;
 	ssize_t size;
 
@@ -50,12 +54,14 @@ static int read_file(const char *path, bool is_secret, struct ipsec_file *file, 
 		return 0;
 	if (descriptor < 0 || fstat(descriptor, &status) < 0)
 		return error_errno(error, -errno, "%s", path);
+	if (!S_ISREG(status.st_mode))
+		return error_set(error, -EINVAL, "%s is not a regular file", path);
 	if (is_secret && status.st_mode & (S_IRWXG | S_IRWXO))
 		return error_set(error, -EPERM, "%s is open to others (mode %04o); try: chmod 600 %s", path,
 			status.st_mode & 07777, path);
-	if (status.st_size == 0 || status.st_size > FILE_MOST)
-		return error_set(error, -EINVAL, "%s has %lld bytes: 1 to %d are right", path,
-			(long long)status.st_size, FILE_MOST);
+	if (status.st_size == 0 || (size_t)status.st_size > most)
+		return error_set(error, -EINVAL, "%s has %lld bytes: 1 to %zu are right", path,
+			(long long)status.st_size, most);
 	file->bytes = malloc(status.st_size);
 	if (!file->bytes)
 		return error_errno(error, -ENOMEM, "%s", path);
@@ -64,6 +70,11 @@ static int read_file(const char *path, bool is_secret, struct ipsec_file *file, 
 		return error_errno(error, -errno, "%s", path);
 	file->size = size;
 	return 0;
+}
+
+static int read_file(const char *path, bool is_secret, struct ipsec_file *file, struct error *error)
+{
+	return read_bytes(path, is_secret, FILE_MOST, file, error);
 }
 
 /* What is told is the line, without its end. */
@@ -125,7 +136,7 @@ static void read_told(const struct apply *apply, const char *name, struct vici *
 	struct ipsec_file file = {0};
 	char path[IPSEC_PATH_SIZE];
 
-	if (read_file(ipsec_path(apply, name, path), true, &file, NULL) == 0)
+	if (read_bytes(ipsec_path(apply, name, path), true, TOLD_MOST, &file, NULL) == 0)
 		*told = (struct vici){.bytes = file.bytes, .size = file.size, .room = file.size};
 	else
 		forget_file(&file);
@@ -360,7 +371,7 @@ void ipsec_tend(struct apply *apply, const struct model *model)
 			tend(apply, &model->tunnels[i]);
 }
 
-/* ---- Would it work? ---------------------------------------------------------------------------------------------- */
+/* ---- What nobody needs any more ----------------------------------------------------------------------------------- */
 
 static const struct tunnel *first_of(const struct model *model)
 {
@@ -369,6 +380,32 @@ static const struct tunnel *first_of(const struct model *model)
 			return &model->tunnels[i];
 	return NULL;
 }
+
+static void unlink_all(const char *path)
+{
+	DIR *directory = opendir(path);
+	const struct dirent *entry;
+
+	while (directory && (entry = readdir(directory)))
+		unlinkat(dirfd(directory), entry->d_name, 0);
+	if (directory)
+		closedir(directory);
+	rmdir(path);
+}
+
+int ipsec_tidy(struct apply *apply, const struct model *model, struct error *error)
+{
+	char path[IPSEC_PATH_SIZE];
+	int result;
+
+	if ((model && first_of(model)) || access(ipsec_path(apply, "", path), F_OK) < 0)
+		return 0;
+	result = ipsec_charon_end(apply, error);
+	unlink_all(path);
+	return result;
+}
+
+/* ---- Would it work? ---------------------------------------------------------------------------------------------- */
 
 static int check_port(uint16_t port, struct error *error)
 {

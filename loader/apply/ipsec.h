@@ -44,6 +44,8 @@ void ipsec_compare(struct apply *apply, const struct model *model, struct item *
 /* What charon was told of the tunnel; empty when it knows nothing. The caller frees it. And: tell it that again. */
 int ipsec_remember(struct apply *apply, const char *name, struct vici *told);
 int ipsec_restore(struct apply *apply, const char *name, const struct vici *told, struct error *error);
+/* Without an IPsec tunnel in the model (NULL: nothing is wanted): what one left that went while charon was dead. */
+int ipsec_tidy(struct apply *apply, const struct model *model, struct error *error);
 /* Begins what is not there and nobody else begins. At most once every few seconds. */
 void ipsec_tend(struct apply *apply, const struct model *model);
 

@@ -201,8 +201,17 @@ int apply_adopt(struct apply *apply, struct error *error)
 	return link_each(apply->netlink, adopt_link, apply, error);
 }
 
+int apply_tidy(struct apply *apply, const struct model *model, struct error *error)
+{
+	return ipsec_tidy(apply, model, error);
+}
+
 void apply_tend(struct apply *apply, const struct model *model)
 {
+	struct error error;
+
+	if (apply_tidy(apply, model, &error) < 0)
+		log_warning("%s", error.text);
 	ipsec_tend(apply, model);
 }
 

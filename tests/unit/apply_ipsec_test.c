@@ -112,6 +112,24 @@ static void one_that_hangs_is_replaced(void)
 	CU_ASSERT(ipsec_charon_pid(apply) > 0 && ipsec_charon_pid(apply) != charon);
 }
 
+/* As when a tunnel leaves while its charon is dead and not yet due. */
+static void a_dead_one_leaves_nothing(void)
+{
+	struct child_end end = {0};
+	struct error error = {0};
+
+	charon = ipsec_charon_pid(apply);
+	kill(charon, SIGKILL);
+	CU_ASSERT_FATAL(is_ended(&end));
+	CU_ASSERT_EQUAL(reach(NULL, &error), 0);
+	CU_ASSERT_EQUAL(apply_tidy(apply, &model, &error), 0);
+	CU_ASSERT_EQUAL(access(WORK "/ipsec/hwt-one", F_OK), 0);
+	CU_ASSERT_EQUAL(apply_tidy(apply, NULL, &error), 0);
+	CU_ASSERT_EQUAL(access(WORK "/ipsec", F_OK), -1);
+	CU_ASSERT(is_as_before());
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+}
+
 static void one_that_hangs_ends_with_the_gateway(void)
 {
 	struct error error = {0};
@@ -128,4 +146,5 @@ APPLY_TESTS("apply ipsec", {"a tunnel stands", a_tunnel_stands},
 	{"a change that charon refuses changes nothing", a_refused_change_changes_nothing},
 	{"a charon that hangs holds nobody up", one_that_hangs_holds_nobody_up},
 	{"a charon that hangs is replaced", one_that_hangs_is_replaced},
+	{"a charon that died leaves nothing", a_dead_one_leaves_nothing},
 	{"a charon that hangs ends with the gateway", one_that_hangs_ends_with_the_gateway})

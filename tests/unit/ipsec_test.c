@@ -128,25 +128,50 @@ static void renders_certificates(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, "/dpd_action=clear\n"));
 }
 
-/* Every beginning of a message, and every single byte of it changed: answered, whatever the answer, within bounds. */
+/* The first command's message, behind its length, type and name. */
+static const uint8_t *first_message(const struct vici *stream, size_t *size)
+{
+	uint32_t length;
+	size_t header = sizeof(length) + 2 + stream->bytes[sizeof(length) + 1];
+
+	memcpy(&length, stream->bytes, sizeof(length));
+	*size = sizeof(length) + ntohl(length) - header;
+	return stream->bytes + header;
+}
+
+/* A copy of just this size, so that a sanitizer sees the end; one byte of it may be another. */
+static int parse_damaged(const uint8_t *message, size_t size, size_t at, uint8_t flips)
+{
+	_cleanup_free_ uint8_t *copy = malloc(size ?: 1);
+
+	memcpy(copy, message, size);
+	if (at < size)
+		copy[at] ^= flips;
+	said[0] = '\0';
+	return vici_parse(copy, size, say, NULL);
+}
+
+/* Every beginning of a message is refused unless an element ends there; any byte changed is answered within bounds. */
 static void bears_damage(void)
 {
 	struct ipsec_files files = {.psk = {(uint8_t *)"secret", 6}};
 	_cleanup_(vici_free) struct vici stream = {0};
+	size_t size, whole = 0, refused = 0;
+	const uint8_t *message;
 
 	set_up();
 	ipsec_render(&tunnel, &files, &stream);
-	for (size_t size = 0; size < stream.size; size++) {
-		uint8_t *copy = malloc(size + 1); /* so that a sanitizer sees the end */
-
-		memcpy(copy, stream.bytes, size);
-		said[0] = '\0';
-		vici_parse(copy, size, say, NULL);
-		copy[size] = 0xff;
-		said[0] = '\0';
-		vici_parse(copy, size + 1, say, NULL);
-		free(copy);
-	}
+	message = first_message(&stream, &size);
+	CU_ASSERT_EQUAL(parse_damaged(message, size, size, 0), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(said, "data=secret\n"));
+	for (size_t end = 0; end <= size; end++)
+		whole += parse_damaged(message, end, end, 0) == 0;
+	CU_ASSERT_EQUAL(whole, 7); /* nothing, three values, a list's start, its item, its end */
+	for (size_t at = 0; at < size; at++)
+		for (unsigned bit = 0; bit < 8; bit++)
+			refused += parse_damaged(message, size, at, 1U << bit) == -71; /* EPROTO */
+	CU_ASSERT(refused > size); /* a type or a length, mostly */
+	CU_ASSERT_EQUAL(parse_damaged(message, size, 0, 0xff), -71);
 	CU_ASSERT_EQUAL(vici_parse((const uint8_t *)"\x09", 1, say, NULL), -71);
 }
 
