@@ -15,13 +15,14 @@
 
 #define PERMISSIONS_OF_OTHERS (S_IRWXG | S_IRWXO)
 #define PASSWORD_MAX          80 /* TCP_MD5SIG_MAXKEYLEN */
+#define FILE_MOST             65536
 #define PSK_MIN               16
 #define PSK_MAX               512
 
 struct secret_file {
 	struct review *review;
 	const char *key, *path;
-	char text[1024];
+	char text[FILE_MOST];
 	size_t size;
 };
 
@@ -75,7 +76,7 @@ static const char *array_key_fault(const struct secret_file *file)
 }
 
 /* Opens without waiting, so that a FIFO cannot hold us. The descriptor, or -errno after reporting. */
-static int open_secret(const struct secret_file *file)
+static int open_file(const struct secret_file *file, mode_t forbidden)
 {
 	_cleanup_close_ int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat status;
@@ -89,7 +90,7 @@ static int open_secret(const struct secret_file *file)
 		review_problem_at(file->review, 0, file->key, "%s is not a regular file", file->path);
 		return -EINVAL;
 	}
-	if (status.st_mode & PERMISSIONS_OF_OTHERS) {
+	if (status.st_mode & forbidden) {
 		review_problem_at(file->review, 0, file->key,
 			"%s has mode %04o, so others than its owner have access: chmod 0600 %s", file->path,
 			status.st_mode & 07777, file->path);
@@ -98,10 +99,11 @@ static int open_secret(const struct secret_file *file)
 	return TAKE_FD(fd);
 }
 
-static void check_file(struct review *review, const char *key, const char *path, content_check fault_of)
+static void look_into(
+	struct review *review, const char *key, const char *path, mode_t forbidden, content_check fault_of)
 {
 	struct secret_file file = {.review = review, .key = key, .path = path};
-	_cleanup_close_ int fd = path ? open_secret(&file) : -1;
+	_cleanup_close_ int fd = path ? open_file(&file, forbidden) : -1;
 	const char *fault;
 	ssize_t size;
 
@@ -117,6 +119,11 @@ static void check_file(struct review *review, const char *key, const char *path,
 	explicit_bzero(file.text, sizeof(file.text));
 	if (fault)
 		review_problem_at(review, 0, key, "%s %s", path, fault);
+}
+
+static void check_file(struct review *review, const char *key, const char *path, content_check fault_of)
+{
+	look_into(review, key, path, PERMISSIONS_OF_OTHERS, fault_of);
 }
 
 static const char *psk_fault(const struct secret_file *file)
@@ -137,6 +144,21 @@ static const char *private_key_fault(const struct secret_file *file)
 	return file->size == 0 ? "is empty" : NULL;
 }
 
+/* strongSwan takes the first of several, and says nothing of the others. DER has none of these words. */
+static const char *certificate_fault(const struct secret_file *file)
+{
+	static const char begin[] = "-----BEGIN ";
+	const char *first = memmem(file->text, file->size, begin, strlen(begin));
+	const char *rest = first ? first + strlen(begin) : NULL;
+
+	if (file->size == 0)
+		return "is empty";
+	if (rest && memmem(rest, file->text + file->size - rest, begin, strlen(begin)))
+		return "holds several PEM blocks, of which strongSwan takes the first: leave only that "
+		       "certificate";
+	return NULL;
+}
+
 static void check_ipsec_files(struct review *review, const struct tunnel *tunnel)
 {
 	char key[KEY_PATH_SIZE];
@@ -145,6 +167,10 @@ static void check_ipsec_files(struct review *review, const struct tunnel *tunnel
 	check_file(review, key, tunnel->ipsec.psk_file, psk_fault);
 	snprintf(key, sizeof(key), "tunnels[%s].ipsec.certificate.key_file", tunnel->name);
 	check_file(review, key, tunnel->ipsec.key_file, private_key_fault);
+	snprintf(key, sizeof(key), "tunnels[%s].ipsec.certificate.cert_file", tunnel->name);
+	look_into(review, key, tunnel->ipsec.cert_file, 0, certificate_fault);
+	snprintf(key, sizeof(key), "tunnels[%s].ipsec.certificate.ca_file", tunnel->name);
+	look_into(review, key, tunnel->ipsec.ca_file, 0, certificate_fault);
 }
 
 static void check_tunnel_files(struct review *review, const struct tunnel *tunnel)

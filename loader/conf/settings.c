@@ -118,7 +118,7 @@ DEFINE_SECTION(ports,
 		OPTIONAL = "how many ports each gateway has"));
 
 DEFINE_SECTION(array,
-	ONE(struct array, "mtu", mtu, number, 
+	ONE(struct array, "mtu", mtu, number,
 		REQUIRED = "the MTU that every tunnel carries, such as 1400; with an IPsec tunnel 1400 at most",
 		LIMITS(1280, 9000)),
 	SECTIONS(struct array, "gateways", members, member_count, member,
@@ -184,7 +184,8 @@ DEFINE_SECTION(ipsec,
 	ONE(struct ipsec, "remote_id", remote_id, identity,
 		OPTIONAL = "who the peer must be; without it its address"),
 	ONE(struct ipsec, "psk_file", psk_file, file,
-		OPTIONAL = "the file with the pre-shared key, one line, mode 0600"),
+		OPTIONAL = "the file with the pre-shared key, one line, mode 0600; as all files of the tunnel read again whenever "
+			   "gwd applies or heals, and what has changed is told then"),
 	SAME("certificate", certificate, OPTIONAL = "or: the files of certificates; one of the two is there"),
 	MANY(struct ipsec, "ike_proposals", ike_proposals, ike_proposal_count, name, LIMITS(1, 255),
 		OPTIONAL = "what IKE may agree on, in strongSwan's words, such as [aes256-sha384-ecp384]; without it what "

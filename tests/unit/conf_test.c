@@ -395,6 +395,46 @@ static void array_key_files_are_judged(void)
 	remove_folder();
 }
 
+/* Others may read a certificate. Of several strongSwan would take the first. */
+static void certificate_files_are_judged(void)
+{
+#define PEM "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+	static const struct {
+		const char *text, *said;
+	} rows[] = {{PEM, ""}, {"\x30\x82 DER", ""}, {"", "is empty"}, {PEM PEM, "several PEM blocks"}};
+	static const char alone[] =
+		"gateway: a\narray:\n  mtu: 1400\n  gateways: [{name: a, number: 1, address: 10.0.0.1}]\n"
+		"  replication: {mode: none}\nloopbacks: [{name: l, addresses: [192.0.2.1]}]\n"
+		"uplinks: [eth0]\nproviders: [{name: p, prefixes: [100.64.0.0/10]}]\ntunnels:\n"
+		"  - {name: t, number: 1, provider: p, addresses: [169.254.1.1/30], ipsec: {remote: "
+		"10.0.0.2, "
+		"certificate: {cert_file: %s, key_file: %s, ca_file: %s}}}\n";
+
+	make_folder();
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
+		bool is_authority = i >= ARRAY_SIZE(rows);
+		const char *said = rows[i % ARRAY_SIZE(rows)].said;
+		_cleanup_free_ char *text = NULL;
+		struct conf_problems problems;
+		struct parsed parsed;
+
+		write_file(folder.other, rows[i % ARRAY_SIZE(rows)].text, 0600);
+		chmod(folder.other, 0644);
+		CU_ASSERT_FATAL(asprintf(&text, alone, is_authority ? folder.good : folder.other, folder.good,
+					is_authority ? folder.other : folder.good) > 0);
+		parsed = parse(text);
+		CU_ASSERT_EQUAL_FATAL(parsed.result, 0);
+		CU_ASSERT_EQUAL(conf_check_files(parsed.model, "test", &problems), *said ? -EINVAL : 0);
+		CU_ASSERT_EQUAL_FATAL(problems.count, *said ? 1 : 0);
+		if (*said)
+			CU_ASSERT_PTR_NOT_NULL(strstr(problems.items[0].text, said));
+		conf_problems_free(&problems);
+		release(&parsed);
+	}
+	chmod(folder.other, 0600);
+	remove_folder();
+}
+
 static void what_is_no_file_is_told(void)
 {
 	make_folder();
@@ -469,6 +509,7 @@ UNIT_TESTS("conf", {"the model is in its own order", model_is_in_its_own_order},
 	{"an unreadable file is one problem", unreadable_file_is_one_problem},
 	{"key files are judged, and not shown", key_files_are_judged},
 	{"array key files are judged", array_key_files_are_judged},
+	{"certificate files are judged", certificate_files_are_judged},
 	{"password files are judged, and not shown", password_files_are_judged},
 	{"what is no file is told", what_is_no_file_is_told},
 	{"the table of settings is sound", table_is_sound}, {"near keys are found", near_keys_are_found})
