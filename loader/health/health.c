@@ -408,8 +408,8 @@ const char *health_cause(const struct health_tunnel *tunnel)
 		[HEALTH_LINK] = "link gone",
 		[HEALTH_BFD] = "BFD down",
 		[HEALTH_BGP] = "BGP down",
-		[HEALTH_ANNOUNCED] = "its neighbor announces no destination of its egress group, or "
-				     "bgp.import.maximum is reached",
+		[HEALTH_ANNOUNCED] = ("its neighbor announces no destination of its egress group, or "
+				      "bgp.import.maximum is reached"),
 		[HEALTH_PROBES] = "a probe is down",
 		[HEALTH_NOTHING] = "all well",
 	};
