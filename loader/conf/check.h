@@ -2,12 +2,32 @@
 #ifndef CONF_CHECK_H
 #define CONF_CHECK_H
 
+#include "base/address.h"
 #include "conf/review.h"
+
+#define FOR_EACH(index, count) for (size_t index = 0; index < (count); index++)
+
+static inline bool was_read(const struct address *address)
+{
+	static const struct address nothing;
+
+	return !address_equal(address, &nothing);
+}
+
+/* fe80::/10 is every link's, so it tells none apart. */
+static inline bool is_link_local(const struct address *address)
+{
+	return address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
+}
+
+/* A key's path, formatted: its text. */
+char *check_key(char text[KEY_PATH_SIZE], const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* What must fit together: reports what does not. The model is in the file's order, with holes where reading failed. */
 void check_model(struct review *review, const struct model *model);
 
-/* The parts of it that are about probes, and egress groups. */
+/* The parts of it that have a file of their own. */
+void check_addresses(struct review *review, const struct model *model);
 void check_ipsec(struct review *review, const struct model *model);
 void check_probes(struct review *review, const struct model *model);
 void check_egress(struct review *review, const struct model *model);

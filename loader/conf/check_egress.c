@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What must fit together in an egress group: links that are tunnels to nobody's devices and carry what the group needs, and
- * LAN interfaces that are nothing else. That no destination is anybody else's, check.c sees, as of all addresses.
+ * LAN interfaces that are nothing else. That no destination is anybody else's, check_addresses.c sees, as of all addresses.
  */
 #include <stdarg.h>
 #include <stdio.h>
