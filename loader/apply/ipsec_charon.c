@@ -331,6 +331,8 @@ int ipsec_charon_start(struct apply *apply, const char *name, struct error *erro
 	if (result == 0)
 		result = take_device(apply, device, name, error);
 	if (result == 0)
+		result = link_set_queue(apply->netlink, name, ROOM_PACKETS, error);
+	if (result == 0)
 		make_room(pid);
 	else
 		process_kill(pid, 0); /* and not forgotten: it waits before it is started again */

@@ -267,6 +267,17 @@ int link_set_mtu(struct netlink *netlink, const char *name, uint32_t mtu, struct
 	return netlink_request(netlink, &message, error);
 }
 
+int link_set_queue(struct netlink *netlink, const char *name, uint32_t packets, struct error *error)
+{
+	struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
+	struct message message;
+
+	message_start(&message, RTM_SETLINK, 0, &header, sizeof(header));
+	message_put_text(&message, IFLA_IFNAME, name);
+	message_put_u32(&message, IFLA_TXQLEN, packets);
+	return netlink_request(netlink, &message, error);
+}
+
 int link_set_up(struct netlink *netlink, const char *name, bool up, struct error *error)
 {
 	struct ifinfomsg header = {.ifi_flags = up ? IFF_UP : 0, .ifi_change = IFF_UP};

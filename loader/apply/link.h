@@ -46,6 +46,8 @@ int link_rename(struct netlink *netlink, const char *name, const char *new_name,
 int link_set_alias(struct netlink *netlink, const char *name, const char *alias, struct error *error);
 int link_mark_ours(struct netlink *netlink, const char *name, struct error *error);
 int link_set_mtu(struct netlink *netlink, const char *name, uint32_t mtu, struct error *error);
+/* How many packets wait there for whoever takes them: of a TUN device, its process. */
+int link_set_queue(struct netlink *netlink, const char *name, uint32_t packets, struct error *error);
 int link_set_up(struct netlink *netlink, const char *name, bool up, struct error *error);
 
 int address_add(struct netlink *netlink, const char *name, const struct prefix *prefix, struct error *error);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Room in another process's UDP sockets, for what comes while a busy machine does not let it run. wireguard-go of 2022
- * (Debian 12's) asks for none, and the kernel's default holds about a hundred full packets: some milliseconds of one
+ * Room before and behind a process that carries a tunnel, for what comes while a busy machine does not let it run: in its
+ * UDP sockets, and in its TUN device, whose 500 packets are a quarter of a second of a moderate download. wireguard-go of 2022
+ * (Debian 12's) asks for none in the sockets, and the kernel's default holds about a hundred full packets: some milliseconds of one
  * download. What does not fit is lost before any program of ours sees it, counted nowhere but in Udp.RcvbufErrors
  * (netstat -su). Later releases of wireguard-go ask for as much as we do.
  */
@@ -10,7 +11,8 @@
 
 #include <sys/types.h>
 
-#define ROOM_BYTES (7 << 20) /* in each socket, counted as the kernel counts (socket(7), SO_RCVBUF) */
+#define ROOM_PACKETS 2048      /* in a TUN device; what does not fit counts as dropped there (ip -s link) */
+#define ROOM_BYTES   (7 << 20) /* in each socket, counted as the kernel counts (socket(7), SO_RCVBUF) */
 
 /*
  * Gives that room to every UDP socket of a process that is no more privileged than we are (pidfd_getfd(2), Linux 5.6).

@@ -124,6 +124,8 @@ static int create(struct netlink *netlink, struct children *children, const char
 	result = wait_until_served(netlink, name, pid, error);
 	if (result == 0)
 		result = link_mark_ours(netlink, name, error);
+	if (result == 0)
+		result = link_set_queue(netlink, name, ROOM_PACKETS, error);
 	if (result < 0)
 		process_end(children, pid, END_PATIENCE_MS);
 	return result;

@@ -136,7 +136,7 @@ provider_tunnel_up() { # EDGE LOCAL: the local gateway's end
 	on "$machine" ip -batch - <<-END
 		addr add 169.254.$1$2.2/30 dev $name
 		addr add fd00:$1$2::2/126 dev $name
-		link set $name up
+		link set $name up txqueuelen 2048
 		route add 0.0.0.0/0 dev $name table $1
 		route add ::/0 dev $name table $1
 	END
