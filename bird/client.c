@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "bird/render.h"
 #include "bird/reply.h"
+#include "bird/told.h"
 
 #define RETRY_MS 10
 
@@ -61,11 +62,9 @@ struct bird_client {
 	char (*silent)[BIRD_NAME_SIZE]; /* the sessions by which nothing is to leave */
 	size_t silent_count, silent_asked;
 	bool has_routers, has_links;
-	struct told_route *told; /* by the reply that is under way, or that just ended */
-	size_t told_count, told_room, told_marked;
-	bool told_stale; /* asked for before BIRD was given another configuration: by other destinations */
-	struct prefix told_net;
-	int configured; /* how the last `configure` ended, as the handler is told */
+	struct told told; /* by the replies that are under way, or that just ended */
+	bool told_stale;  /* asked for before BIRD was given another configuration: by other destinations */
+	int configured;   /* how the last `configure` ended, as the handler is told */
 	char words[BIRD_LINE_MAX];
 };
 
@@ -79,6 +78,21 @@ static int send_text(const struct connection *connection, const char *text, stru
 	if (sent < 0)
 		return error_errno(error, -errno, "BIRD's control socket");
 	return (size_t)sent < size ? error_set(error, -EPROTO, "BIRD's control socket takes no commands") : 0;
+}
+
+/* What the reply before this one said is forgotten, where it is not the first half of an answer. */
+static void begin_reply(struct bird_client *client, enum request request)
+{
+	client->outstanding = request;
+	client->sessions_stale = false;
+	client->expected_seen = 0;
+	client->unexpected_seen = false;
+	if (request == REQUEST_TOLD) {
+		told_begin(&client->told);
+		client->told_stale = false;
+	} else if (request == REQUEST_TOLD_LEAVING) {
+		told_begin_leaving(&client->told);
+	}
 }
 
 static int send_request(const struct bird_client *client, enum request request, struct error *error)
@@ -100,13 +114,7 @@ static int send_next(struct bird_client *client, struct error *error)
 		if (!client->wanted[request])
 			continue;
 		client->wanted[request] = false;
-		client->outstanding = request;
-		client->sessions_stale = false;
-		client->expected_seen = 0;
-		client->unexpected_seen = false;
-		client->told_marked = 0;
-		if (request == REQUEST_TOLD)
-			client->told_count = client->told_stale = 0;
+		begin_reply(client, request);
 		return send_request(client, request, error);
 	}
 	return 0;
@@ -224,75 +232,19 @@ static void sessions_line(struct bird_client *client, const struct bird_line *li
 			client->handler.context, &peer, strcmp(row.words, "Established") == 0, row.words);
 }
 
-/* ---- What tunnels' neighbours announce to links of egress groups ------------------------------------------------- */
-
-static bool told_row(struct bird_client *client, const struct bird_line *line, struct told_route *route)
-{
-	char protocol[64];
-
-	*route = (struct told_route){0};
-	if (line->code != BIRD_ROUTE_ROW || !bird_route_row(line->text, &client->told_net, protocol) ||
-		!bird_session_tunnel(protocol, &route->tunnel))
-		return false;
-	route->prefix = client->told_net;
-	return true;
-}
-
-/* Without memory for it the route is missing until it is asked for again. */
-static void add_told(struct bird_client *client, const struct told_route *route)
-{
-	if (client->told_count == client->told_room) {
-		size_t room = client->told_room * 2 + 16;
-		struct told_route *more = realloc(client->told, room * sizeof(*more));
-
-		if (!more)
-			return;
-		client->told = more;
-		client->told_room = room;
-	}
-	client->told[client->told_count++] = *route;
-}
-
 /* An error: BIRD has not read yet what it is asked by. The next refresh asks again. */
 static void told_line(struct bird_client *client, const struct bird_line *line)
 {
-	struct told_route route;
-
-	if (told_row(client, line, &route))
-		add_told(client, &route);
+	told_add(&client->told, line);
 	if (line->last && line->code < BIRD_FIRST_ERROR)
 		client->wanted[REQUEST_TOLD_LEAVING] = !client->told_stale;
 }
 
-static bool same_route(const struct told_route *one, const struct told_route *other)
-{
-	return one->tunnel == other->tunnel && one->prefix.length == other->prefix.length &&
-	       address_equal(&one->prefix.address, &other->prefix.address);
-}
-
-/* Rows come in the same order again, if nothing has changed meanwhile. */
-static void mark_leaving(struct bird_client *client, const struct told_route *route)
-{
-	for (size_t i = 0; i < client->told_count; i++) {
-		size_t place = (client->told_marked + i) % client->told_count;
-
-		if (!same_route(&client->told[place], route))
-			continue;
-		client->told[place].leaving = true;
-		client->told_marked = place + 1;
-		return;
-	}
-}
-
-/* A route that became leaving between the two questions is leaving, and one that came back is no less there. */
 static void told_leaving_line(struct bird_client *client, const struct bird_line *line)
 {
-	struct told_route route;
-
-	if (told_row(client, line, &route))
-		mark_leaving(client, &route);
+	told_mark_leaving(&client->told, line);
 	if (line->last && line->code < BIRD_FIRST_ERROR && !client->told_stale)
-		client->handler.told(client->handler.context, client->told, client->told_count);
+		client->handler.told(client->handler.context, client->told.routes, client->told.count);
 }
 
 /* "172.31.1.254  eth1  Up  12:00:00.000  0.050  0.150": the neighbour, where, and its state in BIRD's words. */
@@ -489,7 +441,7 @@ void bird_client_close(struct bird_client *client)
 	close_descriptor(&client->epoll);
 	free(client->expected);
 	free(client->silent);
-	free(client->told);
+	told_free(&client->told);
 	free(client);
 }
 
