@@ -50,22 +50,6 @@ int run_probe_list(const struct invocation *invocation)
 	return print_list(invocation, METHOD_PROBE_LIST, NULL, "probes", columns, ARRAY_SIZE(columns));
 }
 
-static void print_transitions(const struct invocation *invocation, const json_t *rows)
-{
-	struct table *table;
-	json_t *row;
-	size_t i;
-
-	if (json_array_size(rows) == 0)
-		return;
-	putchar('\n');
-	table = table_new(stdout, transition_columns, ARRAY_SIZE(transition_columns), !invocation->no_headers,
-		view_colors(invocation->color));
-	json_array_foreach ((json_t *)rows, i, row)
-		table_row(table, row);
-	table_end(table);
-}
-
 static void print_counters(const json_t *row)
 {
 	json_int_t held_ms = json_integer_value(json_object_get(row, "held_ms"));
@@ -87,7 +71,8 @@ static void print_probe(const struct invocation *invocation, const json_t *row)
 	table_row(table, row);
 	table_end(table);
 	print_counters(row);
-	print_transitions(invocation, json_object_get(row, "transitions"));
+	print_rows(invocation, json_object_get(row, "transitions"), transition_columns,
+		ARRAY_SIZE(transition_columns));
 }
 
 int run_probe_get(const struct invocation *invocation)

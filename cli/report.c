@@ -104,6 +104,22 @@ int print_list(const struct invocation *invocation, const char *method, json_t *
 	return report(invocation, code, &error);
 }
 
+void print_rows(
+	const struct invocation *invocation, const json_t *rows, const struct column *columns, size_t count)
+{
+	struct table *table;
+	json_t *row;
+	size_t i;
+
+	if (json_array_size(rows) == 0)
+		return;
+	putchar('\n');
+	table = table_new(stdout, columns, count, !invocation->no_headers, view_colors(invocation->color));
+	json_array_foreach ((json_t *)rows, i, row)
+		table_row(table, row);
+	table_end(table);
+}
+
 static void keep_row(void *to, json_t *row)
 {
 	json_t **kept = to;

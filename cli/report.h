@@ -21,6 +21,10 @@ json_t *filter_arguments(const struct invocation *invocation);
 int print_list(const struct invocation *invocation, const char *method, json_t *arguments, const char *name,
 	const struct column *columns, size_t column_count);
 
+/* A blank line and a table of them; nothing where there are none. The rows are borrowed. */
+void print_rows(const struct invocation *invocation, const json_t *rows, const struct column *columns,
+	size_t column_count);
+
 /* Asks for one row. NULL in *row when there was none. The row is a new reference. */
 enum reply_code ask_one(const struct invocation *invocation, const char *method, json_t *arguments,
 	json_t **row, struct error *error);

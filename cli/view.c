@@ -123,6 +123,17 @@ void cell_tunnel(const json_t *row, const char *field, char *text, size_t size)
 	cell_value(row, json_is_string(json_object_get(row, field)) ? field : "tunnel_number", text, size);
 }
 
+void print_details(const json_t *row, const struct column *columns, size_t column_count)
+{
+	char text[CELL_SIZE];
+
+	for (const struct column *column = columns; column < columns + column_count; column++) {
+		(column->format ? column->format : cell_value)(row, column->field, text, sizeof(text));
+		if (*text && strcmp(text, "-") != 0)
+			printf("%-18s %s\n", column->heading, text);
+	}
+}
+
 bool view_colors(enum color_mode mode)
 {
 	const char *refused = getenv("NO_COLOR");

@@ -41,6 +41,9 @@ void cell_tunnel(const json_t *row, const char *field, char *text, size_t size);
 const char *text_of(const json_t *row, const char *field); /* "-" when it is no text */
 void format_duration_for_people(json_int_t milliseconds, char *text, size_t size);
 
+/* A line a column, with its heading before the value; one without a value has no line. */
+void print_details(const json_t *row, const struct column *columns, size_t column_count);
+
 bool view_colors(enum color_mode mode);
 
 struct table;

@@ -349,6 +349,33 @@ static void a_drain_waits_for_connections(void)
 	stop_server();
 }
 
+static void one_tunnel_is_told_at_length(void)
+{
+	world_make();
+	world.tunnels[0].wireguard.enabled = false;
+	world.tunnels[0].ipsec.enabled = true;
+	world.tunnel_status[0].cause = "BFD down";
+	world.tunnel_status[0].ipsec = (struct ipsec_status){.ike = "ESTABLISHED",
+		.ike_age_ms = 182000,
+		.ike_rekey_ms = 13200000,
+		.reauthenticate_ms = -1};
+	snprintf(world.tunnel_status[0].ipsec_error, sizeof(world.tunnel_status[0].ipsec_error), "no answer");
+	start_server();
+	CU_ASSERT_EQUAL(run("tunnel get acme-lgw-01"), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "CAUSE\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "BFD down\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "\nkind               ipsec\n"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(output, "\nIKE                ESTABLISHED for 3m02s, new keys in 3h40m\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "\nESP                none\n"));
+	CU_ASSERT_PTR_NULL(strstr(output, "reauthenticates"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "\nlast complaint     no answer\n"));
+	CU_ASSERT_EQUAL(run("tunnel get acme-lgw-02"), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(output, "\nkind               wireguard\n"));
+	CU_ASSERT_PTR_NULL(strstr(output, "IKE"));
+	stop_server();
+}
+
 static void a_tunnel_is_disabled_and_waited_for(void)
 {
 	world_make();
@@ -405,4 +432,5 @@ UNIT_TESTS("cli", {"flows are listed as the design says", flows_are_listed_as_th
 	{"the other commands answer", the_other_commands_answer}, {"gateways are shown", gateways_are_shown},
 	{"a drain waits for connections", a_drain_waits_for_connections},
 	{"a service is handed over", a_service_is_handed_over},
+	{"one tunnel is told at length", one_tunnel_is_told_at_length},
 	{"a tunnel is disabled and waited for", a_tunnel_is_disabled_and_waited_for})
