@@ -79,14 +79,29 @@ static void only_the_flows_of_a_dead_link_move(void)
 	CU_ASSERT_EQUAL(count_by(102, 0, FLOWS), 0);
 }
 
-/* Flows keep to their links; of new ones it has its share. */
-static void a_link_that_returns_gets_new_flows_alone(void)
+/* So many flows begin without the second link, which comes back then; `before` has their ways. */
+static void pin_without_second_link(unsigned flows)
 {
 	egress_scene(true, false);
 	egress_scene_in(1 | 4);
-	send_all(V4, 0, FLOWS / 2);
+	send_all(V4, 0, flows);
 	memcpy(before, ways, sizeof(before));
 	egress_scene_in(7);
+}
+
+static unsigned count_moved(unsigned flows)
+{
+	unsigned moved = 0;
+
+	for (unsigned i = 0; i < flows; i++)
+		moved += ways[i] != before[i];
+	return moved;
+}
+
+/* Flows keep to their links; of new ones it has its share. */
+static void a_link_that_returns_gets_new_flows_alone(void)
+{
+	pin_without_second_link(FLOWS / 2);
 	send_all(V4, 0, FLOWS);
 	for (unsigned i = 0; i < FLOWS / 2; i++)
 		CU_ASSERT_EQUAL_FATAL(ways[i], before[i]);
@@ -109,20 +124,15 @@ static void only_the_share_of_a_link_moves_back(void)
 
 static void a_pin_ends_when_its_flow_is_idle(void)
 {
-	unsigned moved = 0;
+	unsigned moved;
 
-	egress_scene(true, false);
-	egress_scene_in(1 | 4);
-	send_all(V4, 0, 1000);
-	memcpy(before, ways, sizeof(before));
-	egress_scene_in(7);
+	pin_without_second_link(1000);
 	egress_scene_age_pins(scene.settings.udp_ms / 2);
 	send_all(V4, 0, 1000);
 	CU_ASSERT_EQUAL(memcmp(ways, before, 1000 * sizeof(ways[0])), 0);
 	egress_scene_age_pins(scene.settings.udp_ms);
 	send_all(V4, 0, 1000);
-	for (unsigned i = 0; i < 1000; i++)
-		moved += ways[i] != before[i];
+	moved = count_moved(1000);
 	CU_ASSERT_EQUAL(moved, count_by(102, 0, 1000));
 	CU_ASSERT(moved > 200);
 }
@@ -132,13 +142,8 @@ static void what_is_explained_is_not_used(void)
 {
 	struct row row = {.program = LAN, .in = query, .reason = REASON_egress_pinned};
 	struct explanation question;
-	unsigned moved = 0;
 
-	egress_scene(true, false);
-	egress_scene_in(1 | 4);
-	send_all(V4, 0, 1000);
-	memcpy(before, ways, sizeof(before));
-	egress_scene_in(7);
+	pin_without_second_link(1000);
 	egress_scene_age_pins(scene.settings.udp_ms / 2);
 	for (unsigned i = 0; i < 1000; i++) {
 		row.in.from_port = (uint16_t)(20000 + i);
@@ -147,19 +152,13 @@ static void what_is_explained_is_not_used(void)
 	}
 	egress_scene_age_pins(scene.settings.udp_ms / 2);
 	send_all(V4, 0, 1000);
-	for (unsigned i = 0; i < 1000; i++)
-		moved += ways[i] != before[i];
-	CU_ASSERT(moved > 200);
+	CU_ASSERT(count_moved(1000) > 200);
 }
 
 /* Pinned by another CPU, just after this one has looked at the clock. */
 static void a_pin_of_this_moment_is_not_old(void)
 {
-	egress_scene(true, false);
-	egress_scene_in(1 | 4);
-	send_all(V4, 0, 1000);
-	memcpy(before, ways, sizeof(before));
-	egress_scene_in(7);
+	pin_without_second_link(1000);
 	egress_scene_age_pins(-1000u);
 	send_all(V4, 0, 1000);
 	CU_ASSERT_EQUAL(memcmp(ways, before, 1000 * sizeof(ways[0])), 0);

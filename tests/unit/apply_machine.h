@@ -234,15 +234,26 @@ static inline void end_underlay(void)
 
 static char *before;
 
+/* The kernel gives local routes of IPv6 back a moment after their interface is up again: what differs is looked at anew. */
+static inline bool becomes(const char *was, char *(*look)(void))
+{
+	_cleanup_free_ char *is = look();
+
+	for (unsigned looks = 0; looks < 20 && strcmp(was, is) != 0; looks++) {
+		usleep(100000);
+		free(is);
+		is = look();
+	}
+	if (strcmp(was, is) == 0)
+		return true;
+	write_file(WORK "/was", was);
+	write_file(WORK "/is", is);
+	return system("diff -U0 " WORK "/was " WORK "/is") == 0;
+}
+
 static inline bool is_as_before(void)
 {
-	_cleanup_free_ char *after = picture();
-
-	if (strcmp(before, after) == 0)
-		return true;
-	write_file(WORK "/before", before);
-	write_file(WORK "/after", after);
-	return system("diff -U0 " WORK "/before " WORK "/after") == 0;
+	return becomes(before, picture);
 }
 
 /* After a failure too: wireguard-go must not outlive this. */

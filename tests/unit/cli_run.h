@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "base/cleanup.h"
@@ -44,6 +45,7 @@ static inline void start_server(void)
 	fflush(NULL);
 	server = fork();
 	if (server == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that ends early leaves none behind */
 		world_listen();
 		close(ready[1]);
 		sd_event_loop(world.event);
