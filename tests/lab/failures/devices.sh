@@ -66,7 +66,7 @@ devices_answered() { # nearly each of the last 45 requests of each of them
 
 # ---- What became of it ----------------------------------------------------------------------------------------------------
 
-# A line a device: HOW vFAMILY MOVED_MS BACK_MS LOST SENT STALL_MS HOLE (judge.py) FLAPS
+# A line a device: HOW vFAMILY MOVED_MS SILENT_MS BACK_MS LOST SENT STALL_MS HOLE (judge.py) FLAPS
 devices_judge() { # EVENT TUNNELS: those that may go
 	local device how family number flaps
 	flaps=$(flaps_since "$1" "$2")

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an event was to one device that kept asking.
 
-    judge.py EVENT ADDRESS ASKED WITNESSED        prints  MOVED_MS BACK_MS LOST SENT STALL_MS HOLE
+    judge.py EVENT ADDRESS ASKED WITNESSED        prints  MOVED_MS SILENT_MS BACK_MS LOST SENT STALL_MS HOLE
 
 ASKED      beat's lines:     TIME request NUMBER, TIME reply NUMBER …
 WITNESSED  witness's lines:  LOCAL TIME INTERFACE In IP SOURCE > DESTINATION: …
 
 moved   from the event to the device's first answer after one came by another tunnel than the last one before the event did;
         "-": none did
+silent  the longest time between two answers, from shortly before the event on: the doing is not in it, the devices' interval is
 back    from the event to the first answer behind the last request that was lost; 0: none was lost
 lost    requests that were sent when the event was there, or on their way then, and not answered in a second; those of the last
         second are not looked at
@@ -52,7 +53,7 @@ def back(requests, replies):
     return lost and first_at((replies[n] for n in replies if n > max(lost)), 0)
 
 
-def stall(times):
+def longest(times):
     return max((b - a for a, b in zip(times, times[1:])), default=0)
 
 
@@ -70,10 +71,11 @@ def main():
     hole = sum(n in replies for n in last) < len(last) / 2
     print(
         milliseconds(moved(event, ways, replies), event),
+        f"{longest(sorted(t for t in replies.values() if t >= event - ON_THE_WAY)) * 1000:.0f}",
         "0" if not lost else milliseconds(back(since, replies), event),
         len(lost),
         len(since),
-        f"{stall(sorted(since.values())) * 1000:.0f}",
+        f"{longest(sorted(since.values())) * 1000:.0f}",
         "hole" if hole else "-",
     )
 

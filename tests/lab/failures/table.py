@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The failure table in Markdown: rows.sh's lines on stdin, what was measured (SETTING ROW HOW FAMILY MOVED BACK LOST SENT STALL
+"""The failure table in Markdown: rows.sh's lines on stdin, what was measured (SETTING ROW HOW FAMILY MOVED SILENT BACK LOST SENT STALL
 HOLE FLAPS, a line a device and run) in a file. Median and worst over both families."""
 import statistics
 import sys
@@ -28,7 +28,7 @@ def figures(values):
 def cells(lines):
     for how in ("anew", "flow"):
         of = [line for line in lines if line[0] == how]
-        for column in (2, 3, 4):
+        for column in (2, 3, 4, 5):
             yield figures(line[column] for line in of)
 
 
@@ -37,9 +37,9 @@ def main():
     for line in open(sys.argv[1]):
         setting, row, *rest = line.split()
         measured.setdefault((row, setting), []).append(rest)
-    print("| what happens | provider's side, BFD × 3 | goal | new flows: other path, ms | answered again, ms | lost |"
-          " one flow: other path, ms | answered again, ms | lost | flaps | stalled, ms | holes |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
+    print("| what happens | provider's side, BFD × 3 | goal | new flows: other path, ms | silent, ms | answered again, ms | lost |"
+          " one flow: other path, ms | silent, ms | answered again, ms | lost | flaps | stalled, ms | holes |")
+    print("|" + "---|" * 14)
     for line in sys.stdin:
         name, settings, _, _, kind, what = line.split(None, 5)
         for setting in settings.split(","):
@@ -47,8 +47,8 @@ def main():
             if not lines:
                 continue
             flaps = sum(int(line[-1]) for line in lines if line[:2] == ["anew", "v4"])
-            stalled = max(int(line[6]) for line in lines if line[0] == "flow")
-            holes = sum(line[7] == "hole" for line in lines)
+            stalled = max(int(line[7]) for line in lines if line[0] == "flow")
+            holes = sum(line[8] == "hole" for line in lines)
             print("|", " | ".join([what.strip(), SETTING[setting], GOALS.get((kind, setting), "–"), *cells(lines),
                                    str(flaps), str(stalled), str(holes)]), "|")
 
