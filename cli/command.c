@@ -69,12 +69,12 @@ const struct command commands[] = {
 	{"gateway", "get", "GATEWAY", SHOWS, PATIENCE, run_gateway_get,
 		"one gateway, and its tunnels under --json"},
 	{"gateway", "drain", NULL, ASKS | FLAGS_WAIT, PATIENCE, run_gateway_drain,
-		"takes this gateway out of service: routers are told that it leaves, then it withdraws; its "
-		"flows go on"},
+		"takes this gateway out of service: routers are told "
+		"that it leaves, then it withdraws; its flows go on"},
 	{"gateway", "undrain", NULL, ASKS, PATIENCE, run_gateway_undrain, "takes it back into service"},
 	{"gateway", "switch", NULL, ASKS | FLAGS_TO | FLAGS_WAIT, PATIENCE, run_gateway_switch,
-		"hands this gateway's service over: drains it if another one can take over, else refuses; "
-		"says who serves then"},
+		"hands this gateway's service over: drains it if another "
+		"one can take over, else refuses; says who serves then"},
 	{"gateway", "stop", NULL, ASKS, UNHURRIED, run_gateway_stop,
 		"withdraws, then removes all that gwd made"},
 	{"events", NULL, NULL, ASKS | FLAGS_TABLE | FLAGS_FOLLOW, FOREVER, run_events,

@@ -112,8 +112,8 @@ static enum reply_code wait_for_end(struct drain *drain, struct error *error)
 	while ((code = look(drain, error)) == REPLY_FINE && !is_over(drain->row)) {
 		if (now_ms() >= deadline)
 			return (enum reply_code)error_set(error, REPLY_TIMED_OUT,
-				"the gateway is out of service, and %lld connections still live here: they "
-				"go on",
+				"the gateway is out of service, and %lld "
+				"connections still live here: they go on",
 				(long long)connections(drain->row));
 		pause_a_moment();
 	}

@@ -42,8 +42,8 @@ int lock_run_dir(const char *run_dir, struct error *error)
 		return error_errno(error, -errno, "%s", path.text);
 	if (flock(file, LOCK_EX | LOCK_NB) < 0)
 		return error_set(error, -EBUSY,
-			"another gwd runs with the run directory %s: stop it, or give this one another "
-			"--run-dir",
+			"another gwd runs with the run directory %s: "
+			"stop it, or give this one another --run-dir",
 			run_dir);
 	return TAKE_FD(file);
 }
@@ -89,8 +89,8 @@ static int judge_holder(struct error *error)
 		nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000L}, NULL);
 	if (result == 0 && holder.uid == geteuid())
 		return error_set(error, -EBUSY,
-			"another gwd runs in this network namespace (pid %d): one namespace is one gateway "
-			"(`gwctl status`?)",
+			"another gwd runs in this network namespace (pid "
+			"%d): one namespace is one gateway (`gwctl status`?)",
 			holder.pid);
 	if (result == 0)
 		snprintf(who, sizeof(who), "user %u (pid %d)", holder.uid, holder.pid);

@@ -118,8 +118,8 @@ static void enter_tunnels(struct replication *replication, struct member_status 
 	if (r < 0)
 		log_error("gateway %s: %s", status->member->name, error.text);
 	else if (r > 0)
-		log_warning("gateway %s: %d of its tunnels cannot be used: their numbers are others', or a "
-			    "provider has more than %d",
+		log_warning("gateway %s: %d of its tunnels cannot be used: their "
+			    "numbers are others', or a provider has more than %d",
 			status->member->name, r, PROVIDER_WAYS_MAX);
 }
 

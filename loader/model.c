@@ -151,12 +151,20 @@ uint16_t tunnel_port(const struct tunnel *tunnel)
 
 const struct address *tunnel_endpoint(const struct tunnel *tunnel, uint16_t *port)
 {
-	static const struct address nowhere;
-
 	*port = tunnel->ipsec.enabled ? IPSEC_PORT : tunnel->wireguard.endpoint_port;
 	if (tunnel->ipsec.enabled)
-		return address_equal(&tunnel->ipsec.remote, &nowhere) ? NULL : &tunnel->ipsec.remote;
+		return address_is_set(&tunnel->ipsec.remote) ? &tunnel->ipsec.remote : NULL;
 	return tunnel->wireguard.has_endpoint ? &tunnel->wireguard.endpoint_address : NULL;
+}
+
+bool tunnel_same(const struct tunnel *one, const struct tunnel *other)
+{
+	return one->number == other->number && strcmp(one->name, other->name) == 0;
+}
+
+const struct tunnel *model_same_tunnel(const struct model *model, const struct tunnel *tunnel)
+{
+	FIND(model, tunnels, tunnel_count, tunnel_same(&model->tunnels[i], tunnel));
 }
 
 const struct tunnel *model_tunnel_by_number(const struct model *model, uint16_t number)

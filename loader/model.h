@@ -244,7 +244,11 @@ const char *tunnel_kind_name(const struct tunnel *tunnel);
 uint16_t tunnel_port(const struct tunnel *tunnel);
 const struct address *tunnel_endpoint(const struct tunnel *tunnel, uint16_t *port);
 
-/* NULL when there is none of that name or number. */
+/* By number and name: who bears only the number of another is another tunnel. */
+bool tunnel_same(const struct tunnel *one, const struct tunnel *other);
+
+/* NULL when there is none of that name or number, or not the same. */
+const struct tunnel *model_same_tunnel(const struct model *model, const struct tunnel *tunnel);
 const struct tunnel *model_tunnel_by_number(const struct model *model, uint16_t number);
 const struct tunnel *model_tunnel_by_name(const struct model *model, const char *name);
 const struct router *model_router_by_name(const struct model *model, const char *name);

@@ -44,13 +44,6 @@ static void next_free(struct next *next)
 	free(next->announced);
 }
 
-static bool stays(const struct model *model, const struct tunnel *tunnel)
-{
-	const struct tunnel *found = model_tunnel_by_number(model, tunnel->number);
-
-	return found && strcmp(found->name, tunnel->name) == 0;
-}
-
 static bool has_loopback(const struct model *model, const struct address *address)
 {
 	for (size_t i = 0; i < model->loopback_count; i++)
@@ -72,7 +65,7 @@ static bool has_all_addresses(const struct model *model, const struct loopback *
 static bool something_leaves(const struct model *old, const struct model *new)
 {
 	for (size_t i = 0; i < old->tunnel_count; i++)
-		if (!stays(new, &old->tunnels[i]))
+		if (!model_same_tunnel(new, &old->tunnels[i]))
 			return true;
 	for (size_t i = 0; i < old->loopback_count; i++)
 		if (!has_all_addresses(new, &old->loopbacks[i]))
@@ -88,9 +81,8 @@ static int check_identity(const struct model *old, const struct model *new, stru
 	if (old->number == new->number && strcmp(old->gateway, new->gateway) == 0)
 		return 0;
 	return error_set(error, -EBUSY,
-		"the gateway is %s, number %u, as long as it runs, not %s, number %u; try: gwctl gateway "
-		"stop, "
-		"then start it with the new file",
+		"the gateway is %s, number %u, as long as it runs, not %s, number "
+		"%u; try: gwctl gateway stop, then start it with the new file",
 		old->gateway, old->number, new->gateway, new->number);
 }
 
@@ -150,8 +142,7 @@ static bool has_same_links(const struct egress_group *group, const struct egress
 		group->link_count != was->link_count)
 		return false;
 	for (size_t i = 0; i < group->link_count; i++)
-		if (group->links[i].tunnel->number != was->links[i].tunnel->number ||
-			strcmp(group->links[i].tunnel->name, was->links[i].tunnel->name) != 0)
+		if (!tunnel_same(group->links[i].tunnel, was->links[i].tunnel))
 			return false;
 	return true;
 }
@@ -162,8 +153,7 @@ static void carry_status(struct status *to, const struct status *from)
 	to->bird_running = from->bird_running;
 	for (size_t i = 0; i < to->model->tunnel_count; i++)
 		for (size_t j = 0; j < from->model->tunnel_count; j++)
-			if (stays(to->model, from->tunnels[j].tunnel) &&
-				from->tunnels[j].tunnel->number == to->tunnels[i].tunnel->number) {
+			if (tunnel_same(to->tunnels[i].tunnel, from->tunnels[j].tunnel)) {
 				to->tunnels[i] = from->tunnels[j];
 				to->tunnels[i].tunnel = &to->model->tunnels[i];
 			}
@@ -257,11 +247,15 @@ static void set_leaving_bits(struct daemon *daemon, const struct next *next, boo
 	const struct health_tunnel *rows = health_tunnels(daemon->health);
 	struct error error;
 
-	for (size_t i = 0; i < daemon->model->tunnel_count; i++)
-		if (!stays(next->model, &daemon->model->tunnels[i]) && rows[i].usable &&
-			bpf_usable_set(daemon->pin_dir, daemon->model->number, rows[i].tunnel, back, &error) <
-				0)
-			log_error("tunnel %s: %s", daemon->model->tunnels[i].name, error.text);
+	for (size_t i = 0; i < daemon->model->tunnel_count; i++) {
+		const struct tunnel *tunnel = &daemon->model->tunnels[i];
+		uint8_t own = daemon->model->number;
+
+		if (model_same_tunnel(next->model, tunnel) || !rows[i].usable)
+			continue;
+		if (bpf_usable_set(daemon->pin_dir, own, tunnel->number, back, &error) < 0)
+			log_error("tunnel %s: %s", tunnel->name, error.text);
+	}
 }
 
 static int tell_bird(struct daemon *daemon, const struct model *model, struct announcement announcement,

@@ -73,10 +73,7 @@ static void report_again(struct daemon *daemon, const struct model *next, struct
 	const struct health_tunnel *rows = health_tunnels(daemon->health);
 
 	for (size_t i = 0; i < daemon->model->tunnel_count; i++) {
-		const struct tunnel *now = &daemon->model->tunnels[i];
-		const struct tunnel *then = model_tunnel_by_number(next, now->number);
-
-		if (then && strcmp(then->name, now->name) == 0)
+		if (model_same_tunnel(next, &daemon->model->tunnels[i]))
 			report(egress, &rows[i]);
 	}
 }
@@ -199,9 +196,8 @@ int steer_switch(
 
 	if (r == -EOPNOTSUPP)
 		return error_set(error, r,
-			"the egress group %s shares its load, so no link is the active one; try: gwctl "
-			"tunnel "
-			"disable, for one that is to carry none",
+			"the egress group %s shares its load, so no link is the active "
+			"one; try: gwctl tunnel disable, for one that is to carry none",
 			group->name);
 	if (r == -ENOENT)
 		return error_set(error, r, "the tunnel %s is no link of the egress group %s", tunnel->name,
@@ -212,9 +208,8 @@ int steer_switch(
 			tunnel->name, tunnel->name);
 	if (r == -EBUSY)
 		return error_set(error, r,
-			"the neighbor of the tunnel %s is about to leave, or announces less of the "
-			"destinations than "
-			"another link's: it would lose the traffic again",
+			"the neighbor of the tunnel %s is about to leave, or announces less of "
+			"the destinations than another link's: it would lose the traffic again",
 			tunnel->name);
 	steer_changes(daemon);
 	steer_write(daemon); /* also when it was active already, and only the command is new */

@@ -272,9 +272,8 @@ int bpf_probe(struct error *error)
 		if (result == 1)
 			continue;
 		return error_set(error, result < 0 ? result : -EOPNOTSUPP,
-			"this kernel loads no BPF programs of type %s for us (CONFIG_BPF_SYSCALL); try: run "
-			"as root, or with "
-			"CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON",
+			"this kernel loads no BPF programs of type %s for us (CONFIG_BPF_SYSCALL); "
+			"try: run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON",
 			libbpf_bpf_prog_type_str(needs[i]));
 	}
 	return 0;

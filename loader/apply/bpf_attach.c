@@ -111,14 +111,12 @@ static void unpin_if_gone(const char *path)
 void bpf_unpin_gone(const char *pin_dir)
 {
 	struct pin links = pin_in(pin_dir, LINKS_DIRECTORY);
-	DIR *directory = opendir(links.path);
+	_cleanup_closedir_ DIR *directory = opendir(links.path);
 	const struct dirent *entry;
 
 	while (directory && (entry = readdir(directory)))
 		if (entry->d_type == DT_REG)
 			unpin_if_gone(pin_in(links.path, entry->d_name).path);
-	if (directory)
-		closedir(directory);
 }
 
 /* ---- clsact ------------------------------------------------------------------------------------------------------ */

@@ -135,7 +135,7 @@ static int each_other(const char *pin_dir,
 	struct error *error)
 {
 	uint64_t current = generation_current(pin_dir), number;
-	DIR *directory = opendir(pin_dir);
+	_cleanup_closedir_ DIR *directory = opendir(pin_dir);
 	struct dirent *entry;
 	int result = 0;
 
@@ -146,7 +146,6 @@ static int each_other(const char *pin_dir,
 		if (number && number != current)
 			result = act(pin_dir, number, context, error);
 	}
-	closedir(directory);
 	return result;
 }
 

@@ -76,7 +76,7 @@ int make_directory(const char *path, struct error *error)
 
 int remove_directory(const char *path, struct error *error)
 {
-	DIR *directory = opendir(path);
+	_cleanup_closedir_ DIR *directory = opendir(path);
 	struct dirent *entry;
 	int result = 0;
 
@@ -92,7 +92,6 @@ int remove_directory(const char *path, struct error *error)
 		else if (unlink(inner.path) < 0)
 			result = error_errno(error, -errno, "removing %s", inner.path);
 	}
-	closedir(directory);
 	if (result == 0 && rmdir(path) < 0)
 		result = error_errno(error, -errno, "removing %s", path);
 	return result;

@@ -159,9 +159,8 @@ static int xdp_make(const char *pin_dir, const char *interface, int index, struc
 		bpf_pins_tidy();
 	if (result == -EBUSY)
 		return error_set(error, result,
-			"another XDP program is attached to %s, and this kernel cannot run two; try: ip link "
-			"set dev %s "
-			"xdp off",
+			"another XDP program is attached to %s, and this "
+			"kernel cannot run two; try: ip link set dev %s xdp off",
 			interface, interface);
 	return result;
 }

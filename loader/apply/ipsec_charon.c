@@ -97,12 +97,6 @@ static int write_configuration(const struct apply *apply, struct error *error)
 
 /* ---- Which it is ------------------------------------------------------------------------------------------------- */
 
-static void close_directory(DIR **directory)
-{
-	if (*directory)
-		closedir(*directory);
-}
-
 /* Of a process: is there this text, with its NUL, in a file of /proc? */
 static bool proc_says(const char *pid, const char *file, const char *text)
 {
@@ -134,7 +128,7 @@ static bool is_in_our_network(const char *pid)
 /* One that hangs cannot be asked. It bears the path of its configuration in its environment. */
 static pid_t find_charon(const struct apply *apply)
 {
-	_cleanup_(close_directory) DIR *directory = opendir("/proc");
+	_cleanup_closedir_ DIR *directory = opendir("/proc");
 	char path[IPSEC_PATH_SIZE], setting[IPSEC_PATH_SIZE + 32];
 	const struct dirent *entry;
 
@@ -177,7 +171,7 @@ static bool read_device(const char *path, char name[IFNAMSIZ])
 static bool find_device(pid_t pid, char name[IFNAMSIZ])
 {
 	char folder[64], path[96];
-	_cleanup_(close_directory) DIR *directory = NULL;
+	_cleanup_closedir_ DIR *directory = NULL;
 	const struct dirent *entry;
 
 	snprintf(folder, sizeof(folder), "/proc/%d/fdinfo", pid);

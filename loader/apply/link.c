@@ -128,13 +128,19 @@ static void start_new_link(struct message *message, const char *name)
 	message_put_text(message, IFLA_IFNAME, name);
 }
 
-int link_set_alias(struct netlink *netlink, const char *name, const char *alias, struct error *error)
+static void start_change(struct message *message, uint16_t type, const char *name)
 {
 	struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
+
+	message_start(message, type, 0, &header, sizeof(header));
+	message_put_text(message, IFLA_IFNAME, name);
+}
+
+int link_set_alias(struct netlink *netlink, const char *name, const char *alias, struct error *error)
+{
 	struct message message;
 
-	message_start(&message, RTM_SETLINK, 0, &header, sizeof(header));
-	message_put_text(&message, IFLA_IFNAME, name);
+	start_change(&message, RTM_SETLINK, name);
 	message_put(&message, IFLA_IFALIAS, alias, strlen(alias));
 	return netlink_request(netlink, &message, error);
 }
@@ -248,32 +254,26 @@ int link_add_home(struct netlink *netlink, const char *name, struct error *error
 
 int link_remove(struct netlink *netlink, const char *name, struct error *error)
 {
-	struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
 	struct message message;
 
-	message_start(&message, RTM_DELLINK, 0, &header, sizeof(header));
-	message_put_text(&message, IFLA_IFNAME, name);
+	start_change(&message, RTM_DELLINK, name);
 	return netlink_request(netlink, &message, error);
 }
 
 int link_set_mtu(struct netlink *netlink, const char *name, uint32_t mtu, struct error *error)
 {
-	struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
 	struct message message;
 
-	message_start(&message, RTM_SETLINK, 0, &header, sizeof(header));
-	message_put_text(&message, IFLA_IFNAME, name);
+	start_change(&message, RTM_SETLINK, name);
 	message_put_u32(&message, IFLA_MTU, mtu);
 	return netlink_request(netlink, &message, error);
 }
 
 int link_set_queue(struct netlink *netlink, const char *name, uint32_t packets, struct error *error)
 {
-	struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
 	struct message message;
 
-	message_start(&message, RTM_SETLINK, 0, &header, sizeof(header));
-	message_put_text(&message, IFLA_IFNAME, name);
+	start_change(&message, RTM_SETLINK, name);
 	message_put_u32(&message, IFLA_TXQLEN, packets);
 	return netlink_request(netlink, &message, error);
 }

@@ -88,14 +88,13 @@ static int check_wireguard(struct apply *apply, const struct question *question,
 		return link_remove(apply->netlink, PROBE_INTERFACE, error);
 	if (!is_in_path("wireguard-go"))
 		return error_set(error, -ENOENT,
-			"this kernel has no WireGuard and wireguard-go is not in PATH; try: modprobe "
-			"wireguard, or "
-			"apt install wireguard-go");
+			"this kernel has no WireGuard and wireguard-go is not in "
+			"PATH; try: modprobe wireguard, or apt install wireguard-go");
 	tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 	if (tun < 0)
 		return error_errno(error, -errno,
-			"this kernel has no WireGuard, and wireguard-go needs /dev/net/tun (try: modprobe "
-			"tun)");
+			"this kernel has no WireGuard, and wireguard-go "
+			"needs /dev/net/tun (try: modprobe tun)");
 	return 0;
 }
 
@@ -111,8 +110,8 @@ static int check_free(struct apply *apply, const char *name, struct error *error
 	if (result < 0)
 		return result;
 	return error_set(error, -EEXIST,
-		"the interface %s is there and not of Homeward's making; try: ip link delete %s, or another "
-		"name",
+		"the interface %s is there and not of Homeward's "
+		"making; try: ip link delete %s, or another name",
 		name, name);
 }
 
@@ -144,9 +143,8 @@ static int check_room(
 	if (link->mtu >= needed)
 		return 0;
 	return error_set(error, -EMSGSIZE,
-		"the %s %s has an MTU of %u; packets of the array (array.mtu: %u) need %u there when they "
-		"are "
-		"relayed; try: ip link set %s mtu %u, or array.mtu: %u",
+		"the %s %s has an MTU of %u; packets of the array (array.mtu: %u) need %u "
+		"there when they are relayed; try: ip link set %s mtu %u, or array.mtu: %u",
 		what, link->name, link->mtu, model->array.mtu, needed, link->name, needed,
 		link->mtu - (needed - model->array.mtu));
 }
@@ -188,8 +186,8 @@ static int check_lans(struct apply *apply, const struct question *question, stru
 		result = find_uplink(apply, question, "LAN's interface", model_lan(model, i), &link, error);
 		if (result == 0 && !link.has_headers)
 			return error_set(error, -EINVAL,
-				"the LAN's interface %s has no Ethernet headers: egress.from takes Ethernet "
-				"interfaces",
+				"the LAN's interface %s has no Ethernet "
+				"headers: egress.from takes Ethernet interfaces",
 				link.name);
 	}
 	return result < 0 ? result : 0;
@@ -278,9 +276,8 @@ static int check_underlay_address(
 		return result;
 	address_format(&self->address, text);
 	return error_set(error, -EADDRNOTAVAIL,
-		"the underlay %s does not have this gateway's address in array.gateways, %s; try: ip address "
-		"add "
-		"%s dev %s, with the prefix length of all members' addresses",
+		"the underlay %s does not have this gateway's address in array.gateways, %s; "
+		"try: ip address add %s dev %s, with the prefix length of all members' addresses",
 		link->name, text, text, link->name);
 }
 
@@ -297,8 +294,8 @@ static int check_underlay(struct apply *apply, const struct question *question, 
 		return result < 0 ? result : 0;
 	if (link.has_headers)
 		return error_set(error, -EINVAL,
-			"the underlay %s is no WireGuard interface; try: uplinks: [%s], without "
-			"array.underlay",
+			"the underlay %s is no WireGuard interface; "
+			"try: uplinks: [%s], without array.underlay",
 			link.name, link.name);
 	result = check_room("underlay", &link, model, error);
 	return result < 0 ? result : check_underlay_address(apply, question, &link, error);
@@ -324,8 +321,8 @@ static int refuse_elsewhere(uint32_t index, const struct prefix *prefix, bool ou
 		for (size_t j = 0; j < model->loopbacks[i].address_count; j++)
 			if (address_equal(&model->loopbacks[i].addresses[j], &prefix->address))
 				return error_set(search->error, -EADDRINUSE,
-					"the loopback %s stands on the interface %s; it belongs on %s, where "
-					"Homeward puts it",
+					"the loopback %s stands on the interface %s; "
+					"it belongs on %s, where Homeward puts it",
 					address_format(&prefix->address, text), name, LOOPBACK_INTERFACE);
 	return 0;
 }
@@ -343,9 +340,9 @@ static int refuse_destination(uint32_t index, const struct prefix *prefix, bool 
 		for (size_t j = 0; j < model->egress[i].destination_count; j++)
 			if (prefix_contains(&model->egress[i].destinations[j], &prefix->address))
 				return error_set(search->error, -EADDRINUSE,
-					"the egress group %s has the destination %s, and this machine's own "
-					"%s on %s lies "
-					"within: what the LAN sends to the machine would go into a tunnel",
+					"the egress group %s has the destination %s, and "
+					"this machine's own %s on %s lies within: what the "
+					"LAN sends to the machine would go into a tunnel",
 					model->egress[i].name,
 					prefix_format(&model->egress[i].destinations[j], wide),
 					address_format(&prefix->address, text), name);
@@ -390,10 +387,9 @@ static int check_ipsec(struct apply *apply, const struct question *question, str
 			continue;
 		if (!is_in_path("charon-systemd"))
 			return error_set(error, -ENOENT,
-				"the tunnel %s is IPsec, and strongSwan's charon-systemd is not in PATH; "
-				"try: apt "
-				"install charon-systemd libcharon-extra-plugins "
-				"libstrongswan-standard-plugins",
+				"the tunnel %s is IPsec, and strongSwan's charon-systemd "
+				"is not in PATH; try: apt install charon-systemd "
+				"libcharon-extra-plugins libstrongswan-standard-plugins",
 				model->tunnels[i].name);
 		if (access("/dev/net/tun", R_OK | W_OK) < 0)
 			return error_errno(

@@ -13,12 +13,6 @@
 
 #include "base/cleanup.h"
 
-static void close_directory(DIR **directory)
-{
-	if (*directory)
-		closedir(*directory);
-}
-
 static int option_of(int socket, int option)
 {
 	int value = -1;
@@ -57,7 +51,7 @@ static int make_in(int process, int descriptor)
 int room_make(pid_t pid)
 {
 	_cleanup_close_ int process = syscall(SYS_pidfd_open, pid, 0);
-	_cleanup_(close_directory) DIR *directory = NULL;
+	_cleanup_closedir_ DIR *directory = NULL;
 	const struct dirent *entry;
 	char folder[32];
 	int found = 0;

@@ -93,9 +93,8 @@ static int wait_until_served(struct netlink *netlink, const char *name, pid_t pi
 	for (int i = 0; i < CREATE_STEPS; i++) {
 		if (!process_alive(pid))
 			return error_set(error, -ECHILD,
-				"wireguard-go ended at once; its words stand above. Is /dev/net/tun there, "
-				"and no other "
-				"wireguard-go of that name (%s)?",
+				"wireguard-go ended at once; its words stand above. Is "
+				"/dev/net/tun there, and no other wireguard-go of that name (%s)?",
 				socket_address(name).sun_path);
 		if (server_pid(name) && link_find(netlink, name, &link, NULL) == 0)
 			return 0;
@@ -117,8 +116,8 @@ static int create(struct netlink *netlink, struct children *children, const char
 	pid = child_start(children, name, arguments, environment, error);
 	if (pid == -ENOENT)
 		return error_set(error, pid,
-			"this kernel has no WireGuard and wireguard-go is not in PATH; try: apt install "
-			"wireguard-go");
+			"this kernel has no WireGuard and wireguard-go "
+			"is not in PATH; try: apt install wireguard-go");
 	if (pid < 0)
 		return pid;
 	result = wait_until_served(netlink, name, pid, error);
@@ -157,9 +156,9 @@ static int make_room(const char *name)
 	int result = pid > 0 ? room_make(pid) : 0;
 
 	if (result < 0)
-		log_warning("%s: the sockets of wireguard-go keep the room that the kernel gives them: %s; "
-			    "packets that "
-			    "come while it does not run may be lost; try: sysctl -w net.core.rmem_default=%d",
+		log_warning("%s: the sockets of wireguard-go keep the room that the "
+			    "kernel gives them: %s; packets that come while it does not "
+			    "run may be lost; try: sysctl -w net.core.rmem_default=%d",
 			name, strerror(-result), ROOM_BYTES);
 	return result;
 }

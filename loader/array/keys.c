@@ -64,8 +64,8 @@ static int add_line(
 	sodium_memzero(line, sizeof(line));
 	if (!parsed)
 		return error_set(error, -EINVAL,
-			"line %u is not a number from 1 to 255, a blank and a key (44 characters of base64; "
-			"see wg genkey)",
+			"line %u is not a number from 1 to 255, a blank "
+			"and a key (44 characters of base64; see wg genkey)",
 			number);
 	if (keys->count == 1 && keys->keys[0].id == keys->keys[1].id)
 		return error_set(error, -EINVAL, "line %u: both keys have the same number", number);

@@ -20,6 +20,13 @@ int address_compare(const struct address *one, const struct address *other)
 	return memcmp(one->bytes, other->bytes, sizeof(one->bytes));
 }
 
+bool address_is_set(const struct address *address)
+{
+	static const struct address nothing;
+
+	return !address_equal(address, &nothing);
+}
+
 bool address_equal(const struct address *one, const struct address *other)
 {
 	return address_compare(one, other) == 0;

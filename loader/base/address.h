@@ -28,6 +28,8 @@ struct prefix {
 };
 
 bool address_is_v4(const struct address *address);
+/* Any but the sixteen zeros of a model in which nothing was written, which are "::" too: nobody's address. */
+bool address_is_set(const struct address *address);
 bool address_equal(const struct address *one, const struct address *other);
 int address_compare(const struct address *one, const struct address *other);
 /* 4 (v4) or 16 (v6) bytes in network order, as the kernel wants them; *size says how many. */

@@ -20,8 +20,8 @@ struct announcement {
 	const enum voice *tunnels;
 	bool leaving;   /* everywhere: the gateway is about to withdraw, or hears no member */
 	bool withdrawn; /* nothing at all: routers hear no more of what tunnels import either */
-	const bool *
-		unproven; /* a tunnel each: probes through it fail, so what comes by it is told to no router */
+	/* A tunnel each: probes through it fail, so what comes by it is told to no router. */
+	const bool *unproven;
 };
 
 /* What the neighbour at the other end of a tunnel announces, of what is imported. */

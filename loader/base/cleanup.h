@@ -6,6 +6,7 @@
 #ifndef BASE_CLEANUP_H
 #define BASE_CLEANUP_H
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -40,8 +41,15 @@ static inline void close_stream(FILE **stream)
 		fclose(*stream);
 }
 
-#define _cleanup_free_   _cleanup_(free_pointer)
-#define _cleanup_close_  _cleanup_(close_descriptor)
-#define _cleanup_fclose_ _cleanup_(close_stream)
+static inline void close_directory(DIR **directory)
+{
+	if (*directory)
+		closedir(*directory);
+}
+
+#define _cleanup_free_     _cleanup_(free_pointer)
+#define _cleanup_close_    _cleanup_(close_descriptor)
+#define _cleanup_fclose_   _cleanup_(close_stream)
+#define _cleanup_closedir_ _cleanup_(close_directory)
 
 #endif

@@ -91,9 +91,8 @@ static void the_ports_are_enough(struct review *review, const struct model *mode
 	room = 65536 - array->ports_first;
 	if (highest * array->ports_slice > room)
 		review_problem(review, "array.ports",
-			"gateway number %u would have the ports %u to %u, and 65535 is the last: slice %u at "
-			"most, "
-			"or smaller numbers",
+			"gateway number %u would have the ports %u to %u, and "
+			"65535 is the last: slice %u at most, or smaller numbers",
 			highest, array->ports_first + (highest - 1) * array->ports_slice,
 			array->ports_first + highest * array->ports_slice - 1, room / highest);
 }
@@ -141,7 +140,7 @@ static bool is_own(const struct prefix *links, size_t count, const struct addres
 
 static const char *neighbor_fault(const struct prefix *links, size_t count, const struct address *neighbor)
 {
-	if (!was_read(neighbor))
+	if (!address_is_set(neighbor))
 		return NULL;
 	if (is_link_local(neighbor))
 		return "is link-local: write the other end's v4 or other v6 address";
@@ -197,9 +196,8 @@ static void tunnels_lead_somewhere(struct review *review, const struct model *mo
 			review_problem(review, text, "is missing: the name of the provider it leads to");
 		else if (model->array.member_count > 1)
 			review_problem(review, text,
-				"is missing, and may be only where the gateway is an array of its own: the "
-				"members "
-				"tell each other which tunnels lead to whom");
+				"is missing, and may be only where the gateway is an array of "
+				"its own: the members tell each other which tunnels lead to whom");
 	}
 }
 
@@ -241,8 +239,8 @@ static void routers_agree_on_bfd(struct review *review, const struct model *mode
 				continue;
 			check_key(other, "routers[%zu].bfd", j);
 			review_problem(review, check_key(text, "routers[%zu].bfd", i),
-				"differs from %s on line %u, and both are on %s: an interface has one BFD "
-				"interval and multiplier",
+				"differs from %s on line %u, and both are on %s: "
+				"an interface has one BFD interval and multiplier",
 				other, review_line(review, other), here->interface);
 			break;
 		}
@@ -265,8 +263,8 @@ static void routers_are_no_tunnels(struct review *review, const struct model *mo
 					review_line(review, tunnel));
 			if (name && router->interface && strcmp(router->interface, name) == 0)
 				review_problem(review, check_key(text, "routers[%zu].interface", i),
-					"\"%s\" is a tunnel (%s on line %u): its neighbor stands in its bgp "
-					"section",
+					"\"%s\" is a tunnel (%s on line %u): "
+					"its neighbor stands in its bgp section",
 					name, tunnel, review_line(review, tunnel));
 		}
 }

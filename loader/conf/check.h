@@ -7,13 +7,6 @@
 
 #define FOR_EACH(index, count) for (size_t index = 0; index < (count); index++)
 
-static inline bool was_read(const struct address *address)
-{
-	static const struct address nothing;
-
-	return !address_equal(address, &nothing);
-}
-
 /* fe80::/10 is every link's, so it tells none apart. */
 static inline bool is_link_local(const struct address *address)
 {

@@ -85,7 +85,7 @@ static void collect_loopbacks(struct spans *spans, const struct model *model)
 		FOR_EACH (j, model->loopbacks[i].address_count) {
 			struct prefix whole = {.address = model->loopbacks[i].addresses[j], .length = 128};
 
-			if (was_read(&whole.address))
+			if (address_is_set(&whole.address))
 				check_key(add_span(spans, &whole, LOOPBACK, i)->key,
 					"loopbacks[%zu].addresses[%zu]", i, j);
 		}
@@ -120,7 +120,7 @@ static void collect_gateways(struct spans *spans, const struct model *model)
 	FOR_EACH (i, model->array.member_count) {
 		struct prefix whole = {.address = model->array.members[i].address, .length = 128};
 
-		if (was_read(&whole.address))
+		if (address_is_set(&whole.address))
 			check_key(add_span(spans, &whole, GATEWAY, i)->key, "array.gateways[%zu].address", i);
 	}
 }

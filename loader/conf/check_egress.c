@@ -119,10 +119,9 @@ static void what_links_announce_is_heard(const struct group_review *at)
 
 		if (destination)
 			fault(at, "links", i,
-				"\"%s\" does not import %s of the group, so what its neighbor announces of "
-				"it "
-				"counts for nothing: add it to its bgp.import.prefixes, or write announce: "
-				"ignored",
+				"\"%s\" does not import %s of the group, so what its "
+				"neighbor announces of it counts for nothing: add it "
+				"to its bgp.import.prefixes, or write announce: ignored",
 				link->tunnel->name, prefix_format(destination, text));
 	}
 }

@@ -123,13 +123,12 @@ static const struct provider *holder_of(const struct model *model, const struct 
 
 static void the_target_can_be_asked(const struct probe_review *at)
 {
-	static const struct address nothing;
 	const struct probe *probe = at->probe;
 	const struct address *target = model_probe_target(probe);
 	const struct provider *holder = holder_of(at->model, target);
 	char text[ADDRESS_TEXT_SIZE];
 
-	if (address_equal(target, &nothing))
+	if (!address_is_set(target))
 		return;
 	address_format(target, text);
 	if (holder)
@@ -139,8 +138,8 @@ static void the_target_can_be_asked(const struct probe_review *at)
 		fault(at, target_key(probe), "%s is this end's own address: write the other end's", text);
 	else if (probe->tunnel && !probe->through && !is_on_link(probe->tunnel, target))
 		fault(at, target_key(probe),
-			"%s is on no link of the tunnel's addresses, and by a tunnel only the other end can "
-			"be asked",
+			"%s is on no link of the tunnel's addresses, "
+			"and by a tunnel only the other end can be asked",
 			text);
 }
 

@@ -131,8 +131,8 @@ static const char *psk_fault(const struct secret_file *file)
 	size_t length = without_newline(file);
 
 	if (length < PSK_MIN || length > PSK_MAX)
-		return "must hold one line of 16 to 512 characters: make one with `(umask 077; wg genkey "
-		       ">FILE)`";
+		return "must hold one line of 16 to 512 characters: "
+		       "make one with `(umask 077; wg genkey >FILE)`";
 	if (memchr(file->text, '\n', length) || memchr(file->text, '\0', length))
 		return "must hold one line, the pre-shared key";
 	return NULL;
@@ -154,8 +154,8 @@ static const char *certificate_fault(const struct secret_file *file)
 	if (file->size == 0)
 		return "is empty";
 	if (rest && memmem(rest, file->text + file->size - rest, begin, strlen(begin)))
-		return "holds several PEM blocks, of which strongSwan takes the first: leave only that "
-		       "certificate";
+		return "holds several PEM blocks, of which strongSwan "
+		       "takes the first: leave only that certificate";
 	return NULL;
 }
 

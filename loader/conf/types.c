@@ -271,10 +271,8 @@ static int read_identity(const struct scalar *scalar, void *field)
 				"an identity is of printable ASCII characters but %% and *, such as "
 				"lgw-01.acme.example or \"C=CH, O=Acme, CN=lgw-01\"");
 	if (means_many(scalar->text) || names_its_kind(scalar->text))
-		return refuse(scalar,
-			"an identity is one name, one address or one subject: strongSwan would read this "
-			"as a "
-			"pattern, and let in whoever fits it");
+		return refuse(scalar, "an identity is one name, one address or one subject: strongSwan "
+				      "would read this as a pattern, and let in whoever fits it");
 	return keep_text(scalar, field);
 }
 

@@ -60,10 +60,8 @@ static int read_host(const struct scalar *scalar, void *field)
 
 static const char *show_host(const struct setting *setting, const void *field, char *buffer)
 {
-	static const struct address none;
-
 	(void)setting;
-	return address_equal(field, &none) ? NULL : address_format(field, buffer);
+	return address_is_set(field) ? address_format(field, buffer) : NULL;
 }
 
 const struct type type_host = {read_host, show_host, "an address"};
@@ -120,8 +118,8 @@ static int read_link(const struct scalar *scalar, void *field)
 
 	if (prefix_parse(scalar->text, &prefix) < 0)
 		return refuse(scalar,
-			"\"%s\" is not an address with its length, such as 169.254.1.1/30 or "
-			"\"fd00:1::1/126\"",
+			"\"%s\" is not an address with its length, "
+			"such as 169.254.1.1/30 or \"fd00:1::1/126\"",
 			scalar->text);
 	r = check_host(scalar, &prefix.address);
 	if (r < 0)
@@ -168,8 +166,8 @@ static int read_endpoint(const struct scalar *scalar, void *field)
 
 	if (target_parse(scalar->text, &address, &port) < 0)
 		return refuse(scalar,
-			"\"%s\" is not an address and port such as 198.51.100.1:51820 or "
-			"\"[2001:db8::1]:51820\"",
+			"\"%s\" is not an address and port such as "
+			"198.51.100.1:51820 or \"[2001:db8::1]:51820\"",
 			scalar->text);
 	r = check_host(scalar, &address);
 	if (r < 0)

@@ -169,8 +169,8 @@ static int read_regex(const struct scalar *scalar, void *field)
 	regfree(&regex);
 	if (has_back_reference(scalar->text))
 		return refuse(scalar,
-			"\"%s\" refers back to what a group matched: that may take for ever, so write it "
-			"without",
+			"\"%s\" refers back to what a group matched: "
+			"that may take for ever, so write it without",
 			scalar->text);
 	return keep_text(scalar, field);
 }

@@ -76,8 +76,8 @@ static int find_seen(struct request *request, enum explain_direction *seen)
 		*seen = EXPLAIN_REQUEST;
 	else
 		return error_set(&request->error, REPLY_NOT_FOUND,
-			"neither end is a loopback of this gateway: say from which tunnel or LAN it comes, "
-			"or from an uplink");
+			"neither end is a loopback of this gateway: say from "
+			"which tunnel or LAN it comes, or from an uplink");
 	return REPLY_FINE;
 }
 

@@ -143,9 +143,8 @@ json_t *member_row(const struct request *request, const struct member_status *is
 	const struct owned *owned = &request->owned[is->member->number];
 	bool self = is_self(status, is);
 
-	return json_pack("{s:s, s:i, s:o, s:s, s:b, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, "
-			 "s:I, s:o, s:o, "
-			 "s:o, s:I, s:I, s:o, s:o}",
+	return json_pack("{s:s, s:i, s:o, s:s, s:b, s:o, s:o, s:b, s:o, s:o, s:o, s:o, "
+			 "s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:I, s:o, s:o}",
 		"gateway", is->member->name, "number", is->member->number, "address",
 		address_text(&is->member->address), "state", member_state_name(status, is), "serving",
 		self ? is_announced(status) && !status->drained : is->serving, "drained",

@@ -30,8 +30,8 @@ const struct method ctl_methods[] = {
 	{METHOD_TUNNEL_LIST, false, 0, A(PROVIDER), tunnel_list_step, "a row a tunnel"},
 	{METHOD_TUNNEL_GET, false, A(TUNNEL), 0, tunnel_get_step, "one row: this tunnel"},
 	{METHOD_TUNNEL_DISABLE, true, A(TUNNEL), 0, tunnel_disable_step,
-		"takes this tunnel out of service: announces there that it leaves, then nothing; flows go "
-		"on"},
+		"takes this tunnel out of service: announces "
+		"there that it leaves, then nothing; flows go on"},
 	{METHOD_TUNNEL_ENABLE, true, A(TUNNEL), 0, tunnel_enable_step, "takes it back into service"},
 	{METHOD_BGP_LIST, false, 0, A(PROVIDER), bgp_list_step, "a row a BGP session"},
 	{METHOD_BGP_GET, false, A(SESSION), 0, bgp_get_step,

@@ -23,8 +23,8 @@ static void degraded(json_t *list, json_t *words)
 static const char *why_not_usable(const struct tunnel_status *is)
 {
 	if (is->bfd == SESSION_DOWN && is->bgp == SESSION_UP)
-		return ": BGP is up and BFD is down; does the neighbour do BFD, single-hop, without TTL "
-		       "security?";
+		return ": BGP is up and BFD is down; does the neighbour "
+		       "do BFD, single-hop, without TTL security?";
 	if (is->bfd == SESSION_DOWN)
 		return is->bgp == SESSION_DOWN ? ", BFD is down, BGP is down" : ", BFD is down";
 	return is->bgp == SESSION_DOWN ? ", BGP is down" : "";

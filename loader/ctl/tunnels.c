@@ -68,8 +68,8 @@ json_t *tunnel_row(const struct tunnel_status *is)
 {
 	const struct tunnel *tunnel = is->tunnel;
 
-	return json_pack("{s:s, s:i, s:s?, s:s, s:s, s:o, s:i, s:o, s:b, s:s, s:s, s:o, s:s, s:s, s:s, s:o, "
-			 "s:o, s:o, s:o}",
+	return json_pack("{s:s, s:i, s:s?, s:s, s:s, s:o, s:i, s:o, s:b, "
+			 "s:s, s:s, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o}",
 		"tunnel", tunnel->name, "number", tunnel->number, "provider", tunnel_provider(tunnel), "kind",
 		tunnel_kind_name(tunnel), "driver", is->driver ? is->driver : "none", "interface_index",
 		is->ifindex ? json_integer(is->ifindex) : json_null(), "listen_port", tunnel_port(tunnel),
@@ -96,9 +96,8 @@ static json_t *bgp_row(const struct session *is)
 {
 	const struct bgp *bgp = is->bgp;
 
-	return json_pack(
-		"{s:s, s:s?, s:s?, s:s, s:s?, s:o, s:I, s:I, s:s, s:s, s:o, s:s, s:i, s:i, s:I, s:i, s:I, "
-		"s:o, s:I}",
+	return json_pack("{s:s, s:s?, s:s?, s:s, s:s?, s:o, s:I, s:I, s:s, "
+			 "s:s, s:o, s:s, s:i, s:i, s:I, s:i, s:I, s:o, s:I}",
 		"session", is->tunnel ? is->tunnel : is->router, "tunnel", is->tunnel, "router", is->router,
 		"interface", is->interface, "provider", is->provider, "neighbor",
 		address_text(&bgp->neighbor), "local_as", (json_int_t)bgp->local_as, "peer_as",

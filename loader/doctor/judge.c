@@ -57,8 +57,8 @@ static void judge_bpf(const struct model *model, const struct facts *facts, stru
 		found(diagnosis, FINDING_OK, "", "programs can be loaded");
 	if (!facts->btf)
 		found(diagnosis, FINDING_WARNING, "run a kernel with CONFIG_DEBUG_INFO_BTF",
-			"no /sys/kernel/btf/vmlinux: XDP programs of others cannot share an uplink with "
-			"ours");
+			"no /sys/kernel/btf/vmlinux: XDP programs "
+			"of others cannot share an uplink with ours");
 }
 
 static void judge_bpffs(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)

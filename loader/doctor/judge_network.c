@@ -28,8 +28,8 @@ static void judge_queues(
 	if (needs_half && uplink->queues * 2 > uplink->queues_max && uplink->queues_max > 1)
 		found(diagnosis, FINDING_WARNING,
 			"ethtool -L with combined at most half of the maximum: else XDP is generic",
-			"uplink %s: driver %s uses %d of %d queues, and native XDP needs half of them for "
-			"itself",
+			"uplink %s: driver %s uses %d of %d queues, "
+			"and native XDP needs half of them for itself",
 			uplink->name, uplink->driver, uplink->queues, uplink->queues_max);
 	else if (needs_one_each && uplink->queues_max < 2 * facts->processors)
 		found(diagnosis, FINDING_WARNING,
@@ -153,9 +153,8 @@ static void judge_path_mtu(
 
 	if (path_mtu != UNKNOWN && path_mtu < needed)
 		found(diagnosis, FINDING_WARNING, "make array.mtu smaller on all gateways",
-			"tunnel %s: the path to its far end carries %d bytes, a full packet of the array "
-			"needs %d: "
-			"it is sent in fragments",
+			"tunnel %s: the path to its far end carries %d bytes, a "
+			"full packet of the array needs %d: it is sent in fragments",
 			tunnel->name, path_mtu, needed);
 }
 
@@ -186,8 +185,7 @@ void judge_rp_filter(const struct model *model, const struct facts *facts, struc
 		if ((is > facts->rp_all ? is : facts->rp_all) == 1)
 			found(diagnosis, FINDING_PROBLEM,
 				"sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0, "
-				"and "
-				"the interface's own; Homeward checks sources itself",
+				"and the interface's own; Homeward checks sources itself",
 				"tunnel %s: strict rp_filter (all %d, %s %d) drops the %s",
 				model->tunnels[i].name, facts->rp_all, own == UNKNOWN ? "default" : "its own",
 				is,
@@ -242,9 +240,8 @@ static void judge_listener(const struct listener *listener, struct diagnosis *di
 	if (listener->udp)
 		found(diagnosis, FINDING_WARNING,
 			"bind it to the loopback's address, or to those it shall serve",
-			"%s listens on udp/%u of every address: asked at a loopback, it may answer from "
-			"another "
-			"address, which no device takes",
+			"%s listens on udp/%u of every address: asked at a loopback, "
+			"it may answer from another address, which no device takes",
 			who, listener->port);
 	else
 		found(diagnosis, FINDING_WARNING,

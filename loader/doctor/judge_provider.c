@@ -73,12 +73,10 @@ static void judge_forwarding(
 	for (size_t i = 0; facts->forwarding_v6 == 0 && i < model->egress_count; i++)
 		if (has_v6(&model->egress[i])) {
 			found(diagnosis, FINDING_PROBLEM,
-				"sysctl -w net.ipv6.conf.all.forwarding=1 (interfaces that learn their "
-				"routes "
-				"from advertisements need accept_ra=2 then)",
-				"egress group %s has destinations of IPv6, which this machine does not "
-				"forward: "
-				"gwd will not start",
+				"sysctl -w net.ipv6.conf.all.forwarding=1 (interfaces that "
+				"learn their routes from advertisements need accept_ra=2 then)",
+				"egress group %s has destinations of IPv6, which "
+				"this machine does not forward: gwd will not start",
 				model->egress[i].name);
 			return;
 		}

@@ -21,12 +21,6 @@ struct search {
 	unsigned long *inodes; /* of each listener; 0: already named, or not to be */
 };
 
-static void close_directory(DIR **directory)
-{
-	if (*directory)
-		closedir(*directory);
-}
-
 static bool is_wildcard(const char *hex)
 {
 	return strspn(hex, "0") == strlen(hex);
@@ -117,7 +111,7 @@ static void search_process(struct search *search, int pid)
 {
 	char path[64], target[64];
 	const struct dirent *entry;
-	_cleanup_(close_directory) DIR *directory = NULL;
+	_cleanup_closedir_ DIR *directory = NULL;
 	unsigned long inode;
 	ssize_t size;
 
@@ -135,7 +129,7 @@ static void search_process(struct search *search, int pid)
 
 static void name_holders(struct search *search)
 {
-	_cleanup_(close_directory) DIR *directory = opendir("/proc");
+	_cleanup_closedir_ DIR *directory = opendir("/proc");
 	const struct dirent *entry;
 
 	while (directory && (entry = readdir(directory)))

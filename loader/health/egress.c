@@ -303,12 +303,6 @@ void egress_adopt(struct egress *egress, uint16_t tunnel, bool commanded)
 	egress->told[state - egress->states] = links_in(state);
 }
 
-/* Who has only the number now is another tunnel, and begins anew. */
-static bool same_tunnel(const struct tunnel *one, const struct tunnel *other)
-{
-	return one->number == other->number && strcmp(one->name, other->name) == 0;
-}
-
 /* Its place in the group may be another one, and so may its bit in what was told. A command goes where its link does. */
 static void carry_link(
 	struct egress *egress, size_t group, size_t i, const struct egress_group_state *old, uint32_t told)
@@ -318,7 +312,7 @@ static void carry_link(
 	FOR_EACH_LINK (k, old) {
 		const struct egress_link *here = link->link;
 
-		if (!same_tunnel(old->links[k].link->tunnel, here->tunnel))
+		if (!tunnel_same(old->links[k].link->tunnel, here->tunnel))
 			continue;
 		*link = old->links[k];
 		link->link = here;

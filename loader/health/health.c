@@ -185,13 +185,6 @@ void health_adopt(struct health *health, uint16_t tunnel)
 	}
 }
 
-static const struct tunnel *same_tunnel(const struct model *model, const struct tunnel *tunnel)
-{
-	const struct tunnel *found = model_tunnel_by_number(model, tunnel->number);
-
-	return found && strcmp(found->name, tunnel->name) == 0 ? found : NULL;
-}
-
 /* What its probes decided stays until they decide again, whatever it is called; without any, nothing is in its way. */
 static void carry_loopback(struct health *health, const struct health *old, size_t i)
 {
@@ -208,7 +201,7 @@ void health_carry(struct health *health, const struct health *old, uint64_t now_
 	health->bird_lost = old->bird_lost;
 	health->thaw_ms = old->thaw_ms;
 	for (size_t i = 0; i < health->model->tunnel_count; i++) {
-		const struct tunnel *was = same_tunnel(old->model, &health->model->tunnels[i]);
+		const struct tunnel *was = model_same_tunnel(old->model, &health->model->tunnels[i]);
 
 		if (!was)
 			continue;

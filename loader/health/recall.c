@@ -32,16 +32,15 @@ static bool same_loopback(const struct loopback *one, const struct loopback *oth
 	return one == other || (one && other && loopbacks_share_address(one, other));
 }
 
-static bool same_tunnel(const struct tunnel *one, const struct tunnel *other)
+static bool same_path(const struct tunnel *one, const struct tunnel *other)
 {
-	return one == other ||
-	       (one && other && one->number == other->number && strcmp(one->name, other->name) == 0);
+	return one == other || (one && other && tunnel_same(one, other));
 }
 
 bool probe_asks_the_same(const struct probe *one, const struct probe *other)
 {
 	return strcmp(one->name, other->name) == 0 && same_loopback(one->loopback, other->loopback) &&
-	       same_tunnel(one->tunnel, other->tunnel) && same_text(one->through, other->through) &&
+	       same_path(one->tunnel, other->tunnel) && same_text(one->through, other->through) &&
 	       one->icmp.enabled == other->icmp.enabled && one->tcp.enabled == other->tcp.enabled &&
 	       one->tcp.port == other->tcp.port &&
 	       address_equal(model_probe_target(one), model_probe_target(other)) &&
