@@ -11,8 +11,8 @@ static void tell_uneven(struct daemon *daemon, const struct egress_status *statu
 	int part = is->measured[is->farthest], share = is->shares[is->farthest];
 
 	tell(daemon, EVENT_EGRESS_UNEVEN, group->name,
-		"%s carries %d.%d %% of the packets, and its share is %d.%d "
-		"%%: few %s send most, or many keep to the link they began on",
+		"%s carries %d.%d %% of the packets, and its share is %d.%d %%: "
+		"few %s send most, or many keep to the link they began on",
 		group->links[is->farthest].tunnel->name, part / 10, part % 10, share / 10, share % 10,
 		group->hash == EGRESS_BY_SOURCE ? "sources" : "flows");
 }
