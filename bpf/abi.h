@@ -213,11 +213,18 @@ struct relay_key {
 };
 
 /* Longest-prefix match: who holds an address. */
-enum space { SPACE_ZONE = 0, SPACE_LINK = 1, SPACE_INSIDE = 2, SPACE_NEIGHBOUR = 3, SPACE_EGRESS = 4 };
+enum space {
+	SPACE_ZONE = 0,
+	SPACE_LINK = 1,
+	SPACE_INSIDE = 2,
+	SPACE_NEIGHBOUR = 3,
+	SPACE_EGRESS = 4,
+	SPACE_PROBED = 5 /* whom probes ask by a tunnel, behind its link */
+};
 struct prefix_key {
 	__u32 length; /* PREFIX_KEY_BITS + 0..128 */
 	__u16 space;  /* enum space */
-	__u16 which;  /* the zone (SPACE_ZONE, SPACE_NEIGHBOUR), the tunnel's number (SPACE_LINK), else 0 */
+	__u16 which; /* the zone (SPACE_ZONE, SPACE_NEIGHBOUR), the tunnel's number (SPACE_LINK, SPACE_PROBED), else 0 */
 	__u8 address[16];
 } __attribute__((aligned(8)));
 #define PREFIX_KEY_BITS 32

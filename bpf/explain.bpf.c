@@ -14,6 +14,7 @@
 #include "bpf/fragment.h"
 #include "bpf/home.h"
 #include "bpf/learn.h"
+#include "bpf/link.h"
 #include "bpf/questions.h"
 #include "bpf/surface.h"
 
@@ -156,6 +157,21 @@ static __always_inline int explain_respond(
 	return explanation->way_reason;
 }
 
+/* link_ingress, where the tunnel is a link of an egress group; else negative. An ICMP error is asked for by what it is about. */
+SUBPROGRAM int explain_link(struct explanation *explanation)
+{
+	const struct tunnel_entry *tunnel;
+	struct packet packet;
+
+	if (!explanation)
+		return REASON_internal;
+	tunnel = tunnel_by_number(explanation->tunnel);
+	if (!tunnel || !tunnel->ifindex || !tunnel->egress)
+		return -1;
+	packet_between(&packet, explanation, explanation->key.source, explanation->key.destination);
+	return admit_answer(tunnel, explanation->tunnel, &packet, packet.source);
+}
+
 /*
  * A relay is Geneve to our underlay. Of its sender only the address is known here; of the rest, whether it is true, only
  * the packet could say. The address is the packet's, on the stack: Linux 6.1 takes no key of a map from an argument's
@@ -252,10 +268,15 @@ int explain(struct __sk_buff *skb)
 {
 	const struct settings *config = settings_get();
 	struct explanation explanation;
+	int by_link = -1;
 
 	if (!config || bpf_skb_load_bytes(skb, 0, &explanation, sizeof(explanation)))
 		return TC_ACT_SHOT;
 	if (explanation.direction == EXPLAIN_REQUEST)
+		by_link = explain_link(&explanation);
+	if (by_link >= 0)
+		explanation.reason = by_link;
+	else if (explanation.direction == EXPLAIN_REQUEST)
 		explanation.reason = explain_request(config, &explanation);
 	else if (explanation.direction == EXPLAIN_LAN)
 		explanation.reason = explain_lan(config, &explanation);

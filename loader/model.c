@@ -348,6 +348,43 @@ const struct address *model_probe_target(const struct probe *probe)
 	return probe->tcp.enabled ? &probe->tcp.to : &probe->http.to;
 }
 
+/* Our address on the link that the target is on; NULL: it is on none. */
+static const struct address *source_on_link(const struct probe *probe)
+{
+	const struct tunnel *tunnel = probe->through ? NULL : probe->tunnel;
+
+	for (size_t i = 0; tunnel && i < tunnel->address_count; i++)
+		if (prefix_contains(&tunnel->addresses[i], model_probe_target(probe)))
+			return &tunnel->addresses[i].address;
+	return NULL;
+}
+
+/* An address of the tunnel that whoever is behind its link may answer; NULL: it has none of the target's family. */
+static const struct address *source_for_beyond(const struct probe *probe)
+{
+	bool v4 = address_is_v4(model_probe_target(probe));
+
+	for (size_t i = 0; i < probe->tunnel->address_count; i++) {
+		const struct address *own = &probe->tunnel->addresses[i].address;
+
+		if (address_is_v4(own) == v4 && !address_is_link_local(own))
+			return own;
+	}
+	return NULL;
+}
+
+bool model_probe_goes_beyond(const struct probe *probe)
+{
+	return probe->tunnel && !probe->through && !source_on_link(probe);
+}
+
+const struct address *model_probe_source(const struct probe *probe)
+{
+	if (!model_probe_goes_beyond(probe))
+		return source_on_link(probe);
+	return address_is_set(&probe->from) ? &probe->from : source_for_beyond(probe);
+}
+
 void model_ports(const struct model *model, uint8_t gateway, uint16_t *first, uint16_t *last)
 {
 	*first = (uint16_t)(model->array.ports_first + (gateway - 1) * model->array.ports_slice);

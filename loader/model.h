@@ -23,6 +23,9 @@
 #define IPSEC_PORT      4500       /* and the rest: IKE and ESP in UDP */
 #define GUARD_INTERFACE "hwguard0" /* BIRD's routes to the loopbacks lead there: guard/guard.h */
 
+#define PROBE_RULE_PRIORITY \
+	6999 /* of the rules for what probes ask behind a tunnel's link: plan/plan.h has the others */
+
 /* What a member tells is refused when its clock is further ahead of ours. */
 #define MEMBER_SKEW_MOST_MS 10000
 
@@ -189,6 +192,7 @@ struct probe {
 		bool verify;
 	} http;
 	char *through; /* an uplink; NULL: the tunnel's by its tunnel, a loopback's as the machine's routes lead */
+	struct address from; /* ours, if it asks what is behind its tunnel's link; zeros: the tunnel's own */
 	uint32_t interval_ms, timeout_ms;
 	uint8_t rise, fall;
 };
@@ -285,6 +289,10 @@ const struct address *model_address_towards(
 bool model_has_members(const struct model *model);
 /* Whom a probe asks. */
 const struct address *model_probe_target(const struct probe *probe);
+/* By its tunnel, and somebody who is not on the tunnel's link. */
+bool model_probe_goes_beyond(const struct probe *probe);
+/* Which of our addresses it asks from; NULL: the kernel chooses. */
+const struct address *model_probe_source(const struct probe *probe);
 /* The first and the last of a gateway's ports. */
 void model_ports(const struct model *model, uint8_t gateway, uint16_t *first, uint16_t *last);
 

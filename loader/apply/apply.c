@@ -205,6 +205,7 @@ static const struct {
 	[ITEM_ROUTE] = {add_route, remove_route},
 	[ITEM_RULE] = {add_rule, remove_rule},
 	[ITEM_OPEN] = {open_tunnel, set_down},
+	[ITEM_WAY] = {add_route, remove_route},
 };
 
 /* ---- Running ----------------------------------------------------------------------------------------------------- */

@@ -344,6 +344,10 @@ static int write_down(struct filling *filling, struct netlink *netlink, struct e
 		add_tunnel(filling, &model->tunnels[i]);
 	for (size_t i = 0; i < model->egress_count; i++)
 		add_group(filling, &model->egress[i]);
+	for (size_t i = 0; i < model->probe_count; i++)
+		if (model_probe_goes_beyond(&model->probes[i]))
+			add_prefix(filling, SPACE_PROBED, model->probes[i].tunnel->number,
+				&(struct prefix){*model_probe_target(&model->probes[i]), 128}, 1);
 	add_settings(filling);
 	result = add_members(filling, error);
 	if (result == 0)

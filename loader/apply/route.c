@@ -5,6 +5,7 @@
 #include <linux/fib_rules.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,6 +46,8 @@ static int change_rule(
 	put_address(&message, FRA_SRC, &item->rule.from);
 	if (header.dst_len)
 		put_address(&message, FRA_DST, &item->rule.to.address);
+	if (*item->interface)
+		message_put_text(&message, FRA_OIFNAME, item->interface);
 	message_put_u32(&message, FRA_PRIORITY, item->rule.priority);
 	message_put_u32(&message, FRA_TABLE, item->rule.table);
 	message_put_u8(&message, FRA_PROTOCOL, OUR_PROTOCOL);
@@ -84,11 +87,14 @@ static int observe_rule(const struct nlmsghdr *header, void *context)
 	struct item item = {.kind = ITEM_RULE};
 	struct attributes attributes;
 	const void *from, *to;
+	const char *oif;
 
 	attributes_of_message(header, sizeof(*about), &attributes);
 	from = attribute_bytes(&attributes, FRA_SRC, family_size(about->family));
 	if (!from || attribute_u8(&attributes, FRA_PROTOCOL, 0) != OUR_PROTOCOL)
 		return 0;
+	oif = attribute_bytes(&attributes, FRA_OIFNAME, 1);
+	snprintf(item.interface, sizeof(item.interface), "%s", oif ?: "");
 	item.rule.from = address_from_wire(about->family, from);
 	item.rule.priority = attribute_u32(&attributes, FRA_PRIORITY, 0);
 	item.rule.table = attribute_u32(&attributes, FRA_TABLE, about->table);
@@ -108,21 +114,23 @@ static int observe_rule(const struct nlmsghdr *header, void *context)
 static int change_route(
 	struct netlink *netlink, uint16_t type, uint16_t flags, const struct item *item, struct error *error)
 {
+	bool is_way = item->kind == ITEM_WAY;
 	struct rtmsg header = {.rtm_family = address_family(&item->route.gateway),
 		.rtm_table = RT_TABLE_UNSPEC,
 		.rtm_protocol = OUR_PROTOCOL,
-		.rtm_scope = RT_SCOPE_UNIVERSE,
+		.rtm_scope = is_way ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
 		.rtm_type = RTN_UNICAST,
-		.rtm_flags = RTNH_F_ONLINK};
+		.rtm_flags = is_way ? 0 : RTNH_F_ONLINK};
 	uint32_t index = if_nametoindex(item->interface);
 	struct message message;
 
 	if (!index)
 		return error_set(error, -ENODEV, "there is no interface %s", item->interface);
 	message_start(&message, type, flags, &header, sizeof(header));
-	message_put_u32(&message, RTA_TABLE, HOME_TABLE);
+	message_put_u32(&message, RTA_TABLE, item->route.table);
 	message_put_u32(&message, RTA_OIF, index);
-	put_address(&message, RTA_GATEWAY, &item->route.gateway);
+	if (!is_way)
+		put_address(&message, RTA_GATEWAY, &item->route.gateway);
 	return netlink_request(netlink, &message, error);
 }
 
@@ -139,17 +147,22 @@ int route_remove(struct netlink *netlink, const struct item *item, struct error 
 static int observe_route(const struct nlmsghdr *header, void *context)
 {
 	const struct rtmsg *about = message_payload(header);
+	static const uint8_t none[16];
 	struct item item = {.kind = ITEM_ROUTE};
 	struct attributes attributes;
 	const void *gateway;
 
 	attributes_of_message(header, sizeof(*about), &attributes);
 	gateway = attribute_bytes(&attributes, RTA_GATEWAY, family_size(about->rtm_family));
-	if (!gateway || about->rtm_dst_len != 0 || about->rtm_protocol != OUR_PROTOCOL ||
-		attribute_u32(&attributes, RTA_TABLE, about->rtm_table) != HOME_TABLE ||
+	item.route.table = attribute_u32(&attributes, RTA_TABLE, about->rtm_table);
+	if (!gateway && item.route.table >= PROBE_TABLES && item.route.table <= PROBE_TABLES + UINT16_MAX)
+		item.kind = ITEM_WAY;
+	else if (!gateway || item.route.table != HOME_TABLE)
+		return 0;
+	if (about->rtm_dst_len != 0 || about->rtm_protocol != OUR_PROTOCOL ||
 		!if_indextoname(attribute_u32(&attributes, RTA_OIF, 0), item.interface))
 		return 0;
-	item.route.gateway = address_from_wire(about->rtm_family, gateway);
+	item.route.gateway = address_from_wire(about->rtm_family, gateway ?: none);
 	return items_add(context, &item);
 }
 

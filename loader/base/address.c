@@ -58,6 +58,11 @@ struct address address_from_wire(int family, const void *bytes)
 	return address;
 }
 
+bool address_is_link_local(const struct address *address)
+{
+	return address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
+}
+
 int address_parse(const char *text, struct address *address)
 {
 	uint8_t wire[16];

@@ -37,6 +37,8 @@ const uint8_t *address_wire(const struct address *address, size_t *size);
 /* AF_INET or AF_INET6. */
 int address_family(const struct address *address);
 struct address address_from_wire(int family, const void *bytes);
+/* fe80::/10 is every link's, so it tells none apart. */
+bool address_is_link_local(const struct address *address);
 
 /* 0, or -EINVAL. */
 int address_parse(const char *text, struct address *address);

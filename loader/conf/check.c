@@ -142,7 +142,7 @@ static const char *neighbor_fault(const struct prefix *links, size_t count, cons
 {
 	if (!address_is_set(neighbor))
 		return NULL;
-	if (is_link_local(neighbor))
+	if (address_is_link_local(neighbor))
 		return "is link-local: write the other end's v4 or other v6 address";
 	if (is_own(links, count, neighbor))
 		return "is this end's own address: write the other end's";

@@ -7,12 +7,6 @@
 
 #define FOR_EACH(index, count) for (size_t index = 0; index < (count); index++)
 
-/* fe80::/10 is every link's, so it tells none apart. */
-static inline bool is_link_local(const struct address *address)
-{
-	return address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
-}
-
 /* A key's path, formatted: its text. */
 char *check_key(char text[KEY_PATH_SIZE], const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -97,7 +97,7 @@ static void collect_links(struct spans *spans, const struct model *model)
 		FOR_EACH (j, model->tunnels[i].address_count) {
 			const struct prefix *link = &model->tunnels[i].addresses[j];
 
-			if (!is_link_local(&link->address))
+			if (!address_is_link_local(&link->address))
 				check_key(add_span(spans, link, LINK, i)->key, "tunnels[%zu].addresses[%zu]",
 					i, j);
 		}
@@ -109,7 +109,7 @@ static void collect_routers(struct spans *spans, const struct model *model)
 		FOR_EACH (j, model->routers[i].address_count) {
 			const struct prefix *link = &model->routers[i].addresses[j];
 
-			if (!is_link_local(&link->address))
+			if (!address_is_link_local(&link->address))
 				check_key(add_span(spans, link, ROUTER, i)->key,
 					"routers[%zu].addresses[%zu]", i, j);
 		}

@@ -3,8 +3,8 @@
  * What must fit together in a probe: one thing that it decides about, one question, and a path on which the answer comes
  * back.
  *
- * By a tunnel only the other end of its link can be asked: what comes in there for our own address on the link is admitted
- * from that link alone, and no route leads further. By an uplink, or as the machine's routes lead, anybody but a device.
+ * By a tunnel only the other end of its link can be asked, and by one of an egress group who is at the group's destinations:
+ * nobody else's answer is let in there. By an uplink, or as the machine's routes lead, anybody but a device.
  */
 #include <stdarg.h>
 #include <string.h>
@@ -111,6 +111,17 @@ static bool is_own(const struct tunnel *tunnel, const struct address *address)
 	return false;
 }
 
+/* Its egress group leads there. */
+static bool is_destination(const struct probe_review *at, const struct address *address)
+{
+	const struct egress_group *group = model_egress_of(at->model, at->probe->tunnel);
+
+	for (size_t i = 0; group && i < group->destination_count; i++)
+		if (group->destinations[i].length == 0 || prefix_contains(&group->destinations[i], address))
+			return true;
+	return false;
+}
+
 static const struct provider *holder_of(const struct model *model, const struct address *address)
 {
 	for (size_t i = 0; i < model->provider_count; i++)
@@ -136,11 +147,59 @@ static void the_target_can_be_asked(const struct probe_review *at)
 			text, holder->name ?: "?");
 	else if (probe->tunnel && !probe->through && is_own(probe->tunnel, target))
 		fault(at, target_key(probe), "%s is this end's own address: write the other end's", text);
-	else if (probe->tunnel && !probe->through && !is_on_link(probe->tunnel, target))
+	else if (probe->tunnel && !probe->through && !is_on_link(probe->tunnel, target) &&
+		 !is_destination(at, target))
 		fault(at, target_key(probe),
-			"%s is on no link of the tunnel's addresses, "
-			"and by a tunnel only the other end can be asked",
+			"%s is on no link of the tunnel's addresses, and no destination of its egress group: "
+			"by a tunnel nobody else can be asked",
 			text);
+}
+
+/* What comes in by a link for one of these is dropped, but for the link's own address. NULL: it is none of them. */
+static const char *role_of(const struct probe_review *at, const struct address *address)
+{
+	const struct model *model = at->model;
+
+	for (size_t i = 0; i < model->loopback_count; i++)
+		for (size_t k = 0; k < model->loopbacks[i].address_count; k++)
+			if (address_equal(&model->loopbacks[i].addresses[k], address))
+				return "a loopback";
+	for (size_t i = 0; i < model->tunnel_count; i++)
+		if (&model->tunnels[i] != at->probe->tunnel && is_own(&model->tunnels[i], address))
+			return "another tunnel's address";
+	return NULL;
+}
+
+static void an_answer_comes_back(const struct probe_review *at)
+{
+	const struct probe *probe = at->probe;
+	const struct address *target = model_probe_target(probe);
+	const char *role = role_of(at, &probe->from);
+	char text[ADDRESS_TEXT_SIZE];
+
+	if (!address_is_set(target) || !address_is_set(&probe->from))
+		return;
+	address_format(&probe->from, text);
+	if (!model_probe_goes_beyond(probe))
+		fault(at, "from", "is for a destination of the tunnel's egress group: leave it out");
+	else if (address_is_v4(&probe->from) != address_is_v4(target))
+		fault(at, "from", "%s is of another family than whom it asks", text);
+	else if (role)
+		fault(at, "from",
+			"%s is %s, for which nothing is let in by this tunnel: write another address", text,
+			role);
+}
+
+/* A link-local address nobody behind the link can answer. */
+static void there_is_an_address_to_ask_from(const struct probe_review *at)
+{
+	const struct probe *probe = at->probe;
+	const struct address *target = model_probe_target(probe);
+
+	if (address_is_set(target) && is_destination(at, target) && model_probe_goes_beyond(probe) &&
+		!model_probe_source(probe))
+		fault(at, target_key(probe),
+			"no address of the tunnel can be asked from: add one of this family, or write from");
 }
 
 static void tls_keys_go_with_https(const struct probe_review *at)
@@ -163,6 +222,8 @@ void check_probes(struct review *review, const struct model *model)
 		times_fit,
 		through_is_an_uplink,
 		the_target_can_be_asked,
+		an_answer_comes_back,
+		there_is_an_address_to_ask_from,
 		tls_keys_go_with_https,
 	};
 

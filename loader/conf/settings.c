@@ -293,8 +293,13 @@ DEFINE_SECTION(probe,
 	SECTION(struct probe, "http", http, http, FLAG(struct probe, http.enabled),
 		OPTIONAL = "or by HTTP or HTTPS"),
 	ONE(struct probe, "through", through, interface,
-		OPTIONAL = "the uplink that it asks by; without it a tunnel's probe asks by its tunnel, from our address on it to "
-			   "the other end of its link, and a loopback's as the machine's own routes lead"),
+		OPTIONAL = "the uplink that it asks by; without it a tunnel's probe asks by its tunnel, from our address on it, "
+			   "the other end of its link, or of a destination of its egress group whoever is there, and a "
+			   "loopback's as the machine's own routes lead"),
+	ONE(struct probe, "from", from, host,
+		OPTIONAL = "the address of this machine that it asks a destination of its tunnel's egress group from: the far side "
+			   "must lead answers to it back by this tunnel; without it the tunnel's own address, which its other "
+			   "end can reach"),
 	ONE(struct probe, "interval", interval_ms, duration, DEFAULT = "1s", LIMITS(50, 3600 * SECOND),
 		OPTIONAL = "from one question to the next"),
 	ONE(struct probe, "timeout", timeout_ms, duration, DEFAULT = "500ms", LIMITS(10, 60 * SECOND),

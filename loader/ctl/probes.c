@@ -37,6 +37,14 @@ static json_t *target_of(const struct probe *probe)
 	return json_sprintf(address_is_v4(&probe->tcp.to) ? "%s:%u" : "[%s]:%u", address, probe->tcp.port);
 }
 
+/* NULL: as routes lead. */
+static json_t *source_of(const struct probe *probe)
+{
+	const struct address *source = model_probe_source(probe);
+
+	return source ? address_text(source) : json_null();
+}
+
 static json_t *last_object(const struct probe_state *is)
 {
 	if (!is->has_result)
@@ -67,12 +75,12 @@ static json_t *held_ms(const struct probe_state *is)
 
 static json_t *probe_row(const struct probe *probe, const struct probe_state *is)
 {
-	json_t *row = json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:s, s:o, s:s, s:b, s:b}", "probe",
+	json_t *row = json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:s, s:o, s:s, s:b, s:b}", "probe",
 		probe->name, "loopback", text_or_null(probe->loopback ? probe->loopback->name : NULL),
 		"tunnel", text_or_null(probe->tunnel ? probe->tunnel->name : NULL), "kind", kind_of(probe),
-		"target", target_of(probe), "through", text_or_null(probe->through), "state",
-		probe_phase_name(is->phase), "changed_ms", age_ms(is->since_ms), "cause", probe_cause(is),
-		"was_up", is->was_up, "maintained", is->maintained);
+		"target", target_of(probe), "through", text_or_null(probe->through), "from", source_of(probe),
+		"state", probe_phase_name(is->phase), "changed_ms", age_ms(is->since_ms), "cause",
+		probe_cause(is), "was_up", is->was_up, "maintained", is->maintained);
 	json_t *more = json_pack("{s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "interval_ms",
 		(json_int_t)probe->interval_ms, "timeout_ms", (json_int_t)probe->timeout_ms, "rise",
 		probe->rise, "fall", probe->fall, "successes_in_row", (json_int_t)is->successes,

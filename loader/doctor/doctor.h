@@ -74,6 +74,7 @@ enum authority {
 
 struct probe_facts {
 	enum authority authority;
+	int path; /* of what it asks behind a tunnel's link: 0, or the errno of trying; 0 too while there is no tunnel */
 };
 
 struct member_facts {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What is a provider's side's above all: routers, the LANs of egress groups; and what probes need. */
+#include <errno.h>
 #include <string.h>
 
 #include "doctor/doctor.h"
@@ -121,12 +122,35 @@ static void judge_authority(
 			probe->name, probe->http.ca_file ?: SYSTEM_AUTHORITIES, rows[is->authority].words);
 }
 
+/* gwd makes the way, but not past a rule of the operator's that stands above its own, nor to an address that is not there. */
+static void judge_path(const struct probe *probe, const struct probe_facts *is, struct diagnosis *diagnosis)
+{
+	char from[ADDRESS_TEXT_SIZE], to[ADDRESS_TEXT_SIZE], advice[FINDING_TEXT_SIZE];
+
+	if (is->path == 0)
+		return;
+	address_format(model_probe_source(probe), from);
+	address_format(model_probe_target(probe), to);
+	if (is->path == EADDRNOTAVAIL)
+		snprintf(advice, sizeof(advice),
+			"write an address of this machine, one that is not in a VRF, or none");
+	else
+		snprintf(advice, sizeof(advice),
+			"ip rule: let nothing above priority %d take what comes from %s; the rest gwd makes "
+			"when it applies this configuration",
+			PROBE_RULE_PRIORITY, from);
+	found(diagnosis, FINDING_WARNING, advice, "probe %s: no way from %s to %s by %s: %s", probe->name,
+		from, to, probe->tunnel->name, strerror(is->path));
+}
+
 void judge_probes(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
 {
 	size_t before = diagnosis->finding_count;
 
-	for (size_t i = 0; i < model->probe_count; i++)
+	for (size_t i = 0; i < model->probe_count; i++) {
 		judge_authority(&model->probes[i], &facts->probes[i], diagnosis);
+		judge_path(&model->probes[i], &facts->probes[i], diagnosis);
+	}
 	if (diagnosis->finding_count == before)
 		found(diagnosis, FINDING_OK, "",
 			model->probe_count ? "the probes have what they need" : "no probe is configured");

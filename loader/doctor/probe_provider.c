@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Routers' interfaces and LANs, and the certificates that probes trust. */
+/* Routers' interfaces and LANs, the certificates that probes trust, and the ways that they need. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -89,6 +91,52 @@ static enum authority probe_authority(const struct probe_http *http)
 	return ask_openssl(file, ENDING_S) == 0 ? AUTHORITY_FINE : AUTHORITY_ENDING;
 }
 
+/* ---- Ways -------------------------------------------------------------------------------------------------------- */
+
+static socklen_t fill_socket_address(const struct address *address, struct sockaddr_storage *storage)
+{
+	size_t size;
+	const uint8_t *wire = address_wire(address, &size);
+
+	memset(storage, 0, sizeof(*storage));
+	storage->ss_family = (sa_family_t)address_family(address);
+	if (address_is_v4(address)) {
+		((struct sockaddr_in *)storage)->sin_port = htons(9);
+		memcpy(&((struct sockaddr_in *)storage)->sin_addr, wire, size);
+		return sizeof(struct sockaddr_in);
+	}
+	((struct sockaddr_in6 *)storage)->sin6_port = htons(9);
+	memcpy(&((struct sockaddr_in6 *)storage)->sin6_addr, wire, size);
+	return sizeof(struct sockaddr_in6);
+}
+
+/* As the probe does it, but for the question: connecting a socket of UDP looks for the way, and sends nothing. */
+static int try_path(const struct probe *probe)
+{
+	const char *tunnel = probe->tunnel->name;
+	struct sockaddr_storage from, to;
+	_cleanup_close_ int fd =
+		socket(address_family(model_probe_target(probe)), SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, tunnel, (socklen_t)strlen(tunnel)) < 0)
+		return 0;
+	if (bind(fd, (struct sockaddr *)&from, fill_socket_address(model_probe_source(probe), &from)) < 0 &&
+		errno != EADDRINUSE)
+		return errno;
+	if (connect(fd, (struct sockaddr *)&to, fill_socket_address(model_probe_target(probe), &to)) < 0)
+		return errno;
+	return 0;
+}
+
+static int probe_path(int fd, const struct probe *probe)
+{
+	bool running = false;
+
+	if (!model_probe_goes_beyond(probe) || !probe_interface(fd, probe->tunnel->name, &running))
+		return 0;
+	return running ? try_path(probe) : 0;
+}
+
 void probe_providers_side(const struct model *model, struct facts *facts)
 {
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -101,7 +149,9 @@ void probe_providers_side(const struct model *model, struct facts *facts)
 	}
 	for (size_t i = 0; i < model_lan_count(model); i++)
 		facts->lans[i].exists = probe_interface(fd, model_lan(model, i), &facts->lans[i].running);
-	for (size_t i = 0; i < model->probe_count; i++)
+	for (size_t i = 0; i < model->probe_count; i++) {
 		facts->probes[i].authority = probe_authority(&model->probes[i].http);
+		facts->probes[i].path = probe_path(fd, &model->probes[i]);
+	}
 	facts->forwarding_v6 = probe_number("/proc/sys/net/ipv6/conf/all/forwarding");
 }

@@ -44,7 +44,7 @@ bool probe_asks_the_same(const struct probe *one, const struct probe *other)
 	       one->icmp.enabled == other->icmp.enabled && one->tcp.enabled == other->tcp.enabled &&
 	       one->tcp.port == other->tcp.port &&
 	       address_equal(model_probe_target(one), model_probe_target(other)) &&
-	       same_http(&one->http, &other->http);
+	       address_equal(&one->from, &other->from) && same_http(&one->http, &other->http);
 }
 
 /* ---- What is written --------------------------------------------------------------------------------------------- */

@@ -82,7 +82,9 @@ static bool same_thing(const struct item *one, const struct item *other)
 	case ITEM_NEIGHBOUR:
 		return address_equal(&one->neighbour.address, &other->neighbour.address);
 	case ITEM_ROUTE:
-		return address_is_v4(&one->route.gateway) == address_is_v4(&other->route.gateway);
+	case ITEM_WAY:
+		return one->route.table == other->route.table &&
+		       address_is_v4(&one->route.gateway) == address_is_v4(&other->route.gateway);
 	case ITEM_RULE:
 		return rules_equal(one, other);
 	default:
@@ -151,7 +153,7 @@ static bool value_fits(const struct item *observed, const struct item *wanted)
 	}
 }
 
-static const struct item *find(const struct items *items, const struct item *thing)
+const struct item *items_find(const struct items *items, const struct item *thing)
 {
 	for (size_t i = 0; i < items->count; i++)
 		if (same_thing(&items->items[i], thing))
@@ -178,7 +180,7 @@ static int add_step(
 static bool programs_are_replaced(const struct items *observed, const struct items *wanted)
 {
 	static const struct item object = {.kind = ITEM_OBJECT};
-	const struct item *old = find(observed, &object), *new = find(wanted, &object);
+	const struct item *old = items_find(observed, &object), *new = items_find(wanted, &object);
 
 	return new && (!old || !value_fits(old, new));
 }
@@ -190,8 +192,8 @@ static bool is_remade(const char *interface, const struct items *observed, const
 	const struct item *old, *new;
 
 	memcpy(link.interface, interface, sizeof(link.interface));
-	old = find(observed, &link);
-	new = find(wanted, &link);
+	old = items_find(observed, &link);
+	new = items_find(wanted, &link);
 	return old && new && !value_fits(old, new);
 }
 
@@ -200,7 +202,7 @@ static bool links_are_made(const struct items *observed, const struct items *wan
 {
 	for (size_t i = 0; i < wanted->count; i++)
 		if (wanted->items[i].kind == ITEM_LINK &&
-			(!find(observed, &wanted->items[i]) ||
+			(!items_find(observed, &wanted->items[i]) ||
 				is_remade(wanted->items[i].interface, observed, wanted)))
 			return true;
 	return false;
@@ -208,7 +210,7 @@ static bool links_are_made(const struct items *observed, const struct items *wan
 
 static bool attachment_goes(const struct item *attachment, const struct items *wanted)
 {
-	const struct item *match = find(wanted, attachment);
+	const struct item *match = items_find(wanted, attachment);
 
 	return !match || !mode_fits(attachment, match);
 }
@@ -224,16 +226,25 @@ static bool tunnel_is_laid_bare(
 	memcpy(ingress.interface, interface, sizeof(ingress.interface));
 	for (size_t i = 0; i < ARRAY_SIZE(judges); i++) {
 		ingress.attachment.program = judges[i];
-		attached = find(observed, &ingress);
+		attached = items_find(observed, &ingress);
 		if (attached && attachment_goes(attached, wanted))
 			return true;
 	}
 	return false;
 }
 
+/* The kernel takes the way along with its tunnel. */
+static bool is_closed(const char *interface, const struct items *observed, const struct items *wanted)
+{
+	struct item open = {.kind = ITEM_OPEN};
+
+	memcpy(open.interface, interface, sizeof(open.interface));
+	return !items_find(wanted, &open) || tunnel_is_laid_bare(interface, observed, wanted);
+}
+
 static bool must_go(const struct item *item, const struct items *observed, const struct items *wanted)
 {
-	const struct item *match = find(wanted, item);
+	const struct item *match = items_find(wanted, item);
 
 	if (item->foreign || kinds[item->kind].property)
 		return false;
@@ -241,8 +252,8 @@ static bool must_go(const struct item *item, const struct items *observed, const
 		return true;
 	if (item->kind == ITEM_ATTACHMENT)
 		return attachment_goes(item, wanted);
-	if (item->kind == ITEM_OPEN)
-		return !match || tunnel_is_laid_bare(item->interface, observed, wanted);
+	if (item->kind == ITEM_OPEN || item->kind == ITEM_WAY)
+		return !match || is_closed(item->interface, observed, wanted);
 	return !match || (!kinds[item->kind].in_place && !value_fits(item, match));
 }
 
@@ -269,7 +280,7 @@ static int plan_additions(
 
 	for (size_t i = 0; i < wanted->count; i++) {
 		const struct item *item = &wanted->items[i];
-		const struct item *old = find(observed, item);
+		const struct item *old = items_find(observed, item);
 		int result = 0;
 
 		if (!old || must_go(old, observed, wanted) || is_remade(item->interface, observed, wanted) ||

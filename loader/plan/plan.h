@@ -36,6 +36,12 @@
 #define INSIDE_RULE_PRIORITY 7000
 #define HOME_RULE_PRIORITY   7001
 
+/*
+ * The same for what probes ask behind a tunnel's link, for sockets that are bound to it alone: a table a tunnel, with its
+ * number behind this one. PROBE_RULE_PRIORITY: model.h.
+ */
+#define PROBE_TABLES 777100000
+
 /* In the order in which they are made. */
 enum item_kind {
 	ITEM_LINK,       /* an interface exists */
@@ -52,6 +58,7 @@ enum item_kind {
 	ITEM_ROUTE,      /* a default route in HOME_TABLE */
 	ITEM_RULE,       /* a policy rule */
 	ITEM_OPEN,       /* a tunnel is up: packets come in */
+	ITEM_WAY, /* a default route in a table of PROBE_TABLES, by a tunnel: it goes when that is closed */
 	ITEM_KINDS
 };
 
@@ -76,7 +83,7 @@ enum program {
 struct item {
 	enum item_kind kind;
 	bool foreign;             /* observed: it is there, but not of our making: never removed */
-	char interface[IFNAMSIZ]; /* empty where a kind has none */
+	char interface[IFNAMSIZ]; /* empty where a kind has none; a rule's: of what leaves by this one alone */
 	union {
 		enum link_role role;
 		struct {
@@ -121,7 +128,9 @@ struct item {
 			uint8_t mac[6];
 		} neighbour;
 		struct {
-			struct address gateway; /* its family is the route's */
+			uint32_t table;
+			struct address
+				gateway; /* its family is the route's; a way's says no more than that */
 		} route;
 		struct {
 			uint32_t priority, table;
@@ -139,6 +148,8 @@ struct items {
 
 /* 0 or -ENOMEM. The item is copied. */
 int items_add(struct items *items, const struct item *item);
+/* The item that is the same thing, whatever its value; or NULL. */
+const struct item *items_find(const struct items *items, const struct item *thing);
 void items_free(struct items *items);
 
 enum step_action { STEP_ADD, STEP_CHANGE, STEP_REMOVE };

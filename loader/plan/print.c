@@ -33,8 +33,8 @@ static void print_rule(const struct item *item, char *text)
 		snprintf(text, STEP_TEXT_SIZE, "rule %u: from %s to %s lookup %u", item->rule.priority, from,
 			prefix_format(&item->rule.to, to), item->rule.table);
 	else
-		snprintf(text, STEP_TEXT_SIZE, "rule %u: from %s lookup %u", item->rule.priority, from,
-			item->rule.table);
+		snprintf(text, STEP_TEXT_SIZE, "rule %u: from %s%s%s lookup %u", item->rule.priority, from,
+			*item->interface ? " oif " : "", item->interface, item->rule.table);
 }
 
 static void print_wireguard(const struct item *item, char *text)
@@ -68,12 +68,22 @@ static void print_next_hop(const struct item *item, char *text)
 	char address[ADDRESS_TEXT_SIZE];
 
 	if (item->kind == ITEM_ROUTE)
-		snprintf(text, STEP_TEXT_SIZE, "route default via %s dev %s table %d",
-			address_format(&item->route.gateway, address), item->interface, HOME_TABLE);
+		snprintf(text, STEP_TEXT_SIZE, "route default via %s dev %s table %u",
+			address_format(&item->route.gateway, address), item->interface, item->route.table);
 	else
 		snprintf(text, STEP_TEXT_SIZE, "neighbour %s at %02x:%02x:%02x:%02x:%02x:%02x dev %s",
 			address_format(&item->neighbour.address, address), mac[0], mac[1], mac[2], mac[3],
 			mac[4], mac[5], item->interface);
+}
+
+static void print_way(const struct item *item, char *text)
+{
+	const struct prefix all = {
+		item->route.gateway, address_is_v4(&item->route.gateway) ? V4_BITS_BEFORE : 0};
+	char destination[PREFIX_TEXT_SIZE];
+
+	snprintf(text, STEP_TEXT_SIZE, "route %s dev %s table %u", prefix_format(&all, destination),
+		item->interface, item->route.table);
 }
 
 static void print_attachment(const struct item *item, char *text)
@@ -141,6 +151,9 @@ const char *item_format(const struct item *item, char *text)
 		break;
 	case ITEM_OPEN:
 		snprintf(text, STEP_TEXT_SIZE, "%s open", item->interface);
+		break;
+	case ITEM_WAY:
+		print_way(item, text);
 		break;
 	case ITEM_KINDS:
 		break;

@@ -207,6 +207,7 @@ static void want_way_out(struct builder *builder)
 	struct item neighbour = item_on(ITEM_NEIGHBOUR, HOME_INTERFACE);
 	struct item route = item_on(ITEM_ROUTE, HOME_INTERFACE);
 
+	route.route.table = HOME_TABLE;
 	for (size_t i = 0; i < ARRAY_SIZE(next_hops); i++) {
 		address_parse(next_hops[i], &neighbour.neighbour.address);
 		memcpy(neighbour.neighbour.mac, neighbour_mac, sizeof(neighbour_mac));
@@ -237,6 +238,28 @@ static void want_rules_of(struct builder *builder, const struct model *model, co
 	want(builder, item);
 }
 
+/* Several probes may share one. */
+static void want_once(struct builder *builder, const struct item *item)
+{
+	if (!items_find(builder->items, item))
+		want(builder, *item);
+}
+
+/* What it asks behind its tunnel's link has no route, and gets none that anybody else could take. */
+static void want_way_of(struct builder *builder, const struct probe *probe)
+{
+	static const uint8_t anywhere[16];
+	struct item rule = item_on(ITEM_RULE, probe->tunnel->name),
+		    way = item_on(ITEM_WAY, probe->tunnel->name);
+
+	rule.rule.from = *model_probe_source(probe);
+	rule.rule.priority = PROBE_RULE_PRIORITY;
+	rule.rule.table = way.route.table = PROBE_TABLES + probe->tunnel->number;
+	way.route.gateway = address_from_wire(address_family(&rule.rule.from), anywhere);
+	want_once(builder, &rule);
+	want_once(builder, &way);
+}
+
 int plan_wanted(const struct model *model, struct items *wanted)
 {
 	struct builder builder = {.items = wanted};
@@ -249,5 +272,8 @@ int plan_wanted(const struct model *model, struct items *wanted)
 			want_rules_of(&builder, model, &model->loopbacks[i].addresses[j]);
 	for (size_t i = 0; i < model->tunnel_count; i++)
 		want(&builder, item_on(ITEM_OPEN, model->tunnels[i].name));
+	for (size_t i = 0; i < model->probe_count; i++)
+		if (model_probe_goes_beyond(&model->probes[i]))
+			want_way_of(&builder, &model->probes[i]);
 	return builder.result;
 }

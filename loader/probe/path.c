@@ -31,21 +31,10 @@ socklen_t path_target(const struct probe *probe, uint16_t port, struct sockaddr_
 	return fill(model_probe_target(probe), port, target);
 }
 
-/* Our end of the link that the target is on; NULL: the kernel chooses. */
-static const struct address *source_of(const struct probe *probe)
-{
-	const struct tunnel *tunnel = probe->through ? NULL : probe->tunnel;
-
-	for (size_t i = 0; tunnel && i < tunnel->address_count; i++)
-		if (prefix_contains(&tunnel->addresses[i], model_probe_target(probe)))
-			return &tunnel->addresses[i].address;
-	return NULL;
-}
-
 static int bind_to(int descriptor, const struct probe *probe, struct error *error)
 {
 	const char *device = probe->through ?: probe->tunnel ? probe->tunnel->name : NULL;
-	const struct address *source = source_of(probe);
+	const struct address *source = model_probe_source(probe);
 	struct sockaddr_storage own;
 	char text[ADDRESS_TEXT_SIZE];
 

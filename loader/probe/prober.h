@@ -13,9 +13,9 @@
  * little. Nothing is kept from one attempt to the next, no connection and no socket, so that each goes the whole way, and a
  * tunnel's interface may be made anew between two.
  *
- * The path: a tunnel's probe is bound to its interface and to our address on its link; one with `through` to that uplink;
- * any other goes as the machine's routes lead, which for a loopback of ours is no further than `lo` (the kernel's table of
- * local addresses comes before any rule).
+ * The path: a tunnel's probe is bound to its interface and to our address on its link, or to that which it asks from what is
+ * behind the link, by a route of plan's making; one with `through` to that uplink; any other goes as the machine's routes
+ * lead, which for a loopback of ours is no further than `lo` (the kernel's table of local addresses comes before any rule).
  *
  * What keeps us from asking (no descriptor, no right, no address of ours) is told once and no answer at all: it says nothing
  * of whoever was to be asked.

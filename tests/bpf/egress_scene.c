@@ -40,10 +40,10 @@ void egress_scene_in(uint32_t in)
 		scene_usable(SCENE_GATEWAY, egress_links[i], in >> i & 1);
 }
 
-static void write_destination(enum who who, enum family family)
+static void write_address(enum space space, uint16_t which, uint16_t holder, enum who who, enum family family)
 {
-	struct prefix_value value = {.provider = EGRESS_GROUP};
-	struct prefix_key key = {.length = PREFIX_KEY_BITS + 128, .space = SPACE_EGRESS};
+	struct prefix_value value = {.provider = holder};
+	struct prefix_key key = {.length = PREFIX_KEY_BITS + 128, .space = space, .which = which};
 
 	address_of(who, family, key.address);
 	update(scene.gateway->maps.prefixes, &key, &value);
@@ -56,8 +56,9 @@ void egress_scene(bool sharing, bool by_source)
 	uint32_t group = EGRESS_GROUP, one = 1;
 
 	for (enum family family = V4; family <= V6; family += V6 - V4) {
-		write_destination(STRANGER, family);
-		write_destination(LINK_LOCAL, family);
+		write_address(SPACE_EGRESS, 0, EGRESS_GROUP, STRANGER, family);
+		write_address(SPACE_EGRESS, 0, EGRESS_GROUP, LINK_LOCAL, family);
+		write_address(SPACE_PROBED, 102, 1, STRANGER, family);
 	}
 	for (size_t i = 0; i < SCENE_LINKS; i++) {
 		struct tunnel_entry tunnel = {

@@ -23,7 +23,9 @@
 	}
 
 static const struct shape query = QUERY(), answer = ANSWER(), foreign = ANSWER(.from = OTHER_DEVICE),
-			  astray = QUERY(.to = OTHER_DEVICE), ours = QUERY(.from = LOOPBACK);
+			  astray = QUERY(.to = OTHER_DEVICE), ours = QUERY(.from = LOOPBACK),
+			  probe = QUERY(.from = TUNNEL_102),
+			  other_probe = QUERY(.from = TUNNEL_102, .to = LINK_LOCAL);
 
 static const struct row rows[] = {
 	/* ---- From the LAN ---- */
@@ -121,6 +123,17 @@ static const struct row rows[] = {
 		.verdict = PASSED, .reason = REASON_passed_link},
 	{"to the link, but not from it", .program = EGRESS_LINK,
 		.in = {.kind = UDP, .from = STRANGER, .to = TUNNEL_101, .from_port = 1, .to_port = 3784},
+		.verdict = DROPPED, .reason = REASON_source_not_link},
+	{"to the link, from whom a probe asks by it", .program = EGRESS_LINK, .tunnel = 102,
+		.in = ANSWER(.to = TUNNEL_102), .verdict = PASSED, .reason = REASON_passed_egress},
+	{"to the link, from a destination that none asks", .program = EGRESS_LINK, .tunnel = 102,
+		.in = ANSWER(.from = LINK_LOCAL, .to = TUNNEL_102), .verdict = DROPPED,
+		.reason = REASON_source_not_link},
+	{"an ICMP error about a probe", .program = EGRESS_LINK, .tunnel = 102,
+		.in = {.kind = UNREACHABLE, .from = OTHER_DEVICE, .to = TUNNEL_102, .quotes = &probe},
+		.verdict = PASSED, .reason = REASON_passed_egress},
+	{"an ICMP error about what no probe asked", .program = EGRESS_LINK, .tunnel = 102,
+		.in = {.kind = UNREACHABLE, .from = OTHER_DEVICE, .to = TUNNEL_102, .quotes = &other_probe},
 		.verdict = DROPPED, .reason = REASON_source_not_link},
 	{"to another link of ours", .program = EGRESS_LINK, .in = ANSWER(.to = TUNNEL_102),
 		.verdict = DROPPED, .reason = REASON_destination_not_link},

@@ -59,7 +59,7 @@ static uint32_t length_of(const struct row *row, enum family family)
 
 static enum explain_direction direction_of(enum program program)
 {
-	if (program == TUNNEL)
+	if (program == TUNNEL || program == EGRESS_LINK)
 		return EXPLAIN_REQUEST;
 	if (program == LAN)
 		return EXPLAIN_LAN;
@@ -69,14 +69,14 @@ static enum explain_direction direction_of(enum program program)
 bool question_of(const struct row *row, enum family family, struct explanation *question)
 {
 	const struct shape *in = &row->in;
-	bool from_device = row->program == TUNNEL || row->program == LAN;
+	bool from_device = row->program == TUNNEL || row->program == LAN || row->program == EGRESS_LINK;
 
 	*question = (struct explanation){.direction = direction_of(row->program),
 		.hops = in->hops ? in->hops : HOPS_DEFAULT,
 		.length = length_of(row, family)};
 	if (row->vlan) /* a question is about the interface's own */
 		return false;
-	if (row->program == EGRESS_LINK || row->reason == REASON_malformed || row->reason == REASON_not_ip)
+	if (row->reason == REASON_malformed || row->reason == REASON_not_ip)
 		return false;
 	if (row->program == LAN)
 		question->ifindex = 1; /* lo, where rows are played */

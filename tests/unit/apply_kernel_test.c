@@ -214,6 +214,38 @@ static void an_underlay_comes_and_goes(void)
 	CU_ASSERT(nothing_to_do());
 }
 
+/* Each tunnel has a way of its own, for what is bound to it; nobody else has any. */
+static void probes_have_ways(void)
+{
+	static struct probe probes[] = {{.name = "one", .tunnel = &tunnels[0], .icmp.enabled = true},
+		{.name = "one6", .tunnel = &tunnels[0], .icmp.enabled = true},
+		{.name = "two6", .tunnel = &tunnels[1], .icmp.enabled = true}};
+	struct error error = {0};
+
+	address_parse("203.0.113.1", &probes[0].icmp.to);
+	address_parse("2001:db8:f::1", &probes[1].icmp.to);
+	address_parse("2001:db8:f::1", &probes[2].icmp.to);
+	model.probes = probes;
+	model.probe_count = ARRAY_SIZE(probes);
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(nothing_to_do());
+	CU_ASSERT(says("ip route get 203.0.113.1 from 169.254.1.1 oif hwt-one", "hwt-one table 777100101"));
+	CU_ASSERT(says("ip route get 2001:db8:f::1 from fd00:1::1 oif hwt-one", "hwt-one table 777100101"));
+	CU_ASSERT(says("ip route get 2001:db8:f::1 from fd00:2::1 oif hwt-two", "hwt-two table 777100102"));
+	CU_ASSERT(says("ip route get 2001:db8:f::1 from fd00:1::1 2>&1", "unreachable"));
+	CU_ASSERT(says("bpftool map dump pinned " PINS "/current/prefixes | grep -c '\"space\": 5'", "3\n"));
+	CU_ASSERT_EQUAL(system("ip link set hwt-one down"), 0); /* the kernel takes its ways along */
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(nothing_to_do());
+	CU_ASSERT(says("ip route get 2001:db8:f::1 from fd00:1::1 oif hwt-one", "hwt-one table 777100101"));
+	model.probe_count = 0;
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(says(
+		"ip route show table all | grep -c 7771; ip rule | grep -c 7771; ip -6 rule | grep -c 7771",
+		"0\n0\n0\n"));
+	CU_ASSERT(nothing_to_do());
+}
+
 /* Of a member the configuration says that it is there; how it is, is heard, and stays through another filling. */
 static void members_are_suspect_until_heard(void)
 {
@@ -543,6 +575,7 @@ APPLY_TESTS("apply", {"a start makes links, keys, maps, programs, routes and rul
 	{"an underlay needs members", an_underlay_needs_members},
 	{"an underlay comes and goes", an_underlay_comes_and_goes},
 	{"members are suspect until they are heard", members_are_suspect_until_heard},
+	{"what probes ask behind a link has a way of its own", probes_have_ways},
 	{"a tunnel less: it leaves the machine and the maps", a_tunnel_less},
 	{"programs on an uplink that left are found", an_old_uplink_is_found},
 	{"a new key is taken over", a_new_key_is_taken_over},

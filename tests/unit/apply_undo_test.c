@@ -2,6 +2,18 @@
 /* Nothing is half applied: every step of a start and of a change is made to fail in turn, and the machine is as before. */
 #include "apply_machine.h"
 
+/* One behind each of these tunnels; the first tunnel leaves, below. */
+static struct probe probes[] = {{.name = "one", .tunnel = &tunnels[0], .icmp.enabled = true},
+	{.name = "two", .tunnel = &tunnels[1], .icmp.enabled = true}};
+
+static void probe_behind_links(void)
+{
+	address_parse("203.0.113.1", &probes[0].icmp.to);
+	address_parse("2001:db8:f::1", &probes[1].icmp.to);
+	model.probes = probes;
+	model.probe_count = ARRAY_SIZE(probes);
+}
+
 /* Wherever a start fails, nothing of it is left. The failing step: an address on an interface that is not there. */
 static void failure_is_undone_everywhere(void)
 {
@@ -9,6 +21,7 @@ static void failure_is_undone_everywhere(void)
 	const struct step broken = {STEP_ADD, {.kind = ITEM_ADDRESS, .interface = "nosuch"}, {0}};
 	struct error error = {0};
 
+	probe_behind_links();
 	make_plan(&model, &plan);
 	for (size_t i = 1; i < plan.count; i++) {
 		struct step kept = plan.steps[i];
@@ -67,6 +80,7 @@ static struct loopback changed_loopback[] = {
 static struct provider changed_providers[] = {
 	{.name = "acme", .number = 1, .prefixes = changed_prefixes, .prefix_count = 2}};
 static struct tunnel changed_tunnels[2];
+static struct probe changed_probes[2];
 static char *changed_uplinks[] = {"uplink1"};
 static struct model changed;
 
@@ -93,6 +107,12 @@ static void fill_changed(void)
 	changed_tunnels[1].addresses = new_addresses;
 	changed_tunnels[1].address_count = 1;
 	changed_tunnels[1].wireguard.listen_port = 51822;
+	changed_probes[0] = probes[0]; /* by hwt-new */
+	changed_probes[0].tunnel = &changed_tunnels[1];
+	changed_probes[1] = probes[1]; /* it stays, of another family */
+	changed_probes[1].tunnel = &changed_tunnels[0];
+	address_parse("203.0.113.2", &changed_probes[1].icmp.to);
+	changed.probes = changed_probes;
 	changed.loopbacks = changed_loopback;
 	changed.uplinks = changed_uplinks;
 	changed.inside = changed_inside;

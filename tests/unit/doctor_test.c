@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <jansson.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -114,7 +115,7 @@ static void on_the_providers_side(void)
 	lan_facts = (struct lan_facts){true, true};
 	probe = (struct probe){.name = "cwmp",
 		.http = {.enabled = true, .tls = true, .verify = true, .ca_file = "/etc/homeward/ca.pem"}};
-	probe_facts.authority = AUTHORITY_FINE;
+	probe_facts = (struct probe_facts){.authority = AUTHORITY_FINE};
 	model.routers = &router;
 	model.egress = &egress;
 	model.probes = &probe;
@@ -161,6 +162,22 @@ static void nothing_forwarded(void)
 	on_the_providers_side();
 	facts.forwarding_v6 = 0;
 }
+/* It asks what is behind a tunnel's link. */
+static void no_way_for_a_probe(void)
+{
+	on_the_providers_side();
+	probe = (struct probe){.name = "far", .tunnel = &model.tunnels[0], .icmp.enabled = true};
+	address_parse("192.0.2.77", &probe.icmp.to);
+	address_parse("10.7.0.1", &probe.from);
+	probe_facts.path = ENETUNREACH;
+}
+
+static void no_address_for_a_probe(void)
+{
+	no_way_for_a_probe();
+	probe_facts.path = EADDRNOTAVAIL;
+}
+
 static void no_authority(void)
 {
 	on_the_providers_side();
@@ -436,6 +453,9 @@ static const struct fault {
 	{no_system_authority, FINDING_PROBLEM, "probes", "ca-certificates.crt cannot be read", "put"},
 	{no_certificate, FINDING_PROBLEM, "probes", "has no certificate in it", "PEM"},
 	{old_authority, FINDING_PROBLEM, "probes", "has expired", "renew"},
+	{no_way_for_a_probe, FINDING_WARNING, "probes", "far: no way from 10.7.0.1 to 192.0.2.77 by ",
+		"priority 6999"},
+	{no_address_for_a_probe, FINDING_WARNING, "probes", "Cannot assign requested address", "VRF"},
 	{ageing_authority, FINDING_WARNING, "probes", "expires within 14 days", "renew"},
 	{small_uplink, FINDING_PROBLEM, "mtu", "1451, and relayed packets of the array have 1452",
 		"array.mtu"},

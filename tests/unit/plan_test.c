@@ -546,6 +546,66 @@ static void links_and_lans_have_programs_of_their_own(void)
 	CU_ASSERT_PTR_NULL(strstr(text, "conf.eth1"));
 }
 
+static struct probe probes[3];
+
+/* Two that share a way, and one on the link, that needs none. */
+static struct model with_probes(void)
+{
+	struct model egress = model;
+
+	egress.egress = groups;
+	egress.egress_count = ARRAY_SIZE(groups);
+	for (size_t i = 0; i < ARRAY_SIZE(probes); i++)
+		probes[i] = (struct probe){.name = "far", .tunnel = &tunnels[0], .icmp.enabled = true};
+	address_parse("203.0.113.1", &probes[0].icmp.to);
+	address_parse("203.0.113.2", &probes[1].icmp.to);
+	address_parse("169.254.1.2", &probes[2].icmp.to);
+	egress.probes = probes;
+	egress.probe_count = ARRAY_SIZE(probes);
+	return egress;
+}
+
+static void what_probes_ask_behind_a_link_has_a_way(void)
+{
+	struct model egress = with_probes();
+	_cleanup_(items_free) struct items observed = applied(&egress);
+
+	expect(&observed, &egress, "");
+	egress.probe_count = 0;
+	expect(&observed, &egress,
+		"remove route 0.0.0.0/0 dev acme-1 table 777100101\n"
+		"remove rule 6999: from 169.254.1.1 oif acme-1 lookup 777100101\n");
+	egress.probe_count = 1;
+	address_parse("2001:db8:f::1", &probes[0].icmp.to);
+	address_parse("2001:db8:7::1", &probes[0].from);
+	expect(&observed, &egress,
+		"remove route 0.0.0.0/0 dev acme-1 table 777100101\n"
+		"remove rule 6999: from 169.254.1.1 oif acme-1 lookup 777100101\n"
+		"add rule 6999: from 2001:db8:7::1 oif acme-1 lookup 777100101\n"
+		"add route ::/0 dev acme-1 table 777100101\n");
+}
+
+/* The kernel has taken it along, whatever was observed before. */
+static void a_way_comes_back_with_its_tunnel(void)
+{
+	struct model egress = with_probes();
+	_cleanup_(items_free) struct items observed = applied(&egress);
+	_cleanup_free_ char *text = NULL;
+
+	find(&observed, ITEM_OPEN, "acme-1")->kind = ITEM_KINDS;
+	find(&observed, ITEM_WAY, "acme-1")->kind = ITEM_KINDS;
+	expect(&observed, &egress, "add acme-1 open\nadd route 0.0.0.0/0 dev acme-1 table 777100101\n");
+	items_free(&observed);
+	observed = applied(&egress);
+	egress.attach = ATTACH_CLSACT;
+	text = plan_text(&observed, &egress);
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(text, "remove route 0.0.0.0/0 dev acme-1 table 777100101\nremove acme-1 open\n"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(text, "add acme-1 open\nadd route 0.0.0.0/0 dev acme-1 table 777100101\n"));
+	CU_ASSERT_PTR_NULL(strstr(text, "rule"));
+}
+
 /* Between the two programs nobody would judge what comes out of it. */
 static void a_tunnel_that_becomes_a_link_is_closed_meanwhile(void)
 {
@@ -585,6 +645,8 @@ static const struct unit_test tests[] = {
 	{"outdated programs are replaced", outdated_programs_are_replaced},
 	{"new table sizes replace the programs too", new_table_sizes_replace_programs_too},
 	{"links and LANs have programs of their own", links_and_lans_have_programs_of_their_own},
+	{"what probes ask behind a link has a way", what_probes_ask_behind_a_link_has_a_way},
+	{"a way comes back with its tunnel", a_way_comes_back_with_its_tunnel},
 	{"a tunnel that becomes a link is closed meanwhile",
 		a_tunnel_that_becomes_a_link_is_closed_meanwhile},
 };

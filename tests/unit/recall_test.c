@@ -110,7 +110,7 @@ static void what_differs_in_the_question(void)
 	struct address elsewhere = {.bytes = {9}};
 	uint16_t two[] = {200, 204}, others[] = {200, 503};
 	const struct probe base = asks("cwmp", &loopbacks[0], HEALTH);
-	struct probe rows[] = {base, base, base, base, base, base, base, base, base, base, base};
+	struct probe rows[] = {base, base, base, base, base, base, base, base, base, base, base, base};
 	struct probe patient = base, numbers = base;
 
 	patient.interval_ms = 7, patient.timeout_ms = 3, patient.rise = 5, patient.fall = 9;
@@ -126,6 +126,7 @@ static void what_differs_in_the_question(void)
 	rows[8].http.server_name = "acs.example.net";
 	rows[9].http.status = two, rows[9].http.status_count = 2;
 	rows[10].http.enabled = false, rows[10].icmp.enabled = true, rows[10].icmp.to = elsewhere;
+	rows[11].from = elsewhere;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		CU_ASSERT_FALSE(probe_asks_the_same(&base, &rows[i]));
 	numbers.http.status = others, numbers.http.status_count = 2;

@@ -419,4 +419,45 @@ scenario_egress_changes() { # links leave the group and come under traffic, whic
 	pings=$(grep -c 'bytes from' "$LAB/lan/lab/pings")
 	within 20 egress_answered $((pings + 10)) || fail "nobody answers any more"
 	egress_talk_both
+	egress_follows_probes
+}
+
+# The link is up, and its BGP and BFD: only the probe sees that what is behind it is not reached by it any more. From the link's
+# own address, and from one of the gateway's in the LAN.
+egress_follows_probes() {
+	local family
+	egress_config active-standby >"$LAB/egress/lab/next.yaml"
+	cat >>"$LAB/egress/lab/next.yaml" <<-END
+		probes:
+		  - {name: far4, tunnel: link-1, icmp: {to: ${LOOPBACK[4]}}, interval: 300ms, timeout: 300ms}
+		  - {name: far6, tunnel: link-1, icmp: {to: "${LOOPBACK[6]}"}, from: "fd00:31:7::1", interval: 300ms, timeout: 300ms}
+	END
+	gwctl egress config apply /run/lab/next.yaml || fail "the probes are refused"
+	within 20 egress_probes_are up up || fail "not all probes are up: $(gwctl egress probe list)"
+	expect "what is foretold of an answer to a probe" passed_egress "$(gwctl egress -j flow explain icmp \
+		"${LOOPBACK[4]}:7" 169.254.71.1 --from-tunnel link-1 | jq -r '.requests[].reason')"
+	for family in 4 6; do
+		egress_swallow $family
+		expect_links_in link-2
+		egress_only_probe_knows "far$family" || fail "link-1 is not out by its probe: $(gwctl egress -j tunnel get link-1)"
+		egress_talk_both
+		on platform nft delete table inet swallow
+		expect_links_in link-1
+	done
+}
+
+egress_probes_are() { # STATE…
+	[ "$(gwctl egress -j probe list | jq -r '[.probes[].state] | join(" ")')" = "$*" ]
+}
+
+egress_swallow() { # FAMILY: what comes by link-1 and goes further than its link
+	local ip=ip
+	[ "$1" = 4 ] || ip=ip6
+	on platform nft "add table inet swallow; add chain inet swallow in { type filter hook input priority 0; };
+		add rule inet swallow in iifname local-1 $ip daddr ${LOOPBACK[$1]} drop"
+}
+
+egress_only_probe_knows() { # PROBE
+	expect "probes that are down" "$1" "$(gwctl egress -j probe list | jq -r '.probes[] | select(.state == "down") | .probe')"
+	gwctl egress -j tunnel get link-1 | jq -e '.tunnels[] | .bgp == "up" and .bfd == "up" and .cause == "a probe is down"'
 }
