@@ -138,9 +138,43 @@ bpf-cost: $(B)/bpf-cost
 
 # What replication costs: figures to read, not a test. 50,000 flows a second for four, and nothing for either, say what the
 # traffic of an array is made of.
-$(B)/bench/replication: $(call objects,plain,$(wildcard tests/bench/*.c)) $(B)/plain.a
+$(B)/bench/replication: $(call objects,plain,tests/bench/replication.c tests/bench/gateway.c) $(B)/plain.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $^ $(LIBRARY_LDLIBS) -o $@
+
+# What a flow and a packet cost, beside what one would take instead: tests/bench/run says how, docs/performance.md what came out.
+$(B)/bench/%.bpf.o: tests/bench/%.bpf.c $(BPF_HEADERS) tests/bench/generate.h
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(B)/bench/%.skel.h: $(B)/bench/%.bpf.o
+	bpftool gen skeleton $< name $*_bpf > $@.new && mv $@.new $@
+
+$(patsubst %,$(B)/plain/tests/bench/%.o,tables programs forward): $(B)/bench/tables.skel.h $(B)/bench/generate.skel.h
+
+BENCH_SHARED = $(call objects,plain,$(patsubst %,tests/bench/%.c,world recipe rows network) tests/bpf/packet.c)
+BENCHES = $(patsubst %,$(B)/bench/%,tables programs forward fill)
+$(filter-out %/fill,$(BENCHES)): $(B)/bench/%: $(B)/plain/tests/bench/%.o $(BENCH_SHARED)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $^ -lbpf -o $@
+
+$(B)/bench/fill: $(B)/plain/tests/bench/fill.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $^ -lbpf -o $@
+
+# Tables, goals and plots of what was measured; `bench-docs` writes them into docs/performance.md.
+.PHONY: bench bench-docs bench-check
+bench: all lab-tools $(BENCHES)
+	@tests/bench/run
+	@tests/bench/report.py
+
+bench-docs:
+	@tests/bench/report.py --docs
+
+# Not in `check`: ratios of a run on a machine that has nothing else to do, against those that were stored.
+bench-check: $(BENCHES)
+	@BENCH_FLOWS=131072 BENCH_OUT=$(B)/bench/check tests/bench/run tables programs
+	@tests/bench/check.py
 
 IN_A_NAMESPACE = unshare -n sh -c 'ip link set lo up; exec "$$@"' sh
 
@@ -172,7 +206,7 @@ $(B)/vm/%.bpf.o: tests/vm/%.bpf.c
 
 .PHONY: tests lab-tools
 lab-tools: $(LAB_TOOLS)
-tests: all $(UNIT_TESTS) $(GOLDEN_TOOLS) $(BPF_TESTS) $(FUZZ_TARGETS) lab-tools $(B)/upgrade/gwd $(B)/vm/counted.bpf.o
+tests: all $(UNIT_TESTS) $(GOLDEN_TOOLS) $(BPF_TESTS) $(FUZZ_TARGETS) lab-tools $(B)/upgrade/gwd $(B)/vm/counted.bpf.o $(BENCHES)
 
 .PHONY: packages check check-unit check-golden check-bpf check-lint check-fuzz check-harden check-install \
 	check-lab check-vm
