@@ -12,8 +12,8 @@
  * Beside that: who owns the flow (owner.h), and what of it the members are told (changes.h). A request that a member
  * relayed teaches the same as one from a tunnel of ours, only that its way home is there, and that the member tells.
  *
- * A device can make as many half-open lines as it likes (they go first when a window is full); for an
- * established one it must have seen our answer. A TCP segment of a flow without a line, after a restart
+ * A device can make as many half-open lines as it likes (they go first when a window is full, those of the tunnel that
+ * has most of them there); for an established one it must have seen our answer. A TCP segment of a flow without a line, after a restart
  * with an empty table say, proves itself by a connected socket. Only a request changes a way home; a
  * response keeps it alive, since the client of a long download may be silent.
  */
@@ -200,6 +200,9 @@ SUBPROGRAM int insert_line(
 	table = device ? device_table(config, bpf_ktime_get_coarse_ns())
 		       : flow_table(config, bpf_ktime_get_coarse_ns());
 	switch (table_insert(&table, key, hash_of(key, config->hash_seed), stamp, &new)) {
+	case INSERT_TOOK:
+		count(REASON_entry_taken, 1, 0);
+		return new.index + 1;
 	case INSERTED:
 		return new.index + 1;
 	case INSERT_RIVALLED:

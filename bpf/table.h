@@ -31,12 +31,18 @@
  *    before it is over. Half-open lines are evicted without one, or a flood would close the table for a
  *    second: whoever writes through an old finding then loses by the hash in the tag, and a way home read
  *    too late is caught by the exit check (home.h).
- *  - A window without a line to claim gives up a half-open line, else takes a closing one out of service,
+ *  - A window without a line to claim gives up a half-open line of its crowd, else takes a closing one out of service,
  *    the longest idle first. An established line is never given up: the new flow goes without an entry, and
  *    that is counted. Two exceptions have the width of an insert: a flow that comes back to its own expired
  *    line, in the same state, just when another is claiming that line, loses it, and so does one that finds
  *    its expired line while gwd's sweep has written since when it is dead, and not yet that it is. Their
  *    next packets get one.
+ *  - The crowd of a full window is the tunnel that has more than half of its half-open lines, the new one counted; where
+ *    none has, the one that the new one comes by. So whoever floods the table turns over his own half-open lines, and
+ *    the handshakes of other tunnels outlive the flood: without a counter that all CPUs write, and alike at each
+ *    gateway, since tunnels' numbers are the array's.
+ *  - What a flood does not turn over it may fill up: established is what UDP and ICMP had answered, whatever its source is, and so are
+ *    devices from the first. Their lines go when they expire; until then a full table takes no new ones.
  *
  * A record of another gateway is merged by gwd, by the rule that every gateway of the array follows: the newest
  * stamp wins, of two the same the higher gateway of the way home. A TCP line that is half-open has the stamp of its SYN,
@@ -87,6 +93,7 @@ struct finding {
 
 enum inserted {
 	INSERTED,
+	INSERT_TOOK,     /* in the place of another flow, which was half-open */
 	INSERT_RIVALLED, /* another CPU is inserting the same flow */
 	INSERT_REFUSED,  /* the window is full of lines that are not to be given up */
 };
@@ -110,6 +117,15 @@ static __always_inline __u64 peek(const __u64 *word)
 static __always_inline void read_before(void)
 {
 }
+
+/* Zero, which the verifier takes for any number: what is counted from here it does not go through sum by sum. */
+static __always_inline __u32 count_from_zero(const struct table *table)
+{
+	__u64 zero = table->now_ns, same = zero;
+
+	asm volatile("%0 -= %1" : "+r"(zero) : "r"(same));
+	return zero;
+}
 #else
 #ifndef __always_inline
 #define __always_inline inline __attribute__((always_inline))
@@ -129,6 +145,12 @@ static __always_inline __u64 peek(const __u64 *word)
 	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
 
+static __always_inline __u32 count_from_zero(const struct table *table)
+{
+	(void)table;
+	return 0;
+}
+
 /* What was read before this is not read after it. */
 static __always_inline void read_before(void)
 {
@@ -144,6 +166,12 @@ static __always_inline __u32 table_now(const struct table *table)
 static __always_inline bool swap_word(__u64 *word, __u64 old, __u64 new)
 {
 	return __sync_val_compare_and_swap(word, old, new) == old;
+}
+
+/* 1 if it is zero, else 0. Without a branch: the verifier would go both ways, at each line of each window. */
+static __always_inline __u32 is_zero(__u64 word)
+{
+	return 1 - (__u32)((word | -word) >> 63);
 }
 
 /* Multiply and fold, word by word: five multiplications that every bit of the key goes through. */
@@ -223,6 +251,7 @@ static __always_inline bool table_find(
 /* How readily a line gives its place to another flow. Dead before free: searches stay short. */
 enum rank { RANK_NEVER, RANK_CLOSING, RANK_HALF_OPEN, RANK_FREE, RANK_DEAD };
 
+/* Half-open lines have no rank of their own: they are looked at when there is no better one. */
 static __always_inline enum rank line_rank(
 	const struct table *table, const struct line *line, __u64 tag, __u32 idle)
 {
@@ -236,13 +265,11 @@ static __always_inline enum rank line_rank(
 		lifetime = line_lifetime_ms(table->settings, TAG_STATE(tag), line->key.protocol);
 	if (idle > lifetime && idle - lifetime > DEAD_GRACE_MS)
 		return RANK_DEAD;
-	if (TAG_STATE(tag) == LINE_HALF_OPEN)
-		return RANK_HALF_OPEN;
 	return TAG_STATE(tag) == LINE_CLOSING ? RANK_CLOSING : RANK_NEVER;
 }
 
-/* The line of the window to be claimed: by rank, then by idleness. Behind a free line there is nothing. */
-static __always_inline enum rank choose_line(const struct table *table, __u64 hash, struct finding *chosen)
+/* The best line of the window that is not half-open, by rank, then by idleness. Behind a free line there is nothing. */
+static __always_inline enum rank best_line(const struct table *table, __u64 hash, struct finding *chosen)
 {
 	__u64 best = 0;
 
@@ -267,6 +294,85 @@ static __always_inline enum rank choose_line(const struct table *table, __u64 ha
 			break;
 	}
 	return best >> 32;
+}
+
+/* By how many the tunnel's half-open lines of the window are more than those of all others. */
+static __always_inline __s32 lead_of(const struct table *table, __u64 hash, __u16 tunnel)
+{
+	__s32 lead = count_from_zero(table);
+
+	for (__u32 step = 0; step < TABLE_WINDOW; step++) {
+		__u32 index;
+		struct line *line = table_line(table, hash, step, &index);
+
+		if (!line)
+			break;
+		lead += (__s32)is_zero(TAG_STATE(peek(&line->tag)) ^ LINE_HALF_OPEN) *
+			(2 * (__s32)is_zero(HOME_TUNNEL(peek(&line->home)) ^ tunnel) - 1);
+	}
+	return lead;
+}
+
+/* The tunnel with more than half of them and the new one, found by Boyer and Moore's vote; if none has, the newcomer's. */
+static __always_inline __u16 find_crowd(const struct table *table, __u64 hash, __u16 newcomer)
+{
+	__u32 votes = count_from_zero(table);
+	__u16 crowd = newcomer;
+
+	votes++;
+	for (__u32 step = 0; step < TABLE_WINDOW; step++) {
+		__u32 index;
+		struct line *line = table_line(table, hash, step, &index);
+		__u16 tunnel;
+
+		if (!line)
+			break;
+		if (TAG_STATE(peek(&line->tag)) != LINE_HALF_OPEN)
+			continue;
+		tunnel = HOME_TUNNEL(peek(&line->home));
+		if (!votes)
+			crowd = tunnel;
+		votes += crowd == tunnel ? 1 : -1;
+	}
+	return lead_of(table, hash, crowd) > 1 ? crowd : newcomer;
+}
+
+/* The longest idle half-open line of the crowd's. */
+static __always_inline bool choose_half_open(
+	const struct table *table, __u64 hash, __u16 crowd, struct finding *chosen)
+{
+	__u32 longest = 0;
+	bool any = false;
+
+	for (__u32 step = 0; step < TABLE_WINDOW; step++) {
+		__u32 index, idle;
+		struct line *line = table_line(table, hash, step, &index);
+		__u64 tag, home;
+
+		if (!line)
+			break;
+		tag = peek(&line->tag);
+		home = peek(&line->home);
+		idle = idle_ms(home, table_now(table));
+		if (TAG_STATE(tag) != LINE_HALF_OPEN || HOME_TUNNEL(home) != crowd || idle < longest)
+			continue;
+		longest = idle;
+		chosen->index = index;
+		chosen->tag = tag;
+		any = true;
+	}
+	return any;
+}
+
+static __always_inline enum rank choose_line(
+	const struct table *table, __u64 hash, __u16 newcomer, struct finding *chosen)
+{
+	enum rank rank = best_line(table, hash, chosen);
+
+	if (rank >= RANK_FREE)
+		return rank;
+	return choose_half_open(table, hash, find_crowd(table, hash, newcomer), chosen) ? RANK_HALF_OPEN
+											: rank;
 }
 
 /* Takes an expired line out of service for good. False: somebody else changes its state. */
@@ -320,7 +426,7 @@ static __always_inline enum inserted table_insert(
 	const struct table *table, const struct line_key *key, __u64 hash, __u64 stamp, struct finding *new)
 {
 	struct finding chosen = {};
-	enum rank rank = choose_line(table, hash, &chosen);
+	enum rank rank = choose_line(table, hash, HOME_TUNNEL(new->home), &chosen);
 	__u64 claimed = TAG(hash, LINE_CLAIMED);
 	struct line *line;
 
@@ -346,7 +452,7 @@ static __always_inline enum inserted table_insert(
 	new->index = chosen.index;
 	new->tag = TAG(hash, TAG_STATE(new->tag));
 	swap_word(&line->tag, claimed, new->tag);
-	return INSERTED;
+	return rank == RANK_HALF_OPEN ? INSERT_TOOK : INSERTED;
 }
 
 /* ---- Changing a line in service ---------------------------------------------------------------------------------- */
@@ -517,6 +623,7 @@ static __always_inline enum merged table_merge(const struct table *table, const 
 		found.home = home;
 		switch (table_insert(table, key, hash, stamp, &found)) {
 		case INSERTED:
+		case INSERT_TOOK:
 			return MERGED;
 		case INSERT_REFUSED:
 			return MERGE_REFUSED;

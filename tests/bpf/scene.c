@@ -254,17 +254,23 @@ static void enter_namespace(void)
 
 void scene_open(void)
 {
+	scene_open_of(SCENE_LINES);
+}
+
+void scene_open_of(uint32_t lines)
+{
 	struct bpf_map *map;
 
+	scene.lines = lines;
 	enter_namespace();
 	libbpf_set_print(print_errors);
 	scene.gateway = gateway_bpf__open();
 	expect(scene.gateway, "opening the programs");
 	bpf_object__for_each_map (map, scene.gateway->obj)
 		bpf_map__set_pin_path(map, NULL);
-	bpf_map__set_max_entries(scene.gateway->maps.flows_1, SCENE_LINES);
-	bpf_map__set_max_entries(scene.gateway->maps.devices_1, SCENE_LINES);
-	bpf_map__set_max_entries(scene.gateway->maps.flow_counters_1, SCENE_LINES);
+	bpf_map__set_max_entries(scene.gateway->maps.flows_1, lines);
+	bpf_map__set_max_entries(scene.gateway->maps.devices_1, lines);
+	bpf_map__set_max_entries(scene.gateway->maps.flow_counters_1, lines);
 	bpf_map__set_max_entries(scene.gateway->maps.changes, 4096);
 	expect(!gateway_bpf__load(scene.gateway), "loading the programs");
 	scene.flows = map_lines(scene.gateway->maps.flows_1);
@@ -332,8 +338,8 @@ void scene_answers(uint64_t until_ns)
 void scene_reset(void)
 {
 	scene.settings = (struct settings){.home_ifindex = if_nametoindex("home0"),
-		.flow_mask = SCENE_LINES - 1,
-		.device_mask = SCENE_LINES - 1,
+		.flow_mask = scene.lines - 1,
+		.device_mask = scene.lines - 1,
 		.hash_seed = 0x5eed,
 		.half_open_ms = 10000,
 		.established_ms = 7200000,
@@ -349,9 +355,9 @@ void scene_reset(void)
 		.home_mac = SCENE_HOME_MAC};
 	scene_settings();
 	forget_array();
-	memset(scene.flows, 0, SCENE_LINES * sizeof(*scene.flows));
-	memset(scene.devices, 0, SCENE_LINES * sizeof(*scene.devices));
-	memset(scene.counters, 0, SCENE_LINES * sizeof(*scene.counters));
+	memset(scene.flows, 0, scene.lines * sizeof(*scene.flows));
+	memset(scene.devices, 0, scene.lines * sizeof(*scene.devices));
+	memset(scene.counters, 0, scene.lines * sizeof(*scene.counters));
 	forget_fragments();
 	forget_counts();
 	scene_answers(0);
@@ -385,7 +391,7 @@ uint32_t scene_now_ms(void)
 
 static void age_lines(struct line *lines, int32_t ms)
 {
-	for (size_t i = 0; i < SCENE_LINES; i++)
+	for (size_t i = 0; i < scene.lines; i++)
 		if (TAG_STATE(lines[i].tag) != LINE_FREE)
 			lines[i].home -= (uint64_t)ms << 32;
 }
@@ -415,7 +421,7 @@ struct line *scene_line(struct line *lines, unsigned *count)
 	struct line *found = NULL;
 
 	*count = 0;
-	for (size_t i = 0; i < SCENE_LINES; i++) {
+	for (size_t i = 0; i < scene.lines; i++) {
 		uint8_t state = TAG_STATE(lines[i].tag);
 
 		if (state != LINE_HALF_OPEN && state != LINE_ESTABLISHED && state != LINE_CLOSING)

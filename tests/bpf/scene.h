@@ -33,12 +33,15 @@ struct scene {
 	struct settings settings; /* change, then scene_settings() */
 	struct line *flows, *devices;
 	struct line_counters *counters;
+	uint32_t lines; /* of each of them */
 };
 
 extern struct scene scene;
 
 /* Loads all. Exits with a FAIL line when that does not work. */
 void scene_open(void);
+/* With tables of so many lines, a power of two, instead of SCENE_LINES. */
+void scene_open_of(uint32_t lines);
 void scene_close(void);
 
 /* uplink_xdp, with the maps of the others; the caller destroys it. */

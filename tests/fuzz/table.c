@@ -23,6 +23,7 @@
 #define KEYS        64
 #define GATEWAY     1
 #define CHANGE_NONE (-1)
+#define TUNNELS     128 /* more than the highest number */
 
 static const struct settings settings = {.flow_mask = LINES - 1,
 	.half_open_ms = 5000,
@@ -173,8 +174,27 @@ static int changed_line(void)
 
 /* ---- Requests ---------------------------------------------------------------------------------------------------- */
 
-/* How readily a line is to be given up, said once more: table.h, in the words of its essay. */
-static int rank_of(const struct line *line)
+/* Who has more than half of the half-open lines of the key's window, a new one by `newcomer` counted; else the newcomer. */
+static uint16_t crowd_of(unsigned number, uint16_t newcomer)
+{
+	unsigned counts[TUNNELS] = {0};
+	unsigned sum = 1;
+
+	counts[newcomer] = 1;
+	for (uint32_t step = 0; step < TABLE_WINDOW; step++) {
+		const struct line *line = &before[(hash_by(number) + step) % LINES];
+
+		counts[HOME_TUNNEL(line->home)] += TAG_STATE(line->tag) == LINE_HALF_OPEN;
+		sum += TAG_STATE(line->tag) == LINE_HALF_OPEN;
+	}
+	for (unsigned tunnel = 0; tunnel < TUNNELS; tunnel++)
+		if (2 * counts[tunnel] > sum)
+			return (uint16_t)tunnel;
+	return newcomer;
+}
+
+/* How readily a line is to be given up, said once more: table.h, in the words of its essay. 0: not at all. */
+static int rank_of(const struct line *line, uint16_t crowd)
 {
 	uint32_t idle = idle_of(line->home), lifetime = lifetime_of(line);
 
@@ -182,19 +202,19 @@ static int rank_of(const struct line *line)
 		return 3;
 	if (idle > lifetime && idle - lifetime > DEAD_GRACE_MS)
 		return 4;
-	if (TAG_STATE(line->tag) == LINE_HALF_OPEN)
+	if (TAG_STATE(line->tag) == LINE_HALF_OPEN && HOME_TUNNEL(line->home) == crowd)
 		return 2;
 	return TAG_STATE(line->tag) == LINE_CLOSING;
 }
 
 /* Of the window before the step, as far as a search goes. */
-static int best_rank(unsigned number)
+static int best_rank(unsigned number, uint16_t crowd)
 {
 	int best = 0;
 
 	for (uint32_t step = 0; step < TABLE_WINDOW; step++) {
 		const struct line *line = &before[(hash_by(number) + step) % LINES];
-		int rank = rank_of(line);
+		int rank = rank_of(line, crowd);
 
 		best = rank > best ? rank : best;
 		if (TAG_STATE(line->tag) == LINE_FREE)
@@ -225,7 +245,8 @@ static void note_retired(unsigned number)
 /* What came of giving the key a line: it took the best one that there was, or there was none to be had. */
 static void note_insert(unsigned number, bool inserted, enum line_state state, uint64_t home)
 {
-	int best = best_rank(number), changed;
+	uint16_t crowd = crowd_of(number, HOME_TUNNEL(home));
+	int best = best_rank(number, crowd), changed;
 
 	if (inserted)
 		note_retired(number);
@@ -234,7 +255,7 @@ static void note_insert(unsigned number, bool inserted, enum line_state state, u
 	MUST((changed == CHANGE_NONE) == (best == 0));
 	if (changed == CHANGE_NONE)
 		return;
-	MUST(rank_of(&before[changed]) == best);
+	MUST(rank_of(&before[changed], crowd) == best);
 	MUST(((uint32_t)changed - (uint32_t)hash_by(number)) % LINES < TABLE_WINDOW);
 	forget_line(changed);
 	if (inserted) {
@@ -253,8 +274,9 @@ static void insert(unsigned number, enum line_state state, uint64_t home)
 	enum inserted inserted = table_insert(&in, &key, hash_by(number), now_ns, &new);
 
 	MUST(inserted != INSERT_RIVALLED); /* nobody else is here */
-	note_insert(number, inserted == INSERTED, state, home);
-	MUST(inserted != INSERTED || known[number].index == new.index);
+	note_insert(number, inserted != INSERT_REFUSED, state, home);
+	MUST(inserted == INSERT_REFUSED || known[number].index == new.index);
+	MUST(inserted != INSERT_TOOK || is_served(&before[new.index]));
 }
 
 /* As learn.h does: what is found is touched, what is not gets a line. */

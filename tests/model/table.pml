@@ -5,7 +5,8 @@
  * code itself, in the orders that it is led to; this runs a model of it, in all. Each atomic block is one access to a
  * shared word and what its process makes of it.
  *
- * Left out: hashes (a flow is its own, so the tag tells the key), stamps, merges.
+ * Left out: hashes (a flow is its own, so the tag tells the key), stamps, merges; and tunnels, so a packet takes any
+ * half-open line, not only the crowd's.
  *
  * Time has no numbers. A line is ALIVE, past its lifetime (EXPIRED), or past its grace too (GRACE_OVER); a dead one is past
  * its grace or not. It may grow older at any moment, but for what the grace is there for: who was at work when the
