@@ -115,6 +115,9 @@ $(B)/tests/%: $(B)/sanitized/tests/bpf/%.o $(call objects,sanitized,$(BPF_SCENE)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(SANITIZE) $^ -lbpf -lcunit -o $@
 
+# gwd's own hand in the tables.
+$(B)/tests/stress_test: $(call objects,sanitized,$(wildcard loader/flow/*.c) $(BASE_SOURCES))
+
 # Clang's libFuzzer. A target may be the only user of a source, or compile it in itself: from the archive it takes the rest.
 $(B)/fuzzed/%.o: %.c $(B)/bird/templates.h Makefile
 	@mkdir -p $(@D)

@@ -57,7 +57,8 @@
  * gwd inserts as programs do, but it can die with a claim in its hand, as a program cannot: a claim that stands for
  * seconds is nobody's, and gwd's sweep buries it.
  *
- * tests/model has all this as a model, and checks it in every order.
+ * tests/model has all this as a model, and checks it in every order; tests/fuzz/race.c runs the code in orders that it is led to,
+ * tests/bpf/stress_test.c on real CPUs.
  *
  * To read: tag, key, home, and the tag again; a finding is true of one moment. The tag's hash is compared
  * before the 40 bytes of the key, so a search touches one cache line as a rule. A home's index is a
