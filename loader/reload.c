@@ -343,6 +343,7 @@ static void swap(struct daemon *daemon, struct next *next)
 	daemon->model = next->model;
 	health_free(daemon->health);
 	daemon->health = TAKE_PTR(next->health);
+	egress_carry_told(next->egress, daemon->egress);
 	egress_free(daemon->egress);
 	daemon->egress = TAKE_PTR(next->egress);
 	status_close(&daemon->status);

@@ -303,9 +303,8 @@ void egress_adopt(struct egress *egress, uint16_t tunnel, bool commanded)
 	egress->told[state - egress->states] = links_in(state);
 }
 
-/* Its place in the group may be another one, and so may its bit in what was told. A command goes where its link does. */
-static void carry_link(
-	struct egress *egress, size_t group, size_t i, const struct egress_group_state *old, uint32_t told)
+/* A command goes where its link does. */
+static void carry_link(struct egress *egress, size_t group, size_t i, const struct egress_group_state *old)
 {
 	struct egress_link_state *link = &egress->states[group].links[i];
 
@@ -316,10 +315,21 @@ static void carry_link(
 			continue;
 		*link = old->links[k];
 		link->link = here;
-		egress->told[group] |= (told >> k & 1) << i;
 		if (old->commanded == here->tunnel->number)
 			egress->states[group].commanded = old->commanded;
 	}
+}
+
+/* A link's place in the group may be another one, and so may its bit. */
+static void carry_told(struct egress *egress, size_t group, const struct egress *old, size_t was)
+{
+	const struct egress_group_state *state = &egress->states[group], *from = &old->states[was];
+
+	egress->told[group] = 0;
+	FOR_EACH_LINK (i, state)
+		FOR_EACH_LINK (k, from)
+			if (tunnel_same(from->links[k].link->tunnel, state->links[i].link->tunnel))
+				egress->told[group] |= (old->told[was] >> k & 1) << i;
 }
 
 /* One of a group that was of the other mode begins anew by its own rules, with one link or with all. */
@@ -332,7 +342,8 @@ static void carry_group(
 	state->begun = from->begun;
 	state->since_ms = from->since_ms;
 	FOR_EACH_LINK (i, state)
-		carry_link(egress, group, i, from, old->told[was]);
+		carry_link(egress, group, i, from);
+	carry_told(egress, group, old, was);
 	if (state->group->mode == EGRESS_ACTIVE_STANDBY)
 		FOR_EACH_LINK (i, state)
 			if (i > active_of(state))
@@ -347,6 +358,14 @@ void egress_carry(struct egress *egress, const struct egress *old, uint64_t now_
 		for (size_t k = 0; k < old->model->egress_count; k++)
 			if (strcmp(egress->model->egress[i].name, old->model->egress[k].name) == 0)
 				carry_group(egress, i, old, k, now_ms);
+}
+
+void egress_carry_told(struct egress *egress, const struct egress *old)
+{
+	for (size_t i = 0; i < egress->model->egress_count; i++)
+		for (size_t k = 0; k < old->model->egress_count; k++)
+			if (strcmp(egress->model->egress[i].name, old->model->egress[k].name) == 0)
+				carry_told(egress, i, old, k);
 }
 
 /* One that comes back has nothing proven, and waits for its time. */

@@ -74,6 +74,8 @@ void egress_free(struct egress *egress);
 void egress_adopt(struct egress *egress, uint16_t tunnel, bool commanded);
 /* Another model comes into force: what is known of the groups (same name) and links (same number, same name) that stay goes over. */
 void egress_carry(struct egress *egress, const struct egress *old, uint64_t now_ms);
+/* What the old one has told since is not told again, by egress_next_change(). */
+void egress_carry_told(struct egress *egress, const struct egress *old);
 
 /* ---- Events ------------------------------------------------------------------------------------------------------ */
 

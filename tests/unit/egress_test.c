@@ -379,6 +379,39 @@ static void another_model_takes_over(void)
 	CU_ASSERT(group == 1 && came == 1 && went == 2);
 }
 
+/* While the other model is prepared, and before it is in force. */
+static void what_was_told_meanwhile_is_not_told_again(void)
+{
+	static struct egress_link others[] = {{&tunnels[1], 1}, {&tunnels[0], 1}};
+	static struct egress_group changed[] = {
+		{.name = "platform", .links = others, .link_count = 2, .hold_ms = HOLD}};
+	static const struct model next = {.egress = changed, .egress_count = 1};
+	_cleanup_egress_ struct egress *old = begin(EGRESS_ACTIVE_STANDBY, false), *new = NULL;
+	uint32_t came, went;
+	size_t group;
+
+	report(old, 1, UP, 0);
+	report(old, 2, UP, 0);
+	CU_ASSERT_TRUE(egress_next_change(old, &group, &came, &went));
+	new = egress_new(&next, 500);
+	egress_carry(new, old, 500);
+	report(old, 1, DOWN, 600);
+	report(new, 1, DOWN, 600);
+	CU_ASSERT_TRUE(egress_next_change(old, &group, &came, &went));
+	report(old, 1, UP, 700);
+	report(old, 2, DOWN, 700); /* heard last of all, and not told yet */
+	report(new, 1, UP, 700);
+	report(new, 2, DOWN, 700);
+	egress_carry_told(new, old);
+	CU_ASSERT_TRUE(egress_next_change(new, &group, &came, &went));
+	CU_ASSERT(group == 0 && came == 2 && went == 1);
+	CU_ASSERT_FALSE(egress_next_change(new, &group, &came, &went));
+	report(new, 2, UP, 800);
+	CU_ASSERT_TRUE(egress_next_change(old, &group, &came, &went));
+	egress_carry_told(new, old);
+	CU_ASSERT_FALSE(egress_next_change(new, &group, &came, &went));
+}
+
 /* Tunnel 1 is another one now: that the old one carried traffic says nothing of it. */
 static void a_number_given_away_takes_nothing_along(void)
 {
@@ -448,5 +481,6 @@ UNIT_TESTS("egress", {"the first usable link is active", the_first_usable_link_i
 	{"the deadline is when a hold ends", the_deadline_is_when_a_hold_ends},
 	{"the table names tunnels", the_table_names_tunnels},
 	{"another model takes over", another_model_takes_over},
+	{"what was told meanwhile is not told again", what_was_told_meanwhile_is_not_told_again},
 	{"a number given away takes nothing along", a_number_given_away_takes_nothing_along},
 	{"a command goes with its link", a_command_goes_with_its_link})
