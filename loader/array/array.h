@@ -241,7 +241,8 @@ struct array_status {
 	bool reading;               /* a snapshot of its table is under way */
 	uint64_t missing;           /* batches that are missing now */
 	/* From the making of a batch to its records' merging, by both wall clocks, of the last few hundred batches. */
-	uint32_t lag_p50_us, lag_p99_us, lag_most_us; /* ARRAY_LAG_UNKNOWN: none came yet */
+	uint32_t lag_p50_us, lag_p99_us,
+		lag_most_us; /* of the last minute; ARRAY_LAG_UNKNOWN: nothing came in it */
 	struct array_counts counts;
 };
 

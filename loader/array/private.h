@@ -120,6 +120,7 @@ struct inventory {
 };
 
 #define LAGS_KEPT  256
+#define LAG_AGE_MS 60000 /* what is older says nothing of how it is now */
 #define SKEWS_KEPT 16
 
 #define SLOTS_UNTOLD INT32_MIN
@@ -142,7 +143,10 @@ struct peer {
 	int64_t skews[SKEWS_KEPT];
 	uint64_t skew_count; /* in all, since its clock or ours was set */
 	int32_t told_slots;  /* of its clock; SLOTS_UNTOLD: none yet */
-	uint32_t lags_us[LAGS_KEPT];
+	struct lag {
+		uint64_t at_ms;
+		uint32_t us;
+	} lags[LAGS_KEPT];
 	uint64_t lag_count; /* in all, of this stream and by these clocks */
 	struct array_counts counts;
 };

@@ -17,15 +17,25 @@ static int by_lag(const void *one, const void *other)
 	return (a > b) - (a < b);
 }
 
-static void show_lags(const struct peer *peer, struct array_status *status)
+/* Of the last minute, by the core's last look at the clock. */
+static size_t recent_lags(const struct array_core *core, const struct peer *peer, uint32_t lags[LAGS_KEPT])
+{
+	size_t kept = peer->lag_count < LAGS_KEPT ? peer->lag_count : LAGS_KEPT, count = 0;
+
+	for (size_t i = 0; i < kept; i++)
+		if (core->seen_ms - peer->lags[i].at_ms < LAG_AGE_MS)
+			lags[count++] = peer->lags[i].us;
+	return count;
+}
+
+static void show_lags(const struct array_core *core, const struct peer *peer, struct array_status *status)
 {
 	uint32_t lags[LAGS_KEPT];
-	size_t count = peer->lag_count < LAGS_KEPT ? peer->lag_count : LAGS_KEPT;
+	size_t count = recent_lags(core, peer, lags);
 
 	status->lag_p50_us = status->lag_p99_us = status->lag_most_us = ARRAY_LAG_UNKNOWN;
 	if (count == 0)
 		return;
-	memcpy(lags, peer->lags_us, sizeof(lags));
 	qsort(lags, count, sizeof(*lags), by_lag);
 	status->lag_p50_us = lags[(count - 1) / 2];
 	status->lag_p99_us = lags[(count - 1) * 99 / 100];
@@ -53,7 +63,7 @@ bool array_status(const struct array_core *core, uint8_t member, struct array_st
 		.missing = stream_missing(peer),
 		.counts = peer->counts,
 	};
-	show_lags(peer, status);
+	show_lags(core, peer, status);
 	return true;
 }
 

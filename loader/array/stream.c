@@ -226,8 +226,10 @@ static void note_lag(struct peer *peer, uint64_t made_ns, struct array_time now)
 {
 	uint64_t lag_us = now.wall_ns > made_ns ? (now.wall_ns - made_ns) / 1000 : 0;
 
-	peer->lags_us[peer->lag_count++ % LAGS_KEPT] =
-		lag_us < ARRAY_LAG_UNKNOWN ? (uint32_t)lag_us : ARRAY_LAG_UNKNOWN - 1;
+	peer->lags[peer->lag_count++ % LAGS_KEPT] = (struct lag){
+		.at_ms = now.ms,
+		.us = lag_us < ARRAY_LAG_UNKNOWN ? (uint32_t)lag_us : ARRAY_LAG_UNKNOWN - 1,
+	};
 }
 
 bool take_batch(struct array_core *core, struct peer *peer, struct reader *reader, struct array_time now)

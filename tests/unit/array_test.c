@@ -328,6 +328,22 @@ static void tells_at_once_that_it_stops(void)
 	world_free(world);
 }
 
+/* How late changes were an hour ago says nothing of now. */
+static void forgets_lags_that_are_old(void)
+{
+	struct world *world = world_new(2, 15);
+
+	world_start(world);
+	run(world, 1000);
+	node_learn(&world->nodes[1], 1, true);
+	rest(world);
+	run(world, 55000);
+	CU_ASSERT_NOT_EQUAL(status_of(&world->nodes[0], 2).lag_p50_us, ARRAY_LAG_UNKNOWN);
+	run(world, 6000);
+	CU_ASSERT_EQUAL(status_of(&world->nodes[0], 2).lag_p50_us, ARRAY_LAG_UNKNOWN);
+	world_free(world);
+}
+
 /* A lag by a clock that is not that any more is none. */
 static void forgets_lags_with_the_clock(void)
 {
@@ -540,6 +556,7 @@ UNIT_TESTS("array", {"tells a change at once", tells_a_change_at_once},
 	{"tells at once that it drains", tells_at_once_that_it_drains},
 	{"tells at once that it stops", tells_at_once_that_it_stops},
 	{"forgets lags with the clock", forgets_lags_with_the_clock},
+	{"forgets lags that are old", forgets_lags_that_are_old},
 	{"measures the clocks", measures_the_clocks},
 	{"follows a clock that is set", follows_a_clock_that_is_set},
 	{"reads again when the clocks agree", reads_again_when_the_clocks_agree},
