@@ -47,8 +47,8 @@ def conditions(figures):
     said = []
     for part, run in figures.runs.items():
         said.append(
-            f"{part}: {run['when']}, Linux {run['kernel']}, {run['processors']} × {run['processor']}, load "
-            f"{run['load'][0]:.1f} when it began and {run['load'][1]:.1f} at its end, {run['seconds']} s."
+            f"{part}: {run['when']}, tree {run.get('tree', 'unknown')}, Linux {run['kernel']}, "
+            f"{run['processors']} × {run['processor']}, load {run['load'][0]:.1f} when it began and {run['load'][1]:.1f} at its end, {run['seconds']} s."
         )
     return "\n".join(f"- {line}" for line in said) + "\n"
 
@@ -94,7 +94,7 @@ def of_programs(figures):
             name = f"{program}, {of.upper()}" if program == "floor" else program
             many = figures.get("programs", of, program, family, 10000, 1024)
             lines.append([name, f"v{family}", *[cell(row) for row in rows], cell(many)])
-    heads = ["ns a packet", "", *[f"{flows:,} flows" for flows in TABLE_SIZES], "10,000 flows, 1,024 tunnels"]
+    heads = ["ns a packet", "", "1 flow", *[f"{flows:,} flows" for flows in TABLE_SIZES[1:]], "10,000 flows, 1,024 tunnels"]
     return table(heads, lines)
 
 

@@ -36,7 +36,7 @@ static uint32_t number_of(const char *variable, uint32_t otherwise, uint32_t mos
 struct effort effort(void)
 {
 	return (struct effort){.repeats = number_of("BENCH_REPEATS", 5, REPEATS_MOST),
-		.packets = number_of("BENCH_PACKETS", 300000, 100000000),
+		.packets = number_of("BENCH_PACKETS", 200000, 100000000),
 		.flows = number_of("BENCH_FLOWS", 1 << 20, 1 << 20)};
 }
 

@@ -13,7 +13,7 @@
 #define REPEATS_MOST 64
 #define SIZES_MOST   8
 
-/* How much is measured: BENCH_REPEATS (5) times BENCH_PACKETS (300000), at sizes of at most BENCH_FLOWS (1048576). */
+/* How much is measured: BENCH_REPEATS (5) times BENCH_PACKETS (200000), at sizes of at most BENCH_FLOWS (1048576). */
 struct effort {
 	unsigned repeats;
 	uint32_t packets, flows;
