@@ -221,7 +221,7 @@ BUILD_ALL = $(MAKE) --no-print-directory -j$(shell nproc)
 
 check: packages
 	$(BUILD_ALL) tests
-	tests/run lab + lint -- unit golden bpf model harden install fuzz + vm # beside the lab runs only what yields to it
+	tests/run lab unit golden bpf harden install + lint model fuzz + vm
 
 check-unit check-golden check-bpf check-lint check-fuzz check-harden check-install check-lab check-model check-vm: check-%: tests
 	tests/run $*
