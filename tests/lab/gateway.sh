@@ -150,7 +150,7 @@ nginx_config() {
 		    listen ${LOOPBACK[4]}:80;
 		    listen [${LOOPBACK[6]}]:80;
 		    root /run/lab/www;
-		    location = /slow { alias /run/lab/www/big; limit_rate 1m; }
+		    location = /slow { alias /run/lab/www/big; limit_rate $((1024 / PATIENCE))k; }
 		  }
 		}
 	END

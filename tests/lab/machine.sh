@@ -9,16 +9,16 @@
 # and NAME.pid (what to kill) and NAME.init (where to enter) beside it. Two labs with two values of LAB never meet.
 
 LAB=${LAB:-/run/homeward-lab}
+PATIENCE=${PATIENCE:-1} # whatever waits waits so many times as long: more where the processor is computed (tests/vm)
 
 die() {
 	echo "$*" >&2
 	exit 1
 }
 
-# Runs a command until it succeeds, at most SECONDS long; PATIENCE times that where the processor is computed (tests/vm).
-# Whoever waits for a condition waits here.
+# Runs a command until it succeeds, at most SECONDS (times PATIENCE) long. Whoever waits for a condition waits here.
 within() { # SECONDS COMMAND…
-	local deadline=$((SECONDS + $1 * ${PATIENCE:-1}))
+	local deadline=$((SECONDS + $1 * PATIENCE))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $deadline ] || return 1

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # The provider's side, none of it ours: FRR (zebra, bfdd, bgpd) on the ixp-router and the local gateways, WireGuard by
-# wireguard-go and wg(8). One AS (64501) for the local gateways, one for the ixp-router (64502); the platform is 64500.
+# the kernel, or by wireguard-go where it has none, and wg(8). One AS (64501) for the local gateways, one for the ixp-router (64502); the platform is 64500.
 # The provider tells everybody its prefixes, the platform too: that these do not enter an edge is the edge's merit.
 #
 # With PROVIDER=homeward the local gateways are ours, gwd in the place of FRR and wg(8); the ixp-router stays what it is.
@@ -111,9 +111,33 @@ wireguard_keys() { # MACHINE: a key pair that it keeps when it is powered off an
 	install -m 600 "$keys/$1.key" "$LAB/$1/lab/wg.key"
 }
 
-# An interface, with no settings yet. wg(8) takes a socket that does not listen yet for one that a killed process left, and
-# removes it: so what is left goes first, and nobody asks before the new one listens.
-wireguard_start() { # MACHINE NAME
+# The kernel's where it has one, as gwd chooses too. (Tried in a network of its own, which takes the device along.)
+if unshare -n ip link add name tried type wireguard 2>/dev/null; then
+	WIREGUARD=kernel
+else
+	WIREGUARD=process
+fi
+
+wireguard_start() { # MACHINE NAME: an interface, with no settings yet
+	"wireguard_start_$WIREGUARD" "$@"
+}
+
+# Killed, not closed: the interface is gone at once, and nobody says good-bye.
+wireguard_kill() { # MACHINE NAME
+	"wireguard_kill_$WIREGUARD" "$@"
+}
+
+wireguard_start_kernel() {
+	on "$1" ip link add name "$2" type wireguard || die "no WireGuard on $1"
+}
+
+wireguard_kill_kernel() {
+	on "$1" ip link del "$2"
+}
+
+# wg(8) takes a socket that does not listen yet for one that a killed process left, and removes it: so what is left goes
+# first, and nobody asks before the new one listens.
+wireguard_start_process() {
 	rm -f "$LAB/$1/wireguard/$2.sock"
 	# shellcheck disable=SC2016
 	on "$1" sh -c 'WG_PROCESS_FOREGROUND=1 setsid wireguard-go -f "$1" >/run/lab/wg-$1.log 2>&1 & echo $! >/run/lab/wg-$1.pid' \
@@ -121,8 +145,7 @@ wireguard_start() { # MACHINE NAME
 	within 10 on "$1" grep -q " 00010000 .*/wireguard/$2.sock" /proc/net/unix || die "no WireGuard on $1: $(cat "$LAB/$1/lab/wg-$2.log")"
 }
 
-# Killed, not closed: the interface is gone at once, and nobody says good-bye.
-wireguard_kill() { # MACHINE NAME
+wireguard_kill_process() {
 	# shellcheck disable=SC2016
 	on "$1" sh -c 'kill -KILL $(cat /run/lab/wg-$1.pid)' sh "$2"
 }
@@ -143,8 +166,9 @@ provider_tunnel_up() { # EDGE LOCAL: the local gateway's end
 	within 10 tunnel_has_room "$machine" "$name" || die "WireGuard of $machine does not listen"
 }
 
-tunnel_has_room() { # MACHINE NAME
-	on "$1" /usr/bin/python3 "$ROOT/tests/lab/tools/room.py" "$(cat "$LAB/$1/lab/wg-$2.pid")"
+tunnel_has_room() { # MACHINE NAME: a process's sockets; the kernel's need none
+	[ "$WIREGUARD" = kernel ] ||
+		on "$1" /usr/bin/python3 "$ROOT/tests/lab/tools/room.py" "$(cat "$LAB/$1/lab/wg-$2.pid")"
 }
 
 provider_tunnel_kill() { # EDGE LOCAL

@@ -9,7 +9,7 @@
 scenario_run() { # NAME FAMILY LABEL: prints PASS or FAIL and why
 	local log=$LAB/scenario.log label=$3 started=$SECONDS status drops
 	witness_mark
-	/usr/bin/python3 "$ROOT/tests/lab/tools/drops.py" "$LAB" >"$LAB/drops" &
+	/usr/bin/python3 "$ROOT/tests/lab/tools/drops.py" "$LAB" "$PATIENCE" >"$LAB/drops" &
 	drops=$!
 	(
 		set -eE -o pipefail
@@ -157,11 +157,11 @@ inject() { # MACHINE ARGUMENT…: tools/inject.py (scapy): packets that no hones
 fetch() { # SOURCE FAMILY PATH [CURL_ARGUMENT…]
 	local source=$1 family=$2 path=$3
 	shift 3
-	device curl -sS --max-time 20 --interface "$source" "$@" "$(url "$family" "$path")"
+	device curl -sS --max-time $((20 * PATIENCE)) --interface "$source" "$@" "$(url "$family" "$path")"
 }
 
 fetch_big() { # SOURCE FAMILY [PATH]: the big file, every byte right
-	fetch "$1" "$2" "${3:-/big}" --max-time 60 -o /run/lab/got-"$1"
+	fetch "$1" "$2" "${3:-/big}" --max-time $((60 * PATIENCE)) -o /run/lab/got-"$1"
 	cmp "$LAB/device/lab/big" "$LAB/device/lab/got-$1" || fail "the big file came damaged to $1"
 	rm -f "$LAB/device/lab/got-$1"
 }

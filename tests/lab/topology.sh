@@ -36,6 +36,7 @@
 	LOOPBACK=([4]=192.0.2.1 [6]=2001:db8::1)
 	DEVICES=([4]=100.64.0.0/10 [6]=2001:db8:100::/40) # the provider's prefixes
 	ARRAY_MTU=1400
+	BIG=${BIG:-8388608} # bytes of what devices download; by /slow it takes a second a mebibyte (times PATIENCE)
 	LOCALS=(1 2)
 }
 
@@ -109,7 +110,7 @@ topology_plug() { # MACHINE|all: its links
 # shellcheck disable=SC2016 # expanded in there
 topology_routes() { # MACHINE: what its administrator would have set, apart from its daemons
 	case $1 in
-	device) head -c 8388608 /dev/urandom >"$LAB/device/lab/big" # what it downloads and compares
+	device) head -c "$BIG" /dev/urandom >"$LAB/device/lab/big" # what it downloads and compares
 		on "$1" sh -ec 'ip route add default via 100.64.1.1; ip route add default via 2001:db8:100:1::1
 		for n in $(seq 12 39); do ip addr add 100.64.1.$n/24 dev eth0; ip addr add 2001:db8:100:1::$n/64 dev eth0; done' ;;
 	ixp-router) router "$1" && on "$1" sh -ec 'for n in 1 2; do

@@ -86,7 +86,7 @@ witnessed() { # REGULAR_EXPRESSION
 scenario_fragments_of_a_server() { # FAMILY
 	local address
 	address=$(device_address "$1" 28)
-	two_ways "$1" "$address" 23 "5000 1500"
+	two_ways "$1" "$address" 23 "5000 $((1500 * PATIENCE))"
 	within 8 heard 5000 || fail "the fragmented answer did not arrive"
 	expect "tunnels of the fragments" "1 1" "$(homes_of "$address" | paste -sd,)"
 }

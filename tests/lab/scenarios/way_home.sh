@@ -73,7 +73,7 @@ two_ways() { # FAMILY ADDRESS PORT TEXT: what the waiting flow asks of which por
 scenario_two_ways_of_one_device() { # FAMILY
 	local address
 	address=$(device_address "$1" 19)
-	two_ways "$1" "$address" 23 "100 1500"
+	two_ways "$1" "$address" 23 "100 $((1500 * PATIENCE))"
 	within 8 heard 100 || fail "the late answer did not arrive"
 	expect "tunnels of the late answer" "1 1" "$(homes_of "$address" | paste -sd,)"
 }
@@ -86,7 +86,7 @@ scenario_fails_without_return_egress() { # FAMILY
 	expect "the page says" edge-gw-01 "$(fetch "$address" "$family" /)"
 	disturb
 	return_egress_detach edge-gw-01
-	if fetch "$address" "$family" / --max-time 2; then
+	if fetch "$address" "$family" / --max-time $((2 * PATIENCE)); then
 		fail "the answer came home although return_egress is detached"
 	fi
 	gateway_stop 1

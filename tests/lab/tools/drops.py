@@ -4,7 +4,8 @@
 
     TIME MACHINE COUNTER MORE        seconds of CLOCK_REALTIME
 
-    drops.py LAB        its *.init files name a process of each machine, and machines may come and go
+    drops.py LAB [PATIENCE]     its *.init files name a process of each machine, and machines may come and go; on a slow
+                                machine it looks less often
 
 A full socket is Udp.RcvbufErrors, a full queue eth0.tx.drop, a missing route Ip.OutNoRoutes.
 """
@@ -15,7 +16,7 @@ import signal
 import sys
 import time
 
-EVERY = 0.5
+EVERY = 0.5 * float((sys.argv[2:] or [1])[0]) ** 2
 COUNTED = re.compile(r"(Udp|Ip)\w*\.\w*(Errors|Discards|Fails|NoRoutes)$")
 lab = sys.argv[1]
 
