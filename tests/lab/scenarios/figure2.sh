@@ -5,7 +5,7 @@
 # dies is served by the gateway's other one.
 
 served_by() { # FAMILY ADDRESS MACHINE
-	[ "$(fetch "$2" "$1" / --max-time 1)" = "$3" ]
+	[ "$(fetch "$2" "$1" / --max-time "$PATIENCE")" = "$3" ]
 }
 
 before_and_after() { # FAMILY ADDRESS BREAK…: served by edge-gw-01, then, when it is broken, by edge-gw-02
@@ -41,35 +41,49 @@ scenario_gateway_off() { # FAMILY
 #
 # The provider holds the device's packets on the tunnel that dies, so nothing from the device can teach a new way.
 
-scenario_silent_stream() { # FAMILY: a UDP stream of 6 s, asked for once
-	local family=$1 address heard=$LAB/device/lab/stream
-	address=$(device_address "$family" 36)
-	steer 1 1 "$family" from "$address"
-	background device "$heard" "${ASK[@]}" "$address" "${LOOPBACK[$family]}" stream 60 100
-	within 10 grep -qx 10 "$heard" || fail "the stream does not start"
-	expect_home "$address" 1 1
+scenario_silent_stream() { # UDP streams of 6 s (times PATIENCE), asked for once
+	local family address
+	for family in 4 6; do
+		address=$(device_address $family 36)
+		steer 1 1 $family from "$address"
+		background device "$LAB/device/lab/stream.$family" "${ASK[@]}" "$address" "${LOOPBACK[$family]}" stream 60 $((100 * PATIENCE))
+	done
+	for family in 4 6; do
+		within 10 grep -qx 10 "$LAB/device/lab/stream.$family" || fail "the stream does not start, v$family"
+		expect_home "$(device_address $family 36)" 1 1
+	done
 	cut 1 1
 	witness_mark
-	within 20 grep -qx 59 "$heard" || fail "the stream ended with number $(tail -1 "$heard")"
-	expect "tunnels of the stream after the cut" "1 2" "$(homes_of "$address" | paste -sd,)"
-	expect "the device's packets after the cut" "" "$(ways_of "$address")"
-	echo "of 60 datagrams $(wc -l <"$heard") arrived"
+	for family in 4 6; do
+		stream_came_to_its_end $family "$(device_address $family 36)"
+	done
 }
 
-scenario_silent_download() { # FAMILY: TCP; every acknowledgement dies with the tunnel
-	local family=$1 address job
-	address=$(device_address "$family" 37)
-	steer 1 1 "$family" from "$address"
-	fetch_big "$address" "$family" /slow &
-	job=$!
-	within 10 test_nonempty homes_of "$address" || fail "the download does not start"
+stream_came_to_its_end() { # FAMILY ADDRESS
+	local heard=$LAB/device/lab/stream.$1
+	within 20 grep -qx 59 "$heard" || fail "the stream ended with number $(tail -n 1 "$heard"), v$1"
+	expect "tunnels of the stream after the cut" "1 2" "$(homes_of "$2" | paste -sd,)"
+	expect "the device's packets after the cut" "" "$(ways_of "$2")"
+	echo "of 60 datagrams $(wc -l <"$heard") arrived, v$1"
+}
+
+scenario_silent_download() { # TCP; every acknowledgement dies with the tunnel
+	local family address downloads=()
+	for family in 4 6; do
+		download_begins $family 37 1
+	done
 	cut 1 1
 	witness_mark
-	within 20 came_by "$address" "1 2" || fail "the gateway does not use its other tunnel"
-	expect "tunnels of the device's packets" "1 1" "$(ways_of "$address" | paste -sd,)"
+	for family in 4 6; do
+		address=$(device_address $family 37)
+		within 20 came_by "$address" "1 2" || fail "the gateway does not use its other tunnel, v$family"
+		expect "tunnels of the device's packets" "1 1" "$(ways_of "$address" | paste -sd,)"
+	done
 	unsteer # the provider notices at last
-	steer 1 2 "$family" from "$address"
-	wait $job || fail "the download did not survive"
+	for family in 4 6; do
+		steer 1 2 $family from "$(device_address $family 37)"
+	done
+	downloads_end
 }
 
 came_by() { # ADDRESS "EDGE LOCAL"

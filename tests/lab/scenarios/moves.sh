@@ -46,41 +46,52 @@ unmark_ways() {
 	on local-gw-01 nft delete table inet lab_marks 2>/dev/null || true
 }
 
-# Ten moves, each waited for until responses come home by it.
-move_ten_times() { # FAMILY ADDRESS JOB
-	local n edge
-	for n in {1..10}; do
+MOVES=${MOVES:-10}
+
+# So many moves of the address that has this number in both families, each waited for until responses come home by it.
+move_again_and_again() { # NUMBER JOB…
+	local n edge family job
+	for ((n = 1; n <= MOVES; n++)); do
 		edge=$((n % 2 + 1))
 		witness_mark
-		move $edge 1 "$1" from "$2"
-		within 10 came_by "$2" "$edge 1" || fail "after move $n no response came by edge-gw-0$edge"
-		kill -0 "$3" 2>/dev/null || fail "the connection ended before move $n was over"
+		for family in 4 6; do
+			move $edge 1 $family from "$(device_address $family "$1")"
+		done
+		for family in 4 6; do
+			within 10 came_by "$(device_address $family "$1")" "$edge 1" ||
+				fail "after move $n no response came by edge-gw-0$edge, v$family"
+		done
+		for job in "${@:2}"; do
+			kill -0 "$job" 2>/dev/null || fail "a connection ended before move $n was over"
+		done
 	done
 }
 
 # ---- TCP ----------------------------------------------------------------------------------------------------------------
 
-scenario_moved_download() { # FAMILY: one connection, every byte right
-	local address job
-	address=$(device_address "$1" 23)
-	move 1 1 "$1" from "$address"
-	fetch_big "$address" "$1" /slow &
-	job=$!
-	within 10 test_nonempty homes_of "$address" || fail "the download does not start"
-	move_ten_times "$1" "$address" $job
-	wait $job || fail "the download did not survive"
+scenario_moved_download() { # one connection in each family, every byte right
+	local family downloads=()
+	for family in 4 6; do
+		download_begins $family 23 1
+	done
+	move_again_and_again 23 "${downloads[@]}"
+	downloads_end
 }
 
-scenario_moved_upload() { # FAMILY
-	local address job
-	address=$(device_address "$1" 24)
-	move 1 1 "$1" from "$address"
-	ask "$address" "$1" upload 60 &
-	job=$!
-	within 10 test_nonempty homes_of "$address" || fail "the upload does not start"
-	move_ten_times "$1" "$address" $job
-	device pkill -TERM -f "upload 60"
-	wait $job || fail "the upload did not survive"
+scenario_moved_upload() {
+	local family address jobs=()
+	for family in 4 6; do
+		address=$(device_address $family 24)
+		move 1 1 $family from "$address"
+		ask "$address" $family upload $((60 * PATIENCE)) &
+		jobs+=($!)
+		within 10 test_nonempty homes_of "$address" || fail "the upload does not start, v$family"
+	done
+	move_again_and_again 24 "${jobs[@]}"
+	device pkill -TERM -f "ask.py .* upload"
+	for family in 0 1; do
+		wait "${jobs[$family]}" || fail "an upload did not survive"
+	done
 }
 
 # The move comes before anybody could tell: the SYN goes to edge-gw-01, all that follows to edge-gw-02, and neither hears the
@@ -111,16 +122,22 @@ scenario_moved_udp() { # FAMILY: a client on a fixed port is answered by one gat
 	done
 }
 
-scenario_moved_ping() { # FAMILY: one echo id, moved between requests
-	local address job
-	address=$(device_address "$1" 27)
-	move 1 1 "$1" from "$address"
-	device ping -n -q -c 30 -i 0.2 -W 5 -I "$address" "${LOOPBACK[$1]}" >"$LAB/device/lab/ping" &
-	job=$!
-	within 10 came_by "$address" "1 1"
-	move 2 1 "$1" from "$address"
-	within 10 came_by "$address" "2 1" || fail "no answer came by edge-gw-02"
-	wait $job || fail "answers were lost: $(tail -n 2 "$LAB/device/lab/ping")"
+scenario_moved_ping() { # one echo id in each family, moved between requests
+	local family address jobs=()
+	for family in 4 6; do
+		address=$(device_address $family 27)
+		move 1 1 $family from "$address"
+		device ping -n -q -c 30 -i 0.2 -W 5 -I "$address" "${LOOPBACK[$family]}" >"$LAB/device/lab/ping.$family" &
+		jobs+=($!)
+	done
+	for family in 4 6; do
+		address=$(device_address $family 27)
+		within 10 came_by "$address" "1 1"
+		move 2 1 $family from "$address"
+		within 10 came_by "$address" "2 1" || fail "no answer came by edge-gw-02, v$family"
+	done
+	wait "${jobs[0]}" || fail "answers were lost: $(tail -n 2 "$LAB/device/lab/ping.4")"
+	wait "${jobs[1]}" || fail "answers were lost: $(tail -n 2 "$LAB/device/lab/ping.6")"
 }
 
 # The first fragment goes to one gateway, the others to the other.
@@ -137,18 +154,18 @@ scenario_moved_fragments() { # FAMILY
 # ---- When something dies ------------------------------------------------------------------------------------------------
 
 # All tunnels of a gateway die, but it lives: its silent client's download goes on through the other one.
-scenario_gateway_cut_off() { # FAMILY
-	local address job
-	address=$(device_address "$1" 29)
-	move 1 1 "$1" from "$address"
-	fetch_big "$address" "$1" /slow &
-	job=$!
-	within 10 test_nonempty homes_of "$address" || fail "the download does not start"
+scenario_gateway_cut_off() {
+	local family downloads=()
+	for family in 4 6; do
+		download_begins $family 29 1
+	done
 	cut 1 1 1 2
 	witness_mark
-	within 20 came_by "$address" "2 [12]" || fail "no response came by edge-gw-02's tunnels"
+	for family in 4 6; do
+		within 20 came_by "$(device_address $family 29)" "2 [12]" || fail "no response came by edge-gw-02's tunnels, v$family"
+	done
 	unsteer
-	wait $job || fail "the download did not survive"
+	downloads_end
 }
 
 # A gateway loses its power: its connection is reset when the device next sends, and does not hang.
@@ -311,6 +328,6 @@ call() { # OPENER FAMILY TARGET: TCP, UDP, ping, each answered
 	local ours=${LOOPBACK[$2]}
 	[ "$2" = 4 ] || ours="[$ours]"
 	expect "edge-gw-0$1 by TCP" hello "$(echo hello | on "edge-gw-0$1" timeout 10 socat -t 5 - "TCP$2:$3:7547,bind=$ours")"
-	expect "edge-gw-0$1 by UDP" hello "$(echo hello | on "edge-gw-0$1" timeout 10 socat -T 2 -t 2 - "UDP$2:$3:161,bind=$ours")"
+	expect "edge-gw-0$1 by UDP" hello "$(on "edge-gw-0$1" timeout 10 socat -T 5 "UDP$2:$3:161,bind=$ours" SYSTEM:'echo hello; head -n 1 >&2' 2>&1)"
 	on "edge-gw-0$1" ping -n -q -c 3 -i 0.1 -W 5 -I "${LOOPBACK[$2]}" "$(tr -d '[]' <<<"$3")"
 }

@@ -7,8 +7,8 @@
 
 NUMBERS=$BUILD/lab/numbers
 UPGRADE=$BUILD/upgrade/gwd # the same gwd with other programs
-RATE=1000                  # numbered packets a second, in each family
-RUN_SECONDS=9              # what the download of /slow takes, and a little more
+RATE=$((1000 / PATIENCE))  # numbered packets a second, in each family
+RUN_SECONDS=$((BIG * PATIENCE / 1048576 + 1)) # what the download of /slow takes, and a little more
 
 # ---- Traffic ------------------------------------------------------------------------------------------------------------
 
@@ -129,8 +129,6 @@ restart_under_traffic() { # SIGNAL…: after each a new gwd
 
 # What the lab itself loses: if this fails, the others say nothing.
 scenario_no_restart() { restart_under_traffic; }
-scenario_restart_after_kill() { restart_under_traffic KILL; }
-scenario_restart_after_term() { restart_under_traffic TERM; }
 scenario_restart_again_and_again() { restart_under_traffic KILL KILL TERM KILL KILL; }
 
 # ---- Other programs, other tables -------------------------------------------------------------------------------------------
