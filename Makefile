@@ -34,6 +34,7 @@ TEMPLATES := $(wildcard bird/templates/*)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
 GOLDEN_TOOLS := $(patsubst tests/golden/%.c,$(B)/tests/%,$(wildcard tests/golden/*.c))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/tests/%,$(wildcard tests/bpf/*_test.c))
+VM_TESTS := $(patsubst $(B)/%,$(B)/vm/%,$(BPF_TESTS) $(foreach name,kernel monitor preflight,$(B)/tests/apply_$(name)_test))
 BPF_SCENE := $(filter-out %_test.c tests/bpf/cost.c,$(wildcard tests/bpf/*.c))
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%/target,$(wildcard tests/fuzz/*.c))
 FUZZ_SOURCES := $(filter $(addsuffix /%,loader/array loader/base loader/conf loader/ctl loader/flow loader/health bird),$(GATEWAY_SOURCES)) \
@@ -207,9 +208,20 @@ $(B)/vm/%.bpf.o: tests/vm/%.bpf.c
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 
+# The tests that are played there, where a processor is computed: without sanitizers, under which the host plays them.
+$(B)/vm/tests/%: $(B)/plain/tests/bpf/%.o $(call objects,plain,$(BPF_SCENE))
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $^ -lbpf -lcunit -o $@
+
+$(B)/vm/tests/%: $(B)/plain/tests/unit/%.o $(B)/plain.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $^ $(LIBRARY_LDLIBS) -lcunit -o $@
+
+$(B)/vm/tests/stress_test: $(call objects,plain,$(wildcard loader/flow/*.c) $(BASE_SOURCES))
+
 .PHONY: tests lab-tools
 lab-tools: $(LAB_TOOLS)
-tests: all $(UNIT_TESTS) $(GOLDEN_TOOLS) $(BPF_TESTS) $(FUZZ_TARGETS) lab-tools $(B)/upgrade/gwd $(B)/vm/counted.bpf.o $(BENCHES)
+tests: all $(UNIT_TESTS) $(GOLDEN_TOOLS) $(BPF_TESTS) $(FUZZ_TARGETS) lab-tools $(B)/upgrade/gwd $(VM_TESTS) $(B)/vm/counted.bpf.o $(BENCHES)
 
 .PHONY: packages check check-unit check-golden check-bpf check-lint check-fuzz check-harden check-install \
 	check-lab check-vm
