@@ -9,6 +9,7 @@
 #include "bpf/clamp.h"
 #include "bpf/link.h"
 #include "bpf/parse.h"
+#include "bpf/start.h"
 #include "bpf/verdict.h"
 
 /* An ICMP error is an answer of whom the packet that it quotes went to, if its destination sent that. By itself for the stack's sake. */
@@ -37,7 +38,7 @@ int link_ingress(struct __sk_buff *skb)
 
 	if (!tunnel || !config)
 		return drop(skb, REASON_unknown_tunnel);
-	parsed = parse_packet(skb, 0, skb->len, &packet);
+	parsed = parse_packet(skb, start_of_ip(skb), skb->len, &packet);
 	if (parsed != PARSED)
 		return drop(skb, reason_of(parsed));
 	reason = packet.icmp == ICMP_KIND_ERROR ? admit_error(skb, &packet, *number)

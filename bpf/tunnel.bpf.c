@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * tunnel_ingress: TC ingress of every tunnel. What a device sends comes out of the tunnel here, in the
- * clear, its IP header first: parse, admit, learn, give it to the stack, or relay it to the gateway that owns its flow
- * (owner.h, relay.h). What is admitted and is no request is not learned from.
+ * clear; where its IP header begins, start.h tells. Parse, admit, learn, give it to the stack, or relay it to the gateway
+ * that owns its flow (owner.h, relay.h). What is admitted and is no request is not learned from.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -14,6 +14,7 @@
 #include "bpf/parse.h"
 #include "bpf/questions.h"
 #include "bpf/relay.h"
+#include "bpf/start.h"
 #include "bpf/verdict.h"
 
 /* To all who might own the flow. What did not leave us was no question. */
@@ -119,7 +120,7 @@ int tunnel_ingress(struct __sk_buff *skb)
 
 	if (!tunnel || !config)
 		return drop(skb, REASON_unknown_tunnel);
-	parsed = parse_packet(skb, 0, skb->len, &packet);
+	parsed = parse_packet(skb, start_of_ip(skb), skb->len, &packet);
 	if (parsed != PARSED)
 		return drop(skb, reason_of(parsed));
 	if (packet.icmp == ICMP_KIND_ERROR)

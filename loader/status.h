@@ -27,7 +27,7 @@ struct ipsec_status {
 struct tunnel_status {
 	const struct tunnel *tunnel;
 	uint32_t ifindex;   /* 0: there is no such interface now */
-	const char *driver; /* "wireguard" (the kernel's), "wireguard-go", "strongswan" */
+	const char *driver; /* "wireguard" and "xfrm" (the kernel's), "wireguard-go", "strongswan" */
 	bool usable;        /* responses may leave here */
 	uint64_t usable_since_ms;
 	const char *cause; /* why it is usable or not, in words */

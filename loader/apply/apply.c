@@ -48,6 +48,7 @@ void apply_close(struct apply *apply)
 	netlink_close(apply->netlink);
 	children_free(apply->children);
 	close_descriptor(&apply->ipsec_log);
+	free(apply->ipsec_cares);
 	free(apply->pin_dir);
 	free(apply->run_dir);
 	free(apply);

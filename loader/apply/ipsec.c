@@ -3,143 +3,74 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "apply/private.h"
 #include "apply/tunnel.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
-#include "base/log.h"
 
-#define FILE_MOST      65000                   /* a value of VICI's has 16 bits of length */
-#define TOLD_MOST      (3 * FILE_MOST + 65536) /* all files of a tunnel and its settings */
-#define TEND_EACH_MS   5000
-#define SILENT_EACH_MS 2000
-#define END_MS         800 /* less than vici_tell() waits for the answer */
+#define END_MS 800 /* less than vici_tell() waits for the answer */
 
-/* ---- Its files --------------------------------------------------------------------------------------------------- */
+/* ---- Its driver -------------------------------------------------------------------------------------------------- */
 
-static void forget_file(struct ipsec_file *file)
+/* By its kind, or by what charon's device is known by. */
+const struct ipsec_driver *ipsec_driver_of(const struct link *link)
 {
-	if (file->bytes)
-		sodium_memzero(file->bytes, file->size);
-	free(file->bytes);
-	*file = (struct ipsec_file){0};
+	if (link->if_id)
+		return &ipsec_kernel;
+	return *link->word ? &ipsec_user : NULL;
 }
 
-static void forget_files(struct ipsec_files *files)
+static int find_user(const struct link *link, void *context)
 {
-	forget_file(&files->psk);
-	forget_file(&files->certificate);
-	forget_file(&files->key);
-	forget_file(&files->authority);
-}
-
-/* NULL: there is none, and nothing is read. A secret is for its owner's eyes only. */
-static int read_bytes(
-	const char *path, bool is_secret, size_t most, struct ipsec_file *file, struct error *error)
-{
-	_cleanup_close_ int descriptor = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
-	struct stat status;
-	ssize_t size;
-
-	if (!path)
-		return 0;
-	if (descriptor < 0 || fstat(descriptor, &status) < 0)
-		return error_errno(error, -errno, "%s", path);
-	if (!S_ISREG(status.st_mode))
-		return error_set(error, -EINVAL, "%s is not a regular file", path);
-	if (is_secret && status.st_mode & (S_IRWXG | S_IRWXO))
-		return error_set(error, -EPERM, "%s is open to others (mode %04o); try: chmod 600 %s", path,
-			status.st_mode & 07777, path);
-	if (status.st_size == 0 || (size_t)status.st_size > most)
-		return error_set(error, -EINVAL, "%s has %lld bytes: 1 to %zu are right", path,
-			(long long)status.st_size, most);
-	file->bytes = malloc(status.st_size);
-	if (!file->bytes)
-		return error_errno(error, -ENOMEM, "%s", path);
-	size = read(descriptor, file->bytes, status.st_size);
-	if (size < 0)
-		return error_errno(error, -errno, "%s", path);
-	file->size = size;
+	*(bool *)context |= link->ours && ipsec_driver_of(link) == &ipsec_user;
 	return 0;
 }
 
-static int read_file(const char *path, bool is_secret, struct ipsec_file *file, struct error *error)
+/* What is there goes on as it is, and one charon cannot serve both: it is the kernel's ESP where nothing else runs. */
+static const struct ipsec_driver *choose_driver(struct apply *apply, struct error *error)
 {
-	return read_bytes(path, is_secret, FILE_MOST, file, error);
+	bool in_user_space = false;
+
+	if (link_each(apply->netlink, find_user, &in_user_space, error) < 0)
+		return NULL;
+	return in_user_space || ipsec_kernel.check(apply, NULL) < 0 ? &ipsec_user : &ipsec_kernel;
 }
 
-/* What is told is the line, without its end. */
-static int read_psk(const char *path, struct ipsec_file *file, struct error *error)
+/* Of the interface of that name; NULL, and why in *result. */
+static const struct ipsec_driver *find_driver(
+	struct apply *apply, const char *name, struct link *link, int *result, struct error *error)
 {
-	int result = read_file(path, true, file, error);
+	const struct ipsec_driver *driver;
 
-	if (result < 0 || !path)
-		return result;
-	if (file->size && file->bytes[file->size - 1] == '\n')
-		file->size--;
-	if (file->size == 0 || memchr(file->bytes, '\n', file->size))
-		return error_set(error, -EINVAL, "%s must hold one line, the pre-shared key", path);
-	return 0;
+	*result = link_find(apply->netlink, name, link, error);
+	if (*result == -ENODEV)
+		error_set(error, *result, "there is no interface %s", name);
+	if (*result < 0)
+		return NULL;
+	driver = ipsec_driver_of(link);
+	if (!driver)
+		*result = error_set(error, -EINVAL, "%s is no interface of IPsec but %s", name, link->kind);
+	return driver;
 }
 
-static int read_files(const struct ipsec *ipsec, struct ipsec_files *files, struct error *error)
-{
-	int result = read_psk(ipsec->psk_file, &files->psk, error);
-
-	if (result == 0)
-		result = read_file(ipsec->cert_file, false, &files->certificate, error);
-	if (result == 0)
-		result = read_file(ipsec->key_file, true, &files->key, error);
-	if (result == 0)
-		result = read_file(ipsec->ca_file, false, &files->authority, error);
-	return result;
-}
+/* ---- What charon is told ------------------------------------------------------------------------------------------ */
 
 /* All that charon has to know of the tunnel. The caller frees the stream. */
-static int render(const struct tunnel *tunnel, struct vici *stream, struct error *error)
+static int render(const struct tunnel *tunnel, uint32_t if_id, struct vici *stream, struct error *error)
 {
-	_cleanup_(forget_files) struct ipsec_files files = {0};
-	int result = read_files(&tunnel->ipsec, &files, error);
+	_cleanup_(ipsec_files_forget) struct ipsec_files files = {0};
+	int result = ipsec_files_read(&tunnel->ipsec, &files, error);
 
 	if (result < 0)
 		return result;
-	ipsec_render(tunnel, &files, stream);
+	ipsec_render(tunnel, &files, if_id, stream);
 	return stream->failure < 0 ? error_errno(error, stream->failure, "%s", tunnel->name) : 0;
-}
-
-/* ---- What charon was told ---------------------------------------------------------------------------------------- */
-
-static int write_told(
-	const struct apply *apply, const char *name, const struct vici *stream, struct error *error)
-{
-	char path[IPSEC_PATH_SIZE];
-	_cleanup_close_ int descriptor = -1;
-
-	unlink(ipsec_path(apply, name, path));
-	descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (descriptor < 0 || write(descriptor, stream->bytes, stream->size) != (ssize_t)stream->size)
-		return error_errno(error, descriptor < 0 ? -errno : -EIO, "%s", path);
-	return 0;
-}
-
-static void read_told(const struct apply *apply, const char *name, struct vici *told)
-{
-	struct ipsec_file file = {0};
-	char path[IPSEC_PATH_SIZE];
-
-	if (read_bytes(ipsec_path(apply, name, path), true, TOLD_MOST, &file, NULL) == 0)
-		*told = (struct vici){.bytes = file.bytes, .size = file.size, .room = file.size};
-	else
-		forget_file(&file);
 }
 
 static void note_connection(void *context, const char *path, const char *value)
@@ -150,25 +81,18 @@ static void note_connection(void *context, const char *path, const char *value)
 	*found |= strchr(path, '/') != NULL;
 }
 
-/* 1 or 0: one that was started anew knows nothing, whatever the file says. -EAGAIN: it does not answer. */
-static int knows(struct apply *apply, const char *name)
+int ipsec_knows(struct apply *apply, const char *name)
 {
 	_cleanup_(vici_free) struct vici command = {0};
 	bool found = false;
 	int result;
 
+	if (!child_is_due(apply->children, IPSEC_CHILD))
+		return -EAGAIN;
 	vici_command(&command, "list-conns");
 	vici_value(&command, "ike", name);
 	result = ipsec_ask(apply, &command, "list-conn", note_connection, &found);
 	return result == 0 ? found : result == -EAGAIN ? result : 0;
-}
-
-static void forget_credentials(struct apply *apply)
-{
-	_cleanup_(vici_free) struct vici command = {0};
-
-	vici_command(&command, "clear-creds");
-	ipsec_tell(apply, &command, NULL);
 }
 
 /* It may be refused: there may be none. */
@@ -183,61 +107,71 @@ static void end_associations(struct apply *apply, const char *name)
 	ipsec_tell(apply, &command, NULL);
 }
 
-static int begin(struct apply *apply, const char *name, struct error *error)
+/* Before the associations are ended, so that nobody begins them again. */
+static void unload_connection(struct apply *apply, const char *name)
 {
 	_cleanup_(vici_free) struct vici command = {0};
 
-	vici_command(&command, "initiate");
-	vici_value(&command, "ike", name);
-	vici_value(&command, "child", name);
-	vici_value(&command, "timeout", "-1"); /* that it was begun is enough */
-	return ipsec_tell(apply, &command, error);
+	vici_command(&command, "unload-conn");
+	vici_value(&command, "name", name);
+	ipsec_tell(apply, &command, NULL);
 }
 
 /* It may be refused half-way: what was told before is told again, and nothing else has changed. */
-static int try(struct apply *apply, const char *name, const struct vici *wanted, struct error *error)
+static int replace(struct apply *apply, const char *name, const struct vici *wanted, struct error *error)
 {
-	_cleanup_(vici_free) struct vici told = {0};
-	int result = ipsec_tell(apply, wanted, error);
+	_cleanup_(vici_free) struct vici former = {0};
+	int result;
 
-	if (result == 0 || result == -EAGAIN)
+	ipsec_told_read(apply, name, &former);
+	result = ipsec_tell(apply, wanted, error);
+	if (result == -EAGAIN)
 		return result;
-	forget_credentials(apply);
-	read_told(apply, name, &told);
-	if (told.size)
-		ipsec_tell(apply, &told, NULL);
-	return result;
+	if (result < 0) {
+		ipsec_told_forget(apply, name, wanted, &former);
+		if (former.size)
+			ipsec_tell(apply, &former, NULL);
+		return result;
+	}
+	ipsec_told_forget(apply, name, &former, wanted);
+	return ipsec_told_write(apply, name, wanted, error);
 }
 
-/* What is told takes the place of what was; the secrets of before would stay. */
 int ipsec_restore(struct apply *apply, const char *name, const struct vici *told, struct error *error)
 {
-	int result = try(apply, name, told, error);
+	struct link link = {0};
+	int result;
+	const struct ipsec_driver *driver = find_driver(apply, name, &link, &result, error);
 
+	if (!driver)
+		return result;
+	result = driver->serve(apply, error);
+	if (result == 0)
+		result = replace(apply, name, told, error);
 	if (result < 0)
 		return result;
-	forget_credentials(apply);
-	result = ipsec_tell(apply, told, error);
-	if (result == 0)
-		result = write_told(apply, name, told, error);
-	if (result == 0)
-		end_associations(apply, name);
+	end_associations(apply, name);
+	ipsec_care_forget(apply, name);
 	apply->ipsec_due_ms = 0;
-	return result;
+	return 0;
 }
 
 int ipsec_configure(struct apply *apply, const struct item *item, struct error *error)
 {
 	_cleanup_(vici_free) struct vici stream = {0};
-	int result = render(item->ipsec.tunnel, &stream, error);
+	struct link link = {0};
+	int result;
 
+	if (!find_driver(apply, item->interface, &link, &result, error))
+		return result;
+	result = render(item->ipsec.tunnel, link.if_id, &stream, error);
 	return result < 0 ? result : ipsec_restore(apply, item->interface, &stream, error);
 }
 
 int ipsec_remember(struct apply *apply, const char *name, struct vici *told)
 {
-	if (knows(apply, name) != 0)
-		read_told(apply, name, told);
+	if (ipsec_knows(apply, name) != 0)
+		ipsec_told_read(apply, name, told);
 	return told->size ? 0 : -ENOENT;
 }
 
@@ -245,34 +179,46 @@ int ipsec_remember(struct apply *apply, const char *name, struct vici *told)
 
 static bool serves(const struct link *link)
 {
-	return *link->word;
+	return ipsec_driver_of(link) != NULL;
 }
 
 static int create(struct apply *apply, const char *name, struct error *error)
 {
-	char path[IPSEC_PATH_SIZE];
+	const struct ipsec_driver *driver = choose_driver(apply, error);
 
-	unlink(ipsec_path(apply, name, path));
-	return ipsec_charon_start(apply, name, error);
+	ipsec_told_remove(apply, name);
+	return driver ? driver->create(apply, name, error) : -EIO;
+}
+
+/* charon forgets it, and whoever is the last takes charon along (ipsec_tidy()). */
+static void forget(struct apply *apply, const char *name)
+{
+	static const struct vici nothing;
+	_cleanup_(vici_free) struct vici told = {0};
+
+	ipsec_told_read(apply, name, &told);
+	unload_connection(apply, name);
+	end_associations(apply, name);
+	ipsec_told_forget(apply, name, &told, &nothing);
+	ipsec_told_remove(apply, name);
+	ipsec_care_forget(apply, name);
 }
 
 static int remove_tunnel(struct apply *apply, const char *name, struct error *error)
 {
 	struct link link = {0};
-	char path[IPSEC_PATH_SIZE];
 	int result;
+	const struct ipsec_driver *driver = find_driver(apply, name, &link, &result, error);
 
-	unlink(ipsec_path(apply, name, path));
-	result = ipsec_charon_end(apply, error);
-	/* The interface goes with charon; one that nobody serves is removed by name. */
-	if (result == 0 && link_find(apply->netlink, name, &link, NULL) == 0)
-		result = link_remove(apply->netlink, name, error);
-	return result;
+	forget(apply, name);
+	if (!driver)
+		return result == -ENODEV ? 0 : result;
+	return driver->remove(apply, name, error);
 }
 
 static int adopt(struct apply *apply, const struct link *link, struct error *error)
 {
-	return ipsec_charon_adopt(apply, link->name, link->word, error);
+	return ipsec_driver_of(link)->adopt(apply, link, error);
 }
 
 static int open_tunnel(struct apply *apply, const char *name, struct error *error)
@@ -281,20 +227,22 @@ static int open_tunnel(struct apply *apply, const char *name, struct error *erro
 }
 
 /* The secrets in the files too are what they were. */
-static bool runs_with(const struct apply *apply, const struct tunnel *tunnel)
+static bool runs_with(const struct apply *apply, const struct tunnel *tunnel, const struct link *link)
 {
 	_cleanup_(vici_free) struct vici told = {0}, wanted = {0};
 
-	read_told(apply, tunnel->name, &told);
-	return tunnel->ipsec.enabled && render(tunnel, &wanted, NULL) == 0 && wanted.size == told.size &&
-	       sodium_memcmp(wanted.bytes, told.bytes, told.size) == 0;
+	ipsec_told_read(apply, tunnel->name, &told);
+	return tunnel->ipsec.enabled && render(tunnel, link->if_id, &wanted, NULL) == 0 &&
+	       wanted.size == told.size && sodium_memcmp(wanted.bytes, told.bytes, told.size) == 0;
 }
 
 void ipsec_compare(struct apply *apply, const struct model *model, struct item *item)
 {
 	const struct tunnel *tunnel = model ? model_tunnel_by_name(model, item->interface) : NULL;
+	struct link link = {0};
 
-	if (tunnel && runs_with(apply, tunnel))
+	if (tunnel && link_find(apply->netlink, item->interface, &link, NULL) == 0 &&
+		runs_with(apply, tunnel, &link))
 		item->ipsec.tunnel = tunnel;
 }
 
@@ -304,22 +252,28 @@ static int observe(
 	*item = (struct item){.kind = ITEM_IPSEC};
 	snprintf(item->interface, sizeof(item->interface), "%s", link->name);
 	/* One that is silent is taken for what it was told: what it carries may go on. */
-	if (knows(apply, link->name) == 0)
+	if (ipsec_knows(apply, link->name) == 0)
 		return -ENOENT;
-	if (wanted && runs_with(apply, wanted))
+	if (wanted && runs_with(apply, wanted, link))
 		item->ipsec.tunnel = wanted;
 	return 0;
 }
 
 static void refresh(struct apply *apply, const struct link *link, struct tunnel_status *status)
 {
-	status->driver = IPSEC_DRIVER;
+	struct ipsec_care *care = ipsec_care(apply, link->name);
+
+	status->driver = ipsec_driver_of(link)->name;
 	ipsec_hear(apply);
 	if (ipsec_sas(apply, link->name, &status->ipsec) && *status->ipsec.esp) {
 		status->handshake_age_ms = status->ipsec.esp_age_ms;
-		*apply->ipsec_error = '\0';
+		if (care)
+			*care->error = '\0';
 	}
-	snprintf(status->ipsec_error, sizeof(status->ipsec_error), "%s", apply->ipsec_error);
+	if (ipsec_is_silent(apply))
+		snprintf(status->ipsec_error, sizeof(status->ipsec_error), "strongSwan does not answer");
+	else if (care)
+		snprintf(status->ipsec_error, sizeof(status->ipsec_error), "%s", care->error);
 }
 
 const struct tunnel_kind tunnel_ipsec = {
@@ -332,44 +286,6 @@ const struct tunnel_kind tunnel_ipsec = {
 	.observe = observe,
 	.refresh = refresh,
 };
-
-/* ---- Tending ----------------------------------------------------------------------------------------------------- */
-
-static bool is_under_way(const struct ipsec_status *status)
-{
-	return *status->esp || strcmp(status->ike, "ESTABLISHED") != 0;
-}
-
-static void tend(struct apply *apply, const struct tunnel *tunnel)
-{
-	static const struct address nowhere;
-	struct ipsec_status status = {0};
-	struct error error;
-	int known = knows(apply, tunnel->name);
-
-	if (known < 0) {
-		apply->ipsec_due_ms = now_ms() + SILENT_EACH_MS;
-		ipsec_bear_silence(apply, tunnel->name);
-	}
-	if (known <= 0 || address_equal(&tunnel->ipsec.remote, &nowhere))
-		return;
-	if (ipsec_sas(apply, tunnel->name, &status) && is_under_way(&status))
-		return;
-	if (!ipsec_is_silent(apply) && begin(apply, tunnel->name, &error) < 0)
-		log_warning("%s: %s", tunnel->name, error.text);
-}
-
-void ipsec_tend(struct apply *apply, const struct model *model)
-{
-	ipsec_hear(apply);
-	if (now_ms() < apply->ipsec_due_ms)
-		return;
-	apply->ipsec_due_ms = now_ms() + TEND_EACH_MS;
-	ipsec_listen(apply);
-	for (size_t i = 0; i < model->tunnel_count; i++)
-		if (model->tunnels[i].ipsec.enabled)
-			tend(apply, &model->tunnels[i]);
-}
 
 /* ---- What nobody needs any more ----------------------------------------------------------------------------------- */
 
@@ -418,19 +334,73 @@ static int check_port(uint16_t port, struct error *error)
 		"udp/%u, which IPsec needs (try: systemctl disable --now strongswan, if that is it)", port);
 }
 
+/* Both the first words of IKE, and the rest. */
+static int check_ports(struct error *error)
+{
+	int result = check_port(IKE_PORT, error);
+
+	return result < 0 ? result : check_port(IPSEC_PORT, error);
+}
+
+static int check_files(const struct model *model, struct error *error)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < model->tunnel_count && result == 0; i++) {
+		_cleanup_(vici_free) struct vici stream = {0};
+
+		if (model->tunnels[i].ipsec.enabled)
+			result = render(&model->tunnels[i], 0, &stream, error);
+	}
+	return result;
+}
+
+static size_t count_tunnels(const struct model *model)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < model->tunnel_count; i++)
+		count += model->tunnels[i].ipsec.enabled;
+	return count;
+}
+
+/* A configuration does not know what a kernel has, so it cannot be refused before. */
+static int check_limits(const struct ipsec_driver *driver, const struct model *model, struct error *error)
+{
+	if (driver->one_tunnel && count_tunnels(model) > 1)
+		return error_set(error, -EOPNOTSUPP,
+			"%s and other tunnels are IPsec, which this gateway does in user space, where "
+			"strongSwan has one interface for all peers: one such tunnel is possible; try: a "
+			"kernel with ESP and XFRM interfaces (and gwctl gateway stop before, if one runs so "
+			"already), WireGuard for the others, or other gateways",
+			first_of(model)->name);
+	if (driver->mtu_most && model->array.mtu > driver->mtu_most)
+		return error_set(error, -EMSGSIZE,
+			"array.mtu: %u is too large beside the IPsec tunnel %s: strongSwan in user space "
+			"(kernel-libipsec) carries packets of %u bytes at most; try: array.mtu: %u",
+			model->array.mtu, first_of(model)->name, driver->mtu_most, driver->mtu_most);
+	return 0;
+}
+
 int ipsec_check(
 	struct apply *apply, const struct model *model, const struct model *in_force, struct error *error)
 {
-	const struct tunnel *tunnel = first_of(model);
-	_cleanup_(vici_free) struct vici stream = {0};
+	const struct ipsec_driver *driver;
 	int result;
 
-	if (!tunnel)
+	if (!first_of(model))
 		return 0;
-	result = render(tunnel, &stream, error);
+	driver = choose_driver(apply, error);
+	if (!driver)
+		return -EIO;
+	result = driver == &ipsec_kernel ? 0
+					 : driver->check(apply, error); /* or it would not have been chosen */
+	if (result == 0)
+		result = check_limits(driver, model, error);
+	if (result == 0)
+		result = check_files(model, error);
 	/* Who holds the ports then is our own. */
 	if (result < 0 || (in_force && first_of(in_force)) || ipsec_charon_pid(apply) > 0)
 		return result;
-	result = check_port(500, error);
-	return result < 0 ? result : check_port(4500, error);
+	return check_ports(error);
 }

@@ -1,35 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * charon in user space owns a TUN device, which it calls ipsec0, and every path that it opens it also writes down as a route
- * by the device of that name, into a table of its own. Nobody shall go by those routes: their table is asked for a mark that
- * no packet has. But they must be possible, or charon takes the path down again. Its device has become our interface,
- * under the tunnel's name; so an empty device without a function is left in its place, `held`, for the routes to lead to.
+ * The process. It is found behind its control socket, or, when it hangs or has lost that, by the path of its configuration in
+ * its environment.
  */
 #include "apply/ipsec.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/if_tun.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "apply/child.h"
 #include "apply/private.h"
-#include "apply/room.h"
-#include "apply/route.h"
-#include "apply/sysctl.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 
 #define STEP_MS         10
-#define START_STEPS     200
+#define START_STEPS     500
 #define END_PATIENCE_MS 3000
-#define HELD_ALIAS      "held by homeward for strongSwan"
-#define SOCKETS         4 /* ports 500 and 4500, of both families */
 #define PROGRAM         "charon-systemd"
 #define SETTING         "STRONGSWAN_CONF=" /* of its environment: where its configuration is */
 
@@ -40,14 +31,13 @@ static const char configuration[] = "# Written by gwd.\n"
 				    "charon-systemd {\n"
 				    "  load = random nonce openssl aes sha1 sha2 hmac kdf drbg gmp mgf1 gcm "
 				    "xcbc x509 revocation constraints pubkey "
-				    "pkcs1 pkcs8 pem kernel-libipsec kernel-netlink socket-default vici\n"
+				    "pkcs1 pkcs8 pem %s socket-default vici\n"
 				    "  install_virtual_ip = no\n"
 				    "  make_before_break = yes\n"
 				    "  retransmit_tries = 4\n"
 				    "  retransmit_timeout = 2\n"
 				    "  retransmit_base = 1.5\n"
-				    "  routing_table = %d\n"
-				    "  routing_table_prio = %d\n"
+				    "  %s\n"
 				    "  journal { default = -1 }\n"
 				    "  filelog { stderr {\n"
 				    "    default = 0\n"
@@ -58,17 +48,9 @@ static const char configuration[] = "# Written by gwd.\n"
 				    "  } }\n"
 				    "  plugins {\n"
 				    "    vici { socket = unix://%s }\n"
-				    "    kernel-libipsec { allow_peer_ts = yes }\n"
-				    "    kernel-netlink {\n"
-				    "      roam_events = no\n"
-				    "      fwmark = 0x%x\n"
-				    "    }\n"
+				    "    %s\n"
 				    "  }\n"
 				    "}\n";
-
-#define ROUTES_TABLE    7779
-#define ROUTES_PRIORITY 7779
-#define ROUTES_MARK     0x68775e7e /* nobody's */
 
 const char *ipsec_path(const struct apply *apply, const char *file, char *text)
 {
@@ -76,7 +58,8 @@ const char *ipsec_path(const struct apply *apply, const char *file, char *text)
 	return text;
 }
 
-static int write_configuration(const struct apply *apply, struct error *error)
+static int write_configuration(
+	const struct apply *apply, const struct ipsec_driver *driver, struct error *error)
 {
 	char path[IPSEC_PATH_SIZE], socket[IPSEC_PATH_SIZE];
 	_cleanup_fclose_ FILE *stream = NULL;
@@ -89,7 +72,8 @@ static int write_configuration(const struct apply *apply, struct error *error)
 	unlink(ipsec_path(apply, "vici", socket));
 	stream = fopen(ipsec_path(apply, "strongswan.conf", path), "we");
 	if (!stream ||
-		fprintf(stream, configuration, ROUTES_TABLE, ROUTES_PRIORITY, socket, ROUTES_MARK) < 0 ||
+		fprintf(stream, configuration, driver->plugins, driver->settings, socket,
+			driver->plugin_settings) < 0 ||
 		fflush(stream) != 0)
 		return error_errno(error, -errno, "%s", path);
 	return 0;
@@ -154,93 +138,6 @@ pid_t ipsec_charon_pid(const struct apply *apply)
 	return pid > 0 ? pid : find_charon(apply);
 }
 
-/* ---- Its device -------------------------------------------------------------------------------------------------- */
-
-/* "iff:	ipsec0" stands in the description of the descriptor that owns the device. */
-static bool read_device(const char *path, char name[IFNAMSIZ])
-{
-	_cleanup_fclose_ FILE *stream = fopen(path, "re");
-	char line[128];
-
-	while (stream && fgets(line, sizeof(line), stream))
-		if (sscanf(line, "iff: %15s", name) == 1)
-			return true;
-	return false;
-}
-
-static bool find_device(pid_t pid, char name[IFNAMSIZ])
-{
-	char folder[64], path[96];
-	_cleanup_closedir_ DIR *directory = NULL;
-	const struct dirent *entry;
-
-	snprintf(folder, sizeof(folder), "/proc/%d/fdinfo", pid);
-	directory = opendir(folder);
-	while (directory && (entry = readdir(directory))) {
-		snprintf(path, sizeof(path), "%s/%.16s", folder, entry->d_name);
-		if (entry->d_name[0] != '.' && read_device(path, name))
-			return true;
-	}
-	return false;
-}
-
-static int find_held(const struct link *link, void *context)
-{
-	if (strcmp(link->alias, HELD_ALIAS) == 0)
-		snprintf(context, IFNAMSIZ, "%s", link->name);
-	return 0;
-}
-
-static int remove_held(struct apply *apply, struct error *error)
-{
-	char name[IFNAMSIZ] = "";
-	int result = link_each(apply->netlink, find_held, name, error);
-
-	return result < 0 || !*name ? result : link_remove(apply->netlink, name, error);
-}
-
-static int make_device(const char *name, struct error *error)
-{
-	_cleanup_close_ int descriptor = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-	struct ifreq request = {.ifr_flags = IFF_TUN | IFF_NO_PI};
-
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
-	if (descriptor < 0 || ioctl(descriptor, TUNSETIFF, &request) < 0 ||
-		ioctl(descriptor, TUNSETPERSIST, 1) < 0)
-		return error_errno(error, -errno, "the interface %s", name);
-	return 0;
-}
-
-static int hold(struct netlink *netlink, const char *name, struct error *error)
-{
-	char held[IFNAMSIZ] = "";
-	int result = link_each(netlink, find_held, held, error);
-
-	if (result < 0 || *held)
-		return result;
-	result = make_device(name, error);
-	if (result == 0)
-		result = link_set_alias(netlink, name, HELD_ALIAS, error);
-	if (result == 0)
-		sysctl_write("ipv6", name, "addr_gen_mode", 1, NULL);
-	return result < 0 ? result : link_set_up(netlink, name, true, error);
-}
-
-/* Down until it is opened: charon sets it up by itself, and nothing guards it yet. Nobody but us can have told it of a peer. */
-static int take_device(struct apply *apply, const char *device, const char *name, struct error *error)
-{
-	char alias[64];
-	int result;
-
-	snprintf(alias, sizeof(alias), OUR_ALIAS " %s", device);
-	result = link_set_alias(apply->netlink, device, alias, error);
-	if (result == 0)
-		result = link_set_up(apply->netlink, device, false, error);
-	if (result == 0)
-		result = link_rename(apply->netlink, device, name, error);
-	return result < 0 ? result : hold(apply->netlink, device, error);
-}
-
 /* ---- Starting and ending ----------------------------------------------------------------------------------------- */
 
 /* Our own environment, and where its configuration is. Freed by the caller, the texts are not. */
@@ -261,36 +158,19 @@ static char **make_environment(char *setting)
 	return environment;
 }
 
-static int wait_for_device(struct apply *apply, pid_t pid, char device[IFNAMSIZ], struct error *error)
+static int wait_for_socket(const struct apply *apply, pid_t pid, struct error *error)
 {
 	for (int i = 0; i < START_STEPS; i++) {
 		if (!process_alive(pid))
 			return error_set(error, -ECHILD, "charon ended at once; its words stand above");
 		if (behind_socket(apply) == pid)
-			return find_device(pid, device)
-				       ? 0
-				       : error_set(error, -ENODEV,
-						 "charon made no device: its plugin kernel-libipsec is "
-						 "missing (try: apt "
-						 "install libcharon-extra-plugins), or /dev/net/tun is");
+			return 0;
 		nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000L}, NULL);
 	}
 	return error_set(error, -ETIMEDOUT, "charon does not answer");
 }
 
-static void make_room(pid_t pid)
-{
-	int found = room_make(pid);
-
-	if (found < SOCKETS / 2)
-		log_warning("charon's sockets keep the room that the kernel gives them%s%s: packets that "
-			    "come while it "
-			    "does not "
-			    "run may be lost",
-			found < 0 ? ": " : "", found < 0 ? strerror(-found) : "");
-}
-
-static pid_t launch(struct apply *apply, const char *name, struct error *error)
+static pid_t launch(struct apply *apply, const char *child, struct error *error)
 {
 	char path[IPSEC_PATH_SIZE], setting[IPSEC_PATH_SIZE + 32];
 	char *arguments[] = {PROGRAM, NULL};
@@ -301,36 +181,37 @@ static pid_t launch(struct apply *apply, const char *name, struct error *error)
 	environment = make_environment(setting);
 	if (!environment)
 		return error_errno(error, -ENOMEM, "charon");
-	pid = child_start(apply->children, name, arguments, environment, error);
+	pid = child_start(apply->children, child, arguments, environment, error);
 	if (pid == -ENOENT)
 		return error_set(
 			error, pid, "charon-systemd is not in PATH; try: apt install charon-systemd");
 	return pid;
 }
 
-int ipsec_charon_start(struct apply *apply, const char *name, struct error *error)
+pid_t ipsec_charon_start(
+	struct apply *apply, const struct ipsec_driver *driver, const char *child, struct error *error)
 {
-	char device[IFNAMSIZ];
 	int result = ipsec_charon_end(apply, error); /* one without an interface of ours was left half-made */
 	pid_t pid;
 
 	if (result == 0)
-		result = write_configuration(apply, error);
+		result = write_configuration(apply, driver, error);
 	if (result < 0)
 		return result;
-	pid = launch(apply, name, error);
+	pid = launch(apply, child, error);
 	if (pid < 0)
 		return pid;
-	result = wait_for_device(apply, pid, device, error);
-	if (result == 0)
-		result = take_device(apply, device, name, error);
-	if (result == 0)
-		result = link_set_queue(apply->netlink, name, ROOM_PACKETS, error);
-	if (result == 0)
-		make_room(pid);
-	else
+	result = wait_for_socket(apply, pid, error);
+	if (result < 0)
 		process_kill(pid, 0); /* and not forgotten: it waits before it is started again */
-	return result;
+	return result < 0 ? result : pid;
+}
+
+static int clean(struct apply *apply, struct error *error)
+{
+	int result = ipsec_kernel.clean(apply, error);
+
+	return result < 0 ? result : ipsec_user.clean(apply, error);
 }
 
 int ipsec_charon_end(struct apply *apply, struct error *error)
@@ -347,22 +228,12 @@ int ipsec_charon_end(struct apply *apply, struct error *error)
 	unlink(ipsec_path(apply, "vici", path));
 	unlink(ipsec_path(apply, "strongswan.conf", path));
 	rmdir(ipsec_path(apply, "", path));
-	rules_remove(apply->netlink, ROUTES_PRIORITY, ROUTES_TABLE); /* one that was killed left them */
-	return remove_held(apply, error);
+	return clean(apply, error);
 }
 
-int ipsec_charon_adopt(struct apply *apply, const char *name, const char *word, struct error *error)
+int ipsec_charon_adopt(struct apply *apply, const char *child, struct error *error)
 {
-	_cleanup_(netlink_close_pointer) struct netlink *netlink = NULL; /* apply's is being read just now */
-	pid_t pid = child_pid(apply->children, name) ? 0 : ipsec_charon_pid(apply);
-	int result;
+	pid_t pid = child_pid(apply->children, child) ? 0 : ipsec_charon_pid(apply);
 
-	if (pid <= 0)
-		return 0;
-	make_room(pid); /* an earlier gwd may have done neither */
-	result = netlink_open(NETLINK_ROUTE, 0, &netlink);
-	if (result < 0)
-		return error_errno(error, result, "netlink");
-	result = hold(netlink, word, error);
-	return result < 0 ? result : child_adopt(apply->children, name, pid, error);
+	return pid > 0 ? child_adopt(apply->children, child, pid, error) : 0;
 }

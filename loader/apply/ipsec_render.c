@@ -3,9 +3,12 @@
  * The same keys as in swanctl.conf(5). What is not configured:
  *
  *  - mobike: the ends of a tunnel are where the configuration says;
- *  - encap: ESP goes in UDP, port 4500, always: user space has no other way;
+ *  - encap: ESP goes in UDP, port 4500, always: user space has no other way, and a firewall passes one thing, not two;
+ *  - copy_df: a packet in ESP may be cut up on its way, as one of WireGuard's may; a tunnel carries the array's MTU whatever
+ *    the path's is;
  *  - keyingtries 0, dpd_action restart: what was begun is begun again for ever, also while there is no gwd. What charon gives up
  *    all the same (a peer that refuses, or closes), gwd begins anew (ipsec_tend());
+ *  - if_id_in, if_id_out: the number of the tunnel's XFRM interface, which says whose packets these are (ipsec_kernel.c);
  *  - unique replace: a peer that comes back from nothing leaves no twin of itself.
  */
 #include "apply/ipsec.h"
@@ -22,10 +25,13 @@ static void put_list(struct vici *stream, const char *name, char *const texts[],
 	vici_list_end(stream);
 }
 
-static void put_blob(struct vici *stream, const char *name, const struct ipsec_file *file)
+static void put_blobs(struct vici *stream, const char *name, const struct ipsec_file *blobs, size_t count)
 {
+	if (count == 0)
+		return;
 	vici_list(stream, name);
-	vici_item(stream, file->bytes, file->size);
+	for (size_t i = 0; i < count; i++)
+		vici_item(stream, blobs[i].bytes, blobs[i].size);
 	vici_list_end(stream);
 }
 
@@ -56,11 +62,23 @@ static const char *remote_identity(const struct ipsec *ipsec, char *text)
 	return ipsec->remote_id ? ipsec->remote_id : address_format(&ipsec->remote, text);
 }
 
+/* Who vouches for our certificate: the peer is sent them too. They are certificates like others: it is not asked whose. */
+static void put_chain(const struct ipsec_file *blocks, size_t count, struct vici *stream)
+{
+	for (size_t i = 0; i < count; i++) {
+		vici_command(stream, "load-cert");
+		vici_value(stream, "type", "X509");
+		vici_value(stream, "flag", "CA");
+		vici_bytes(stream, "data", blocks[i].bytes, blocks[i].size);
+	}
+}
+
+/* A pre-shared key is known by both ends' names: two tunnels may lead to one peer. */
 static void put_secret(const struct tunnel *tunnel, const struct ipsec_files *files, struct vici *stream)
 {
 	const struct ipsec *ipsec = &tunnel->ipsec;
 	char text[ADDRESS_TEXT_SIZE];
-	char *owner = (char *)remote_identity(ipsec, text);
+	char *owners[] = {(char *)remote_identity(ipsec, text), ipsec->local_id};
 
 	if (files->psk.size == 0) {
 		vici_command(stream, "load-key");
@@ -72,30 +90,30 @@ static void put_secret(const struct tunnel *tunnel, const struct ipsec_files *fi
 	vici_value(stream, "id", tunnel->name);
 	vici_value(stream, "type", "IKE");
 	vici_bytes(stream, "data", files->psk.bytes, files->psk.size);
-	put_list(stream, "owners", &owner, 1);
+	put_list(stream, "owners", owners, ipsec->local_id ? 2 : 1);
 }
 
 static void put_ends(const struct ipsec *ipsec, const struct ipsec_files *files, struct vici *stream)
 {
 	const char *method = files->psk.size ? "psk" : "pubkey";
+	struct ipsec_file ours[IPSEC_BLOCKS_MOST], theirs[IPSEC_BLOCKS_MOST];
+	size_t our_count = ipsec_blocks(&files->certificate, ours);
 	char text[ADDRESS_TEXT_SIZE];
 
 	vici_section(stream, "local");
 	vici_value(stream, "auth", method);
 	if (ipsec->local_id)
 		vici_value(stream, "id", ipsec->local_id);
-	if (files->certificate.size)
-		put_blob(stream, "certs", &files->certificate);
+	put_blobs(stream, "certs", ours, our_count ? 1 : 0);
 	vici_section_end(stream);
 	vici_section(stream, "remote");
 	vici_value(stream, "auth", method);
 	vici_value(stream, "id", remote_identity(ipsec, text));
-	if (files->authority.size)
-		put_blob(stream, "cacerts", &files->authority);
+	put_blobs(stream, "cacerts", theirs, ipsec_blocks(&files->authority, theirs));
 	vici_section_end(stream);
 }
 
-static void put_child(const struct tunnel *tunnel, struct vici *stream)
+static void put_child(const struct tunnel *tunnel, uint32_t if_id, struct vici *stream)
 {
 	static char *const everything[] = {"0.0.0.0/0", "::/0"};
 	const struct ipsec *ipsec = &tunnel->ipsec;
@@ -107,6 +125,11 @@ static void put_child(const struct tunnel *tunnel, struct vici *stream)
 	put_list(stream, "remote_ts", everything, 2);
 	put_list(stream, "esp_proposals", ipsec->esp_proposals, ipsec->esp_proposal_count);
 	put_time(stream, "rekey_time", ipsec->rekey_esp_ms);
+	if (if_id) {
+		vici_value(stream, "copy_df", "no");
+		vici_number(stream, "if_id_in", if_id);
+		vici_number(stream, "if_id_out", if_id);
+	}
 	vici_value(stream, "start_action", "none");
 	vici_value(stream, "close_action", "none");
 	vici_value(stream, "dpd_action", is_set(&ipsec->remote) ? "restart" : "clear");
@@ -114,7 +137,8 @@ static void put_child(const struct tunnel *tunnel, struct vici *stream)
 	vici_section_end(stream);
 }
 
-static void put_connection(const struct tunnel *tunnel, const struct ipsec_files *files, struct vici *stream)
+static void put_connection(
+	const struct tunnel *tunnel, const struct ipsec_files *files, uint32_t if_id, struct vici *stream)
 {
 	const struct ipsec *ipsec = &tunnel->ipsec;
 
@@ -133,12 +157,18 @@ static void put_connection(const struct tunnel *tunnel, const struct ipsec_files
 	put_time(stream, "reauth_time", ipsec->reauthenticate_ms);
 	put_time(stream, "dpd_delay", ipsec->dpd_ms);
 	put_ends(ipsec, files, stream);
-	put_child(tunnel, stream);
+	put_child(tunnel, if_id, stream);
 	vici_section_end(stream);
 }
 
-void ipsec_render(const struct tunnel *tunnel, const struct ipsec_files *files, struct vici *stream)
+void ipsec_render(
+	const struct tunnel *tunnel, const struct ipsec_files *files, uint32_t if_id, struct vici *stream)
 {
+	struct ipsec_file blocks[IPSEC_BLOCKS_MOST];
+	size_t count = ipsec_blocks(&files->certificate, blocks);
+
+	if (count > 1)
+		put_chain(blocks + 1, count - 1, stream);
 	put_secret(tunnel, files, stream);
-	put_connection(tunnel, files, stream);
+	put_connection(tunnel, files, if_id, stream);
 }

@@ -24,7 +24,6 @@ int ipsec_heard(struct apply *apply, int result)
 {
 	if (result == -EAGAIN) {
 		apply->ipsec_silent_until_ms = now_ms() + SILENCE_MS;
-		snprintf(apply->ipsec_error, sizeof(apply->ipsec_error), "strongSwan does not answer");
 	} else if (result == 0) {
 		apply->ipsec_silent_until_ms = 0;
 		apply->ipsec_silences = 0;
@@ -52,13 +51,13 @@ int ipsec_ask(
 		apply, vici_ask(ipsec_path(apply, "vici", path), command, event, visit, context, NULL));
 }
 
-void ipsec_bear_silence(struct apply *apply, const char *name)
+void ipsec_bear_silence(struct apply *apply)
 {
-	pid_t pid = child_pid(apply->children, name) ?: ipsec_charon_pid(apply);
+	pid_t pid = ipsec_charon_pid(apply);
 
 	if (++apply->ipsec_silences < SILENCES_MOST || pid <= 0)
 		return;
-	log_warning("%s: charon (pid %d) does not answer: it is killed, and another started", name, pid);
+	log_warning("charon (pid %d) does not answer: it is killed, and another started", pid);
 	process_kill(pid, 0);
 	apply->ipsec_silences = 0;
 	apply->ipsec_silent_until_ms = 0;

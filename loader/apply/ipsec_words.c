@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Why a tunnel does not come up, charon says in its log alone: it is listened to, and its last complaint kept. There is one
- * IPsec tunnel, so whatever it complains of is that tunnel's; also of a peer whose first words fit no connection.
+ * Why a tunnel does not come up, charon says in its log alone: it is listened to, and its last complaint of each tunnel kept.
+ * Of a peer whose first words fit no connection it cannot say whose they were: that is everybody's who is not well.
  */
 #include "apply/ipsec.h"
 
@@ -23,12 +23,36 @@ static bool complains(const char *words)
 	return false;
 }
 
+/* A line of the log: whose it is stands before its words. */
+struct line {
+	struct apply *apply;
+	char name[64];
+};
+
+static void blame(const struct line *line, const char *words)
+{
+	bool is_known = false;
+
+	for (size_t i = 0; i < line->apply->ipsec_care_count; i++)
+		is_known |= strcmp(line->apply->ipsec_cares[i].name, line->name) == 0;
+	for (size_t i = 0; i < line->apply->ipsec_care_count; i++) {
+		struct ipsec_care *care = &line->apply->ipsec_cares[i];
+
+		if (!is_known || strcmp(care->name, line->name) == 0)
+			snprintf(care->error, sizeof(care->error), "%.127s", words);
+	}
+}
+
 static void note_words(void *context, const char *path, const char *value)
 {
-	struct apply *apply = context;
+	struct line *line = context;
 
-	if (strcmp(path, "msg") == 0 && complains(value))
-		snprintf(apply->ipsec_error, sizeof(apply->ipsec_error), "%.127s", value);
+	if (strcmp(path, "group") == 0) /* the first of a line */
+		*line->name = '\0';
+	else if (strcmp(path, "ikesa-name") == 0)
+		snprintf(line->name, sizeof(line->name), "%.63s", value);
+	else if (strcmp(path, "msg") == 0 && complains(value))
+		blame(line, value);
 }
 
 static void stop_listening(struct apply *apply)
@@ -50,6 +74,8 @@ void ipsec_listen(struct apply *apply)
 
 void ipsec_hear(struct apply *apply)
 {
-	if (apply->ipsec_log >= 0 && vici_hear(apply->ipsec_log, note_words, apply) < 0)
+	struct line line = {.apply = apply};
+
+	if (apply->ipsec_log >= 0 && vici_hear(apply->ipsec_log, note_words, &line) < 0)
 		stop_listening(apply);
 }

@@ -56,11 +56,23 @@ static void read_alias(const char *alias, struct link *link)
 	snprintf(link->word, sizeof(link->word), "%s", alias + length);
 }
 
+static void read_information(const struct nlattr *nest, struct link *link)
+{
+	struct attributes information, data;
+
+	attributes_of_nest(nest, &information);
+	snprintf(link->kind, sizeof(link->kind), "%s", attribute_text(&information, IFLA_INFO_KIND));
+	if (strcmp(link->kind, XFRM_KIND) != 0 || !information.by_type[IFLA_INFO_DATA])
+		return;
+	attributes_of_nest(information.by_type[IFLA_INFO_DATA], &data);
+	link->if_id = attribute_u32(&data, IFLA_XFRM_IF_ID, 0);
+}
+
 static int read_link(const struct nlmsghdr *header, void *context)
 {
 	const struct ifinfomsg *about = message_payload(header);
 	const struct link_reading *reading = context;
-	struct attributes attributes, information;
+	struct attributes attributes;
 	struct link link = {.index = about->ifi_index,
 		.up = about->ifi_flags & IFF_UP,
 		.has_headers = about->ifi_type != ARPHRD_NONE};
@@ -68,10 +80,8 @@ static int read_link(const struct nlmsghdr *header, void *context)
 	attributes_of_message(header, sizeof(*about), &attributes);
 	link.mtu = attribute_u32(&attributes, IFLA_MTU, 0);
 	snprintf(link.name, sizeof(link.name), "%s", attribute_text(&attributes, IFLA_IFNAME));
-	if (attributes.by_type[IFLA_LINKINFO]) {
-		attributes_of_nest(attributes.by_type[IFLA_LINKINFO], &information);
-		snprintf(link.kind, sizeof(link.kind), "%s", attribute_text(&information, IFLA_INFO_KIND));
-	}
+	if (attributes.by_type[IFLA_LINKINFO])
+		read_information(attributes.by_type[IFLA_LINKINFO], &link);
 	read_alias(attribute_text(&attributes, IFLA_IFALIAS), &link);
 	read_statistics(&attributes, &link);
 	return reading->callback(&link, reading->context);
@@ -185,6 +195,23 @@ int link_add(struct netlink *netlink, const char *name, const char *kind, struct
 	start_new_link(&message, name);
 	nest = message_nest(&message, IFLA_LINKINFO);
 	message_put_text(&message, IFLA_INFO_KIND, kind);
+	message_nest_end(&message, nest);
+	result = netlink_request(netlink, &message, error);
+	return result < 0 ? result : mark_or_remove(netlink, name, error);
+}
+
+int link_add_xfrm(struct netlink *netlink, const char *name, uint32_t if_id, struct error *error)
+{
+	struct message message;
+	struct nlattr *nest, *data;
+	int result;
+
+	start_new_link(&message, name);
+	nest = message_nest(&message, IFLA_LINKINFO);
+	message_put_text(&message, IFLA_INFO_KIND, XFRM_KIND);
+	data = message_nest(&message, IFLA_INFO_DATA);
+	message_put_u32(&message, IFLA_XFRM_IF_ID, if_id);
+	message_nest_end(&message, data);
 	message_nest_end(&message, nest);
 	result = netlink_request(netlink, &message, error);
 	return result < 0 ? result : mark_or_remove(netlink, name, error);

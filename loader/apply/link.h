@@ -16,6 +16,7 @@
 
 #define OUR_ALIAS "homeward"
 #define LINK_WORD "ipsec" /* behind it, and then a number: a TUN device of charon's */
+#define XFRM_KIND "xfrm"
 #define HOME_MAC                        \
 	{                               \
 		0x02, 'h', 'w', 0, 0, 1 \
@@ -26,9 +27,10 @@ struct link {
 	bool up, ours;
 	bool has_headers; /* of a link layer, Ethernet's say: a tunnel's packets begin with IP */
 	char name[IFNAMSIZ];
-	char kind[16]; /* "wireguard", "tun", "veth", …: the kernel's word, empty when it says none */
+	char kind[16]; /* "wireguard", "tun", "xfrm", "veth", …: the kernel's word, empty when it says none */
 	char alias[48];
-	char word[16]; /* what its alias says behind "homeward " */
+	char word[16];  /* what its alias says behind "homeward " */
+	uint32_t if_id; /* of an XFRM interface: by it policies and states know it; 0: of another kind */
 	uint64_t received_packets, received_bytes, sent_packets, sent_bytes;
 };
 
@@ -39,6 +41,8 @@ int link_find(struct netlink *netlink, const char *name, struct link *link, stru
 
 /* An interface of a kind that needs no more said ("wireguard"). */
 int link_add(struct netlink *netlink, const char *name, const char *kind, struct error *error);
+/* An XFRM interface: what it carries is looked up among the policies and states of that number, which is nobody else's. */
+int link_add_xfrm(struct netlink *netlink, const char *name, uint32_t if_id, struct error *error);
 /* A dummy where the kernel has it, else a veth pair with a silent other end; without ARP. */
 int link_add_home(struct netlink *netlink, const char *name, struct error *error);
 int link_remove(struct netlink *netlink, const char *name, struct error *error);

@@ -391,9 +391,6 @@ static int check_ipsec(struct apply *apply, const struct question *question, str
 				"is not in PATH; try: apt install charon-systemd "
 				"libcharon-extra-plugins libstrongswan-standard-plugins",
 				model->tunnels[i].name);
-		if (access("/dev/net/tun", R_OK | W_OK) < 0)
-			return error_errno(
-				error, -errno, "strongSwan needs /dev/net/tun (try: modprobe tun)");
 	}
 	return ipsec_check(apply, model, question->in_force, error);
 }

@@ -12,12 +12,13 @@ struct apply {
 	char *pin_dir, *run_dir;
 	struct netlink *netlink;
 	struct children *children;
-	uint64_t ipsec_due_ms;          /* when it is looked after again */
+	uint64_t ipsec_due_ms;          /* when charon is looked after again */
 	uint64_t ipsec_silent_until_ms; /* charon did not answer: until then it is not asked again */
 	unsigned ipsec_silences;        /* in how many looks in a row it did not */
 	int ipsec_log;                  /* what charon says comes here; -1: not */
-	char ipsec_error[128];          /* its last complaint; empty: none */
-	size_t fail_at;                 /* tests only: the step of this number (1..) fails; 0: none */
+	struct ipsec_care *ipsec_cares; /* of each tunnel that was looked after */
+	size_t ipsec_care_count;
+	size_t fail_at; /* tests only: the step of this number (1..) fails; 0: none */
 };
 
 /* remember.c: what a step destroys and its plan does not know. Zeros: nothing. */

@@ -170,6 +170,31 @@ void vici_list_end(struct vici *stream)
 	put_byte(stream, LIST_END);
 }
 
+bool vici_next(const struct vici *stream, size_t *at, struct vici *command)
+{
+	size_t rest = stream->size - *at;
+	uint32_t length;
+
+	if (rest <= sizeof(length))
+		return false;
+	memcpy(&length, stream->bytes + *at, sizeof(length));
+	length = ntohl(length);
+	if (length > rest - sizeof(length))
+		return false;
+	*command = (struct vici){.bytes = stream->bytes + *at, .size = sizeof(length) + length};
+	*at += command->size;
+	return true;
+}
+
+bool vici_is(const struct vici *command, const char *name)
+{
+	const uint8_t *header = command->bytes + LENGTH_SIZE;
+	size_t length = strlen(name);
+
+	return command->size >= LENGTH_SIZE + 2 + length && header[0] == COMMAND && header[1] == length &&
+	       memcmp(header + 2, name, length) == 0;
+}
+
 /* ---- Reading ----------------------------------------------------------------------------------------------------- */
 
 struct reading {
@@ -405,23 +430,21 @@ int vici_tell(const char *socket_path, const struct vici *stream, struct error *
 {
 	_cleanup_close_ int descriptor = -1;
 	int result = stream->failure;
-	uint32_t length;
+	struct vici command;
+	size_t at = 0;
 
 	if (result < 0)
 		return error_errno(error, result, "writing to charon");
 	descriptor = connect_with_words(socket_path, TELL_PATIENCE_MS, error);
 	if (descriptor < 0)
 		return descriptor;
-	for (size_t at = 0; at + sizeof(length) < stream->size && result == 0;) {
+	while (result == 0 && vici_next(stream, &at, &command)) {
 		struct verdict verdict = {0};
 
-		memcpy(&length, stream->bytes + at, sizeof(length));
-		length = ntohl(length) + sizeof(length);
-		if (length > stream->size - at)
-			return error_set(error, -EPROTO, "what charon is to be told is damaged");
-		result = exchange(descriptor, stream->bytes + at, length, &verdict, error);
-		at += length;
+		result = exchange(descriptor, command.bytes, command.size, &verdict, error);
 	}
+	if (result == 0 && at != stream->size)
+		return error_set(error, -EPROTO, "what charon is to be told is damaged");
 	return result;
 }
 

@@ -10,6 +10,7 @@
 #ifndef APPLY_VICI_H
 #define APPLY_VICI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,10 @@ void vici_bytes(struct vici *stream, const char *name, const void *bytes, size_t
 void vici_list(struct vici *stream, const char *name);
 void vici_item(struct vici *stream, const void *bytes, size_t size);
 void vici_list_end(struct vici *stream);
+
+/* The commands of a stream, one a call, in bytes that stay the stream's; *at begins at 0. False: no more, or it is damaged. */
+bool vici_next(const struct vici *stream, size_t *at, struct vici *command);
+bool vici_is(const struct vici *command, const char *name);
 
 /* ---- Talking ----------------------------------------------------------------------------------------------------- */
 

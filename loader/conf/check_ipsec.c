@@ -2,10 +2,10 @@
 /*
  * What must fit together in a tunnel that is WireGuard's or IPsec's: one of the two, and of IPsec one way to know the peer.
  */
+#include <string.h>
+
 #include "base/cleanup.h"
 #include "conf/check.h"
-
-#define IPSEC_MTU_MOST 1400
 
 static const char nobody[] =
 	"is missing, and without ipsec.remote nobody knows who may begin: write who the peer must be";
@@ -76,29 +76,28 @@ static void has_one_family(const struct ipsec_review *at)
 		fault(at, ".ipsec.local", "is of another family than ipsec.remote: correct one of the two");
 }
 
-/*
- * strongSwan in user space hands all its peers' packets to one interface, and chooses the peer by a packet's addresses; our
- * tunnels carry all addresses.
- */
-static void is_the_only_one(const struct ipsec_review *at, size_t *count)
+static bool are_equal(const char *one, const char *other)
 {
-	if (++*count > 1)
-		fault(at, ".ipsec",
-			"is a second one: strongSwan's kernel-libipsec has one interface for all its peers, "
-			"so a gateway "
-			"has "
-			"one IPsec tunnel; make the others WireGuard's, or put them on other gateways");
+	return one && other ? strcmp(one, other) == 0 : one == other;
 }
 
-/* kernel-libipsec reads what goes out by its device into a buffer of that size, and drops what is larger without a word. */
-static void fits_its_device(struct review *review, const struct model *model)
+/* As charon takes it: without a name the peer's is its address. */
+static bool are_one_peer(const struct ipsec *one, const struct ipsec *other)
 {
-	if (model->array.mtu > IPSEC_MTU_MOST)
-		review_problem(review, "array.mtu",
-			"%u is too large beside an IPsec tunnel: strongSwan's kernel-libipsec carries "
-			"packets of "
-			"%d bytes at most",
-			model->array.mtu, IPSEC_MTU_MOST);
+	return are_equal(one->remote_id, other->remote_id) &&
+	       (one->remote_id || (is_set(&one->remote) && address_equal(&one->remote, &other->remote))) &&
+	       are_equal(one->local_id, other->local_id);
+}
+
+/* charon knows an association by the names of its ends: it would take each for the other's return, and end it. */
+static void has_a_peer_of_its_own(const struct ipsec_review *at, const struct model *model)
+{
+	for (size_t i = 0; i < at->index; i++)
+		if (model->tunnels[i].ipsec.enabled &&
+			are_one_peer(&at->tunnel->ipsec, &model->tunnels[i].ipsec))
+			fault(at, ".ipsec",
+				"has the same peer as another, to whom we say the same name: write another "
+				"local_id, or the peer's other remote_id");
 }
 
 /* IKE's ports are charon's. */
@@ -125,10 +124,9 @@ void check_ipsec(struct review *review, const struct model *model)
 			continue;
 		knows_its_peer(&at);
 		has_one_family(&at);
-		is_the_only_one(&at, &count);
+		has_a_peer_of_its_own(&at, model);
+		count++;
 	}
-	if (count == 0)
-		return;
-	fits_its_device(review, model);
-	check_ports(review, model);
+	if (count > 0)
+		check_ports(review, model);
 }

@@ -16,6 +16,7 @@
 #define PERMISSIONS_OF_OTHERS (S_IRWXG | S_IRWXO)
 #define PASSWORD_MAX          80 /* TCP_MD5SIG_MAXKEYLEN */
 #define FILE_MOST             65536
+#define CERTIFICATES_MOST     8
 #define PSK_MIN               16
 #define PSK_MAX               512
 
@@ -144,19 +145,18 @@ static const char *private_key_fault(const struct secret_file *file)
 	return file->size == 0 ? "is empty" : NULL;
 }
 
-/* strongSwan takes the first of several, and says nothing of the others. DER has none of these words. */
+/* DER has none of these words. */
 static const char *certificate_fault(const struct secret_file *file)
 {
 	static const char begin[] = "-----BEGIN ";
-	const char *first = memmem(file->text, file->size, begin, strlen(begin));
-	const char *rest = first ? first + strlen(begin) : NULL;
+	const char *at = file->text, *end = file->text + file->size;
+	size_t count = 0;
 
+	for (; (at = memmem(at, end - at, begin, strlen(begin))); at++)
+		count++;
 	if (file->size == 0)
 		return "is empty";
-	if (rest && memmem(rest, file->text + file->size - rest, begin, strlen(begin)))
-		return "holds several PEM blocks, of which strongSwan "
-		       "takes the first: leave only that certificate";
-	return NULL;
+	return count > CERTIFICATES_MOST ? "holds more than 8 certificates" : NULL;
 }
 
 static void check_ipsec_files(struct review *review, const struct tunnel *tunnel)

@@ -119,7 +119,7 @@ DEFINE_SECTION(ports,
 
 DEFINE_SECTION(array,
 	ONE(struct array, "mtu", mtu, number,
-		REQUIRED = "the MTU that every tunnel carries, such as 1400; with an IPsec tunnel 1400 at most",
+		REQUIRED = "the MTU that every tunnel carries, such as 1400; with an IPsec tunnel in user space 1400 at most",
 		LIMITS(1280, 9000)),
 	SECTIONS(struct array, "gateways", members, member_count, member,
 		REQUIRED = "all gateways, this one too", AT_LEAST_ONE),
@@ -169,11 +169,11 @@ DEFINE_SECTION(rekey,
 		OPTIONAL = "both prove anew who they are; 0s: never"));
 
 DEFINE_SECTION(certificate,
-	ONE(struct ipsec, "cert_file", cert_file, file, REQUIRED = "the file with our certificate, PEM or DER"),
+	ONE(struct ipsec, "cert_file", cert_file, file, REQUIRED = "the file with our certificate, PEM or DER; in PEM whoever vouches for it may stand behind it"),
 	ONE(struct ipsec, "key_file", key_file, file,
 		REQUIRED = "the file with its private key, PEM without password, or DER; mode 0600"),
 	ONE(struct ipsec, "ca_file", ca_file, file,
-		REQUIRED = "the file with the certificate of the authority that vouches for the peer"));
+		REQUIRED = "the file with the certificate of the authority that vouches for the peer, or with several in PEM"));
 
 DEFINE_SECTION(ipsec,
 	ONE(struct ipsec, "remote", remote, host,

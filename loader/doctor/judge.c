@@ -71,34 +71,47 @@ static void judge_bpffs(const struct model *model, const struct facts *facts, st
 			"the pin directory is not on a bpffs");
 }
 
-static bool has_kind(const struct model *model, const char *kind)
+static size_t count_kind(const struct model *model, const char *kind)
 {
+	size_t count = 0;
+
 	for (size_t i = 0; i < model->tunnel_count; i++)
-		if (strcmp(tunnel_kind_name(&model->tunnels[i]), kind) == 0)
-			return true;
-	return false;
+		count += strcmp(tunnel_kind_name(&model->tunnels[i]), kind) == 0;
+	return count;
 }
 
 static void judge_ipsec(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
 {
-	if (!has_kind(model, "ipsec"))
+	size_t count = count_kind(model, "ipsec");
+
+	if (count == 0)
 		found(diagnosis, FINDING_OK, "", "no IPsec tunnel is configured");
 	else if (!facts->strongswan[0])
 		found(diagnosis, FINDING_PROBLEM,
 			"apt install charon-systemd libcharon-extra-plugins libstrongswan-standard-plugins",
 			"an IPsec tunnel is configured, and strongSwan's charon-systemd is not to be found");
+	else if (facts->esp)
+		found(diagnosis, FINDING_OK, "", "the kernel has ESP and XFRM interfaces for IPsec tunnels");
 	else if (!facts->tun)
-		found(diagnosis, FINDING_PROBLEM, "modprobe tun", "strongSwan has no /dev/net/tun");
+		found(diagnosis, FINDING_PROBLEM, "modprobe tun",
+			"the kernel has no ESP with XFRM interfaces, and strongSwan has no /dev/net/tun");
+	else if (count > 1)
+		found(diagnosis, FINDING_PROBLEM,
+			"a kernel with both (modprobe esp4 esp6 xfrm_interface); WireGuard for the others, "
+			"or other gateways",
+			"%zu IPsec tunnels are configured, and without the kernel's ESP and XFRM interfaces "
+			"strongSwan bears one",
+			count);
 	else
-		found(diagnosis, FINDING_WARNING, "for much traffic: a WireGuard tunnel",
-			"strongSwan does IPsec in user space, at a fraction of the speed of a kernel's%s",
-			facts->esp ? ", which this one has, and Homeward does not use yet"
-				   : "; this one has none");
+		found(diagnosis, FINDING_WARNING,
+			"modprobe esp4 esp6 xfrm_interface, where the kernel has the modules",
+			"the kernel has no ESP with XFRM interfaces: strongSwan does IPsec in user space, at "
+			"a fraction of the speed");
 }
 
 static void judge_wireguard(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
 {
-	if (!has_kind(model, "wireguard"))
+	if (count_kind(model, "wireguard") == 0)
 		found(diagnosis, FINDING_OK, "", "no WireGuard tunnel is configured");
 	else if (facts->kernel_wireguard)
 		found(diagnosis, FINDING_OK, "", "the kernel has WireGuard");

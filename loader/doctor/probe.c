@@ -210,7 +210,8 @@ int doctor_probe(const struct model *model, const char *pin_dir, struct facts *f
 	probe_kernel(facts);
 	facts->bpffs = on_bpffs(pin_dir);
 	facts->kernel_wireguard = has_module(facts->kernel, "wireguard");
-	facts->esp = has_module(facts->kernel, "esp4") && has_module(facts->kernel, "xfrm_interface");
+	facts->esp = has_module(facts->kernel, "esp4") && has_module(facts->kernel, "esp6") &&
+		     has_module(facts->kernel, "xfrm_interface");
 	facts->kernel_dummy = has_module(facts->kernel, "dummy");
 	probe_version("bird", facts->bird, sizeof(facts->bird));
 	probe_version("wireguard-go", facts->wireguard_go, sizeof(facts->wireguard_go));

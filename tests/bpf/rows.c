@@ -65,9 +65,9 @@ static void set_scene(const struct row *row)
 	scene_arrive_by(row->no_tunnel ? 0 : row->tunnel ? row->tunnel : 101);
 }
 
-static bool has_ethernet(enum program program)
+static bool has_ethernet(const struct row *row)
 {
-	return program != TUNNEL && program != EGRESS_LINK;
+	return row->framed || (row->program != TUNNEL && row->program != EGRESS_LINK);
 }
 
 /* ---- After it ------------------------------------------------------------------------------------------ */
@@ -100,7 +100,7 @@ static void check_packet(const struct row *row, enum family family, const struct
 		shape.mss = row->out_mss;
 	if (row->out_hops)
 		shape.hops = row->out_hops;
-	length = packet_build(&shape, family, has_ethernet(row->program), expected);
+	length = packet_build(&shape, family, has_ethernet(row), expected);
 	if (outcome->length != length)
 		complain("the packet came out with %zu bytes, not %zu", outcome->length, length);
 	for (size_t i = 0; i < length; i++)
@@ -183,7 +183,7 @@ static void play(const struct row *row, enum family family)
 	for (uint32_t reason = 0; reason < REASON_COUNT; reason++)
 		before[reason] = scene_count(reason);
 	check_explanation(row, family);
-	length = packet_build(&row->in, family, has_ethernet(row->program), packet);
+	length = packet_build(&row->in, family, has_ethernet(row), packet);
 	if (row->tagged)
 		outcome = scene_run_tagged(program_of(row->program), packet, length, row->vlan);
 	else

@@ -25,8 +25,9 @@ struct row {
 	bool then;          /* the scene goes on from the row above */
 	enum family family; /* 0: both */
 	enum program program;
-	uint16_t tunnel;      /* tunnel_ingress, link_ingress: by which it comes. 0: 101 */
-	bool no_tunnel;       /* by an interface that is none */
+	uint16_t tunnel; /* tunnel_ingress, link_ingress: by which it comes. 0: 101 */
+	bool no_tunnel;  /* by an interface that is none */
+	bool framed; /* … that has an Ethernet header left in front, as an XFRM interface's packets may */
 	int32_t after_ms;     /* so much time has gone by since the row above */
 	uint16_t unusable[4]; /* tunnels of ours that are not usable from here on */
 	uint16_t usable;      /* one that is again */

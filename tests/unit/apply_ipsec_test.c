@@ -13,6 +13,12 @@
 static char *proposals[] = {"aes256gcm16-ecp384"};
 static pid_t charon;
 
+/* Where the kernel has ESP it serves all tunnels; else it goes with its interface. */
+static const char *child_name(void)
+{
+	return ipsec_kernel.check(apply, NULL) == 0 ? IPSEC_CHILD : "hwt-one";
+}
+
 static void a_tunnel_stands(void)
 {
 	struct error error = {0};
@@ -33,6 +39,25 @@ static void a_tunnel_stands(void)
 	CU_ASSERT(nothing_to_do());
 	charon = ipsec_charon_pid(apply);
 	CU_ASSERT(charon > 0);
+}
+
+/* What a configuration cannot know: strongSwan in user space bears one tunnel, and packets of 1400 bytes. */
+static void a_driver_has_its_limits(void)
+{
+	bool in_kernel = ipsec_kernel.check(apply, NULL) == 0;
+	struct tunnel two[2] = {tunnels[0], tunnels[0]};
+	struct model changed = model;
+	struct error error = {0};
+
+	changed.array.mtu = 1401;
+	CU_ASSERT_EQUAL(apply_preflight(apply, &changed, &model, &error), in_kernel ? 0 : -EMSGSIZE);
+	CU_ASSERT(in_kernel || strstr(error.text, "try: array.mtu: 1400"));
+	changed = model;
+	two[1].name = "hwt-two";
+	changed.tunnels = two;
+	changed.tunnel_count = 2;
+	CU_ASSERT_EQUAL(apply_preflight(apply, &changed, &model, &error), in_kernel ? 0 : -EOPNOTSUPP);
+	CU_ASSERT(in_kernel || strstr(error.text, "one such tunnel is possible"));
 }
 
 /* What was told before stands: also for whoever compares. */
@@ -78,7 +103,7 @@ static void one_that_hangs_holds_nobody_up(void)
 	CU_ASSERT_EQUAL_FATAL(apply_open(PINS, WORK, &successor, &error), 0);
 	CU_ASSERT_EQUAL(apply_preflight(successor, &model, NULL, &error), 0);
 	CU_ASSERT_EQUAL(apply_adopt(successor, &error), 0);
-	CU_ASSERT_EQUAL(child_pid(apply_children(successor), "hwt-one"), charon);
+	CU_ASSERT_EQUAL(child_pid(apply_children(successor), child_name()), charon);
 	apply_close(successor);
 	changed.tunnels = &changed_tunnel;
 	changed_tunnel.ipsec.dpd_ms = 20000;
@@ -106,7 +131,7 @@ static void one_that_hangs_is_replaced(void)
 	CU_ASSERT_FATAL(is_ended(&end));
 	CU_ASSERT_EQUAL(end.pid, charon);
 	CU_ASSERT_FALSE(process_alive(charon));
-	CU_ASSERT_FALSE(child_is_due(apply_children(apply), "hwt-one"));
+	CU_ASSERT_FALSE(child_is_due(apply_children(apply), child_name()));
 	CU_ASSERT_EQUAL(reach(&model, &error), 0);
 	CU_ASSERT(nothing_to_do());
 	CU_ASSERT(ipsec_charon_pid(apply) > 0 && ipsec_charon_pid(apply) != charon);
@@ -143,6 +168,7 @@ static void one_that_hangs_ends_with_the_gateway(void)
 }
 
 APPLY_TESTS("apply ipsec", {"a tunnel stands", a_tunnel_stands},
+	{"what a driver does not bear is refused", a_driver_has_its_limits},
 	{"a change that charon refuses changes nothing", a_refused_change_changes_nothing},
 	{"a charon that hangs holds nobody up", one_that_hangs_holds_nobody_up},
 	{"a charon that hangs is replaced", one_that_hangs_is_replaced},

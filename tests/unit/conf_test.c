@@ -395,13 +395,14 @@ static void array_key_files_are_judged(void)
 	remove_folder();
 }
 
-/* Others may read a certificate. Of several strongSwan would take the first. */
+/* Others may read a certificate, and there may be several. */
 static void certificate_files_are_judged(void)
 {
 #define PEM "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 	static const struct {
 		const char *text, *said;
-	} rows[] = {{PEM, ""}, {"\x30\x82 DER", ""}, {"", "is empty"}, {PEM PEM, "several PEM blocks"}};
+	} rows[] = {{PEM, ""}, {"\x30\x82 DER", ""}, {"", "is empty"}, {PEM PEM PEM PEM PEM PEM PEM PEM, ""},
+		{PEM PEM PEM PEM PEM PEM PEM PEM PEM, "more than 8 certificates"}};
 	static const char alone[] =
 		"gateway: a\narray:\n  mtu: 1400\n  gateways: [{name: a, number: 1, address: 10.0.0.1}]\n"
 		"  replication: {mode: none}\nloopbacks: [{name: l, addresses: [192.0.2.1]}]\n"

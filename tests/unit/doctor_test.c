@@ -14,10 +14,10 @@
 #include "doctor/doctor.h"
 
 static struct member members[2];
-static struct tunnel tunnels[1];
+static struct tunnel tunnels[2];
 static struct model model;
 static struct uplink_facts uplinks[2];
-static struct tunnel_facts tunnel_facts[1];
+static struct tunnel_facts tunnel_facts[2];
 static struct member_facts member_facts[2];
 static struct listener listeners[1];
 static struct router router;
@@ -283,7 +283,14 @@ static void ipsec_without_tun(void)
 static void ipsec_in_user_space(void)
 {
 	ipsec_without_tun();
-	facts.tun = facts.esp = true;
+	facts.tun = true;
+}
+static void ipsec_twice_in_user_space(void)
+{
+	ipsec_in_user_space();
+	tunnels[1] = tunnels[0];
+	tunnel_facts[1] = tunnel_facts[0];
+	model.tunnel_count = 2;
 }
 static void no_bird(void)
 {
@@ -425,7 +432,8 @@ static const struct fault {
 	{no_bpffs, FINDING_PROBLEM, "bpffs", "not on a bpffs", "mount -t bpf"},
 	{ipsec_without_strongswan, FINDING_PROBLEM, "ipsec", "not to be found", "apt install charon-systemd"},
 	{ipsec_without_tun, FINDING_PROBLEM, "ipsec", "/dev/net/tun", "modprobe tun"},
-	{ipsec_in_user_space, FINDING_WARNING, "ipsec", "does not use yet", "WireGuard"},
+	{ipsec_in_user_space, FINDING_WARNING, "ipsec", "in user space", "xfrm_interface"},
+	{ipsec_twice_in_user_space, FINDING_PROBLEM, "ipsec", "2 IPsec tunnels", "WireGuard"},
 	{no_wireguard, FINDING_PROBLEM, "wireguard", "neither", "apt install wireguard-go"},
 	{only_go, FINDING_WARNING, "wireguard", "wireguard-go v0 does it", "modprobe wireguard"},
 	{go_without_tun, FINDING_PROBLEM, "wireguard", "/dev/net/tun", "modprobe tun"},
@@ -516,6 +524,21 @@ static void each_fault_is_told_with_what_to_do(void)
 		CU_ASSERT(tells(&diagnosis, &faults[i]));
 		CU_ASSERT_EQUAL(diagnosis_worst(&diagnosis), faults[i].level);
 	}
+}
+
+/* Several, and without a TUN device. */
+static void the_kernel_bears_ipsec(void)
+{
+	static const struct fault nothing_wrong = {NULL, FINDING_OK, "ipsec", "kernel has ESP", ""};
+	_cleanup_(diagnosis_free) struct diagnosis diagnosis;
+
+	make_world();
+	ipsec_twice_in_user_space();
+	facts.tun = false;
+	facts.esp = true;
+	CU_ASSERT_EQUAL(doctor_judge(&model, &facts, &diagnosis), 0);
+	CU_ASSERT(tells(&diagnosis, &nothing_wrong));
+	CU_ASSERT_EQUAL(diagnosis_worst(&diagnosis), FINDING_OK);
 }
 
 static void every_check_has_a_fault(void)
@@ -809,6 +832,7 @@ static void this_machine_is_seen(void)
 
 UNIT_TESTS("doctor", {"a machine without fault is told to be", a_machine_without_fault_is_told_to_be},
 	{"each fault is told with what to do", each_fault_is_told_with_what_to_do},
+	{"the kernel bears several IPsec tunnels", the_kernel_bears_ipsec},
 	{"every check has a fault", every_check_has_a_fault},
 	{"what is unknown is no fault", what_is_unknown_is_no_fault},
 	{"alone nothing is relayed", alone_nothing_is_relayed},

@@ -60,6 +60,7 @@ static const char expected_psk[] = "[load-shared]\n"
 				   "type=IKE\n"
 				   "data=a secret = \"of\" {acme}\n"
 				   "owners=198.51.100.1\n"
+				   "owners=edge-gw-01.example\n"
 				   "[load-conn]\n"
 				   "acme-lgw-01/version=2\n"
 				   "acme-lgw-01/remote_addrs=198.51.100.1\n"
@@ -92,7 +93,7 @@ static void renders_a_secret(void)
 	_cleanup_(vici_free) struct vici stream = {0};
 
 	set_up();
-	ipsec_render(&tunnel, &files, &stream);
+	ipsec_render(&tunnel, &files, 0, &stream);
 	show(&stream);
 	CU_ASSERT_STRING_EQUAL(said, expected_psk);
 }
@@ -113,7 +114,7 @@ static void renders_certificates(void)
 	tunnel.ipsec.ike_proposal_count = 2;
 	tunnel.ipsec.esp_proposals = &texts[1];
 	tunnel.ipsec.esp_proposal_count = 1;
-	ipsec_render(&tunnel, &files, &stream);
+	ipsec_render(&tunnel, &files, 0, &stream);
 	show(&stream);
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, "[load-key]\ntype=any\ndata=KEY\n[load-conn]\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, "/version=2\nacme-lgw-01/local_addrs=2001:db8::11\n"));
@@ -126,6 +127,84 @@ static void renders_certificates(void)
 	CU_ASSERT_PTR_NOT_NULL(
 		strstr(said, "/remote/id=C=CH, O=Acme, CN=lgw-01\nacme-lgw-01/remote/cacerts=CA\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, "/dpd_action=clear\n"));
+}
+
+#define BLOCK(name) "-----BEGIN CERTIFICATE-----\n" name "\n-----END CERTIFICATE-----\n"
+
+/* Ours comes first, who vouches for it behind it; any of the authority's vouches for the peer. */
+static void renders_chains(void)
+{
+	char ours[] = "who it is\n" BLOCK("OURS") BLOCK("MIDDLE") BLOCK("UPPER"),
+	     theirs[] = BLOCK("ONE") BLOCK("TWO");
+	struct ipsec_files files = {.certificate = {(uint8_t *)ours, strlen(ours)},
+		.key = {(uint8_t *)"KEY", 3},
+		.authority = {(uint8_t *)theirs, strlen(theirs)}};
+	_cleanup_(vici_free) struct vici stream = {0};
+
+	set_up();
+	ipsec_render(&tunnel, &files, 0, &stream);
+	show(&stream);
+	CU_ASSERT_EQUAL(strncmp(said,
+				"[load-cert]\ntype=X509\nflag=CA\ndata=" BLOCK(
+					"MIDDLE") "\n"
+						  "[load-cert]\ntype=X509\nflag=CA\ndata=" BLOCK(
+							  "UPPER") "\n[load-key]\n",
+				200),
+		0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(said, "/local/certs=" BLOCK("OURS") "\nacme-lgw-01/remote/"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(
+		said, "/remote/cacerts=" BLOCK("ONE") "\nacme-lgw-01/remote/cacerts=" BLOCK("TWO") "\n"));
+}
+
+/* As many as there may be, and not one more is read. */
+static void counts_blocks(void)
+{
+	char many[] = BLOCK("1") BLOCK("2") BLOCK("3") BLOCK("4") BLOCK("5") BLOCK("6") BLOCK("7") BLOCK("8")
+		BLOCK("9");
+	struct ipsec_file blocks[IPSEC_BLOCKS_MOST], nothing = {0}, der = {(uint8_t *)"\x30\x82", 2};
+
+	CU_ASSERT_EQUAL(ipsec_blocks(&(struct ipsec_file){(uint8_t *)many, strlen(many)}, blocks), 8);
+	CU_ASSERT_EQUAL(ipsec_blocks(&nothing, blocks), 0);
+	CU_ASSERT_EQUAL_FATAL(ipsec_blocks(&der, blocks), 1);
+	CU_ASSERT_EQUAL(blocks[0].size, 2);
+}
+
+/* The number of its interface, both ways; and a packet may be cut up on its way. */
+static void renders_an_interface(void)
+{
+	struct ipsec_files files = {.psk = {(uint8_t *)"secret", 6}};
+	_cleanup_(vici_free) struct vici stream = {0};
+
+	set_up();
+	ipsec_render(&tunnel, &files, 0x68770003, &stream);
+	show(&stream);
+	CU_ASSERT_PTR_NOT_NULL(strstr(said, "/children/acme-lgw-01/copy_df=no\n"
+					    "acme-lgw-01/children/acme-lgw-01/if_id_in=1752629251\n"
+					    "acme-lgw-01/children/acme-lgw-01/if_id_out=1752629251\n"));
+}
+
+/* What is told can be taken apart again, and what is damaged ends it. */
+static void takes_commands_apart(void)
+{
+	struct ipsec_files files = {.psk = {(uint8_t *)"secret", 6}};
+	_cleanup_(vici_free) struct vici stream = {0};
+	struct vici command, damaged;
+	size_t at = 0;
+
+	set_up();
+	ipsec_render(&tunnel, &files, 0, &stream);
+	CU_ASSERT_TRUE_FATAL(vici_next(&stream, &at, &command));
+	CU_ASSERT(vici_is(&command, "load-shared") && !vici_is(&command, "load-share"));
+	CU_ASSERT_FALSE(vici_is(&command, "load-shared-"));
+	CU_ASSERT_TRUE_FATAL(vici_next(&stream, &at, &command));
+	CU_ASSERT(vici_is(&command, "load-conn"));
+	CU_ASSERT_EQUAL(at, stream.size);
+	CU_ASSERT_FALSE(vici_next(&stream, &at, &command));
+	damaged = stream;
+	damaged.size--;
+	at = 0;
+	CU_ASSERT_TRUE(vici_next(&damaged, &at, &command));
+	CU_ASSERT_FALSE(vici_next(&damaged, &at, &command));
 }
 
 /* The first command's message, behind its length, type and name. */
@@ -160,13 +239,13 @@ static void bears_damage(void)
 	const uint8_t *message;
 
 	set_up();
-	ipsec_render(&tunnel, &files, &stream);
+	ipsec_render(&tunnel, &files, 0, &stream);
 	message = first_message(&stream, &size);
 	CU_ASSERT_EQUAL(parse_damaged(message, size, size, 0), 0);
 	CU_ASSERT_PTR_NOT_NULL(strstr(said, "data=secret\n"));
 	for (size_t end = 0; end <= size; end++)
 		whole += parse_damaged(message, end, end, 0) == 0;
-	CU_ASSERT_EQUAL(whole, 7); /* nothing, three values, a list's start, its item, its end */
+	CU_ASSERT_EQUAL(whole, 8); /* nothing, three values, a list's start, its two items, its end */
 	for (size_t at = 0; at < size; at++)
 		for (unsigned bit = 0; bit < 8; bit++)
 			refused += parse_damaged(message, size, at, 1U << bit) == -71; /* EPROTO */
@@ -290,6 +369,10 @@ static void finds_nobody(void)
 
 UNIT_TESTS("ipsec", {"tells a pre-shared key and its connection", renders_a_secret},
 	{"tells certificates, of a peer that begins", renders_certificates},
-	{"bears damaged messages", bears_damage}, {"refuses what does not fit", refuses_what_is_too_long},
+	{"tells those who vouch for ours, and for the peer", renders_chains},
+	{"counts the certificates of a file", counts_blocks},
+	{"tells the number of an XFRM interface", renders_an_interface},
+	{"takes apart what was told", takes_commands_apart}, {"bears damaged messages", bears_damage},
+	{"refuses what does not fit", refuses_what_is_too_long},
 	{"hears that a command is refused, and why", hears_a_refusal},
 	{"hears the events before a reply", asks_for_events}, {"says where nobody is", finds_nobody})

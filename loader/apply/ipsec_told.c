@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What charon was told of each tunnel, in a file of its own. All tunnels' credentials lie in one heap in charon, and its word
+ * for emptying that would leave the others without, whose next authentication then fails. So they are taken out one by one:
+ * a pre-shared key by the name under which it was told, the tunnel's; a private key by the number that charon calls it by,
+ * which it tells whoever loads that key (again: it keeps one). One that several tunnels have stays with them. Certificates
+ * cannot be taken out; those that stay mean nothing, since each connection names its own, and the peer's authority.
+ */
+#include "apply/ipsec.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+#define TOLD_MOST (4 * 65536 + 65536) /* all files of a tunnel and its settings */
+
+int ipsec_told_write(
+	const struct apply *apply, const char *name, const struct vici *told, struct error *error)
+{
+	char path[IPSEC_PATH_SIZE];
+	_cleanup_close_ int descriptor = -1;
+
+	unlink(ipsec_path(apply, name, path));
+	descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (descriptor < 0 || write(descriptor, told->bytes, told->size) != (ssize_t)told->size)
+		return error_errno(error, descriptor < 0 ? -errno : -EIO, "%s", path);
+	return 0;
+}
+
+void ipsec_told_read(const struct apply *apply, const char *name, struct vici *told)
+{
+	struct ipsec_file file = {0};
+	char path[IPSEC_PATH_SIZE];
+
+	if (ipsec_file_read(ipsec_path(apply, name, path), true, TOLD_MOST, &file, NULL) == 0)
+		*told = (struct vici){.bytes = file.bytes, .size = file.size, .room = file.size};
+	else
+		ipsec_file_forget(&file);
+}
+
+void ipsec_told_remove(const struct apply *apply, const char *name)
+{
+	char path[IPSEC_PATH_SIZE];
+
+	unlink(ipsec_path(apply, name, path));
+}
+
+/* ---- Forgetting -------------------------------------------------------------------------------------------------- */
+
+static bool holds(const struct vici *stream, const struct vici *command)
+{
+	return stream->size && memmem(stream->bytes, stream->size, command->bytes, command->size);
+}
+
+static bool has_secret(const struct vici *stream)
+{
+	struct vici command;
+
+	for (size_t at = 0; vici_next(stream, &at, &command);)
+		if (vici_is(&command, "load-shared"))
+			return true;
+	return false;
+}
+
+/* What is no such file holds no such command either. */
+static bool others_hold(const struct apply *apply, const char *name, const struct vici *command)
+{
+	char path[IPSEC_PATH_SIZE];
+	_cleanup_closedir_ DIR *directory = opendir(ipsec_path(apply, "", path));
+	const struct dirent *entry;
+
+	while (directory && (entry = readdir(directory))) {
+		_cleanup_(vici_free) struct vici told = {0};
+
+		if (entry->d_name[0] == '.' || strcmp(entry->d_name, name) == 0 ||
+			strlen(entry->d_name) >= IFNAMSIZ)
+			continue;
+		ipsec_told_read(apply, entry->d_name, &told);
+		if (holds(&told, command))
+			return true;
+	}
+	return false;
+}
+
+static void note_id(void *context, const char *path, const char *value)
+{
+	if (strcmp(path, "id") == 0)
+		snprintf(context, 64, "%.63s", value);
+}
+
+static void unload(struct apply *apply, const char *what, const char *id)
+{
+	_cleanup_(vici_free) struct vici command = {0};
+
+	vici_command(&command, what);
+	vici_value(&command, "id", id);
+	ipsec_tell(apply, &command, NULL);
+}
+
+static void forget_key(struct apply *apply, const struct vici *command)
+{
+	char id[64] = "";
+
+	if (ipsec_ask(apply, command, NULL, note_id, id) == 0 && *id)
+		unload(apply, "unload-key", id);
+}
+
+void ipsec_told_forget(
+	struct apply *apply, const char *name, const struct vici *former, const struct vici *now)
+{
+	struct vici command;
+
+	for (size_t at = 0; vici_next(former, &at, &command);) {
+		if (vici_is(&command, "load-shared") && !has_secret(now))
+			unload(apply, "unload-shared", name);
+		else if (vici_is(&command, "load-key") && !holds(now, &command) &&
+			 !others_hold(apply, name, &command))
+			forget_key(apply, &command);
+	}
+}
