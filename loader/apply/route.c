@@ -35,15 +35,17 @@ static size_t family_size(int family)
 static int change_rule(
 	struct netlink *netlink, uint16_t type, uint16_t flags, const struct item *item, struct error *error)
 {
-	struct fib_rule_hdr header = {.family = address_family(&item->rule.from),
-		.src_len = address_is_v4(&item->rule.from) ? 32 : 128,
-		.action = FR_ACT_TO_TBL};
+	static const struct address anybody;
+	struct fib_rule_hdr header = {.family = address_family(&item->rule.from), .action = FR_ACT_TO_TBL};
 	struct message message;
 
+	if (!address_equal(&item->rule.from, &anybody))
+		header.src_len = address_is_v4(&item->rule.from) ? 32 : 128;
 	if (item->rule.has_to)
 		header.dst_len = prefix_shown_length(&item->rule.to);
 	message_start(&message, type, flags, &header, sizeof(header));
-	put_address(&message, FRA_SRC, &item->rule.from);
+	if (header.src_len)
+		put_address(&message, FRA_SRC, &item->rule.from);
 	if (header.dst_len)
 		put_address(&message, FRA_DST, &item->rule.to.address);
 	if (*item->interface)
@@ -91,11 +93,12 @@ static int observe_rule(const struct nlmsghdr *header, void *context)
 
 	attributes_of_message(header, sizeof(*about), &attributes);
 	from = attribute_bytes(&attributes, FRA_SRC, family_size(about->family));
-	if (!from || attribute_u8(&attributes, FRA_PROTOCOL, 0) != OUR_PROTOCOL)
+	oif = attribute_text(&attributes, FRA_OIFNAME);
+	if ((!from && !*oif) || attribute_u8(&attributes, FRA_PROTOCOL, 0) != OUR_PROTOCOL)
 		return 0;
-	oif = attribute_bytes(&attributes, FRA_OIFNAME, 1);
-	snprintf(item.interface, sizeof(item.interface), "%s", oif ?: "");
-	item.rule.from = address_from_wire(about->family, from);
+	snprintf(item.interface, sizeof(item.interface), "%s", oif);
+	if (from)
+		item.rule.from = address_from_wire(about->family, from);
 	item.rule.priority = attribute_u32(&attributes, FRA_PRIORITY, 0);
 	item.rule.table = attribute_u32(&attributes, FRA_TABLE, about->table);
 	item.rule.has_to = item.rule.priority == INSIDE_RULE_PRIORITY;

@@ -35,6 +35,7 @@
 #define MAIN_TABLE           254
 #define INSIDE_RULE_PRIORITY 7000
 #define HOME_RULE_PRIORITY   7001
+#define LINK_RULE_PRIORITY   7002
 
 /*
  * The same for what probes ask behind a tunnel's link, for sockets that are bound to it alone: a table a tunnel, with its
@@ -134,7 +135,7 @@ struct item {
 		} route;
 		struct {
 			uint32_t priority, table;
-			struct address from;
+			struct address from; /* nothing (::): whoever asks for a way out by `interface` */
 			bool has_to;
 			struct prefix to;
 		} rule;

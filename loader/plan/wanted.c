@@ -260,6 +260,20 @@ static void want_way_of(struct builder *builder, const struct probe *probe)
 	want_once(builder, &way);
 }
 
+/*
+ * What the LAN sends brings no route into a tunnel, and an XFRM interface asks for one from itself then. For IPv6 there must
+ * be one, and any will do, since who the peer is policies say (apply/ipsec_kernel.c): so it finds home0's. What a loopback
+ * says finds that by its own rule. An interface of another kind never asks.
+ */
+static void want_rule_of_link(struct builder *builder, const struct tunnel *tunnel)
+{
+	struct item item = item_on(ITEM_RULE, tunnel->name);
+
+	item.rule.priority = LINK_RULE_PRIORITY;
+	item.rule.table = HOME_TABLE;
+	want(builder, item);
+}
+
 int plan_wanted(const struct model *model, struct items *wanted)
 {
 	struct builder builder = {.items = wanted};
@@ -270,6 +284,9 @@ int plan_wanted(const struct model *model, struct items *wanted)
 	for (size_t i = 0; i < model->loopback_count; i++)
 		for (size_t j = 0; j < model->loopbacks[i].address_count; j++)
 			want_rules_of(&builder, model, &model->loopbacks[i].addresses[j]);
+	for (size_t i = 0; i < model->tunnel_count; i++)
+		if (model->tunnels[i].ipsec.enabled && model_egress_of(model, &model->tunnels[i]))
+			want_rule_of_link(&builder, &model->tunnels[i]);
 	for (size_t i = 0; i < model->tunnel_count; i++)
 		want(&builder, item_on(ITEM_OPEN, model->tunnels[i].name));
 	for (size_t i = 0; i < model->probe_count; i++)

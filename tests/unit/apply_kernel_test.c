@@ -8,6 +8,7 @@
 
 #include "apply/bpf.h"
 #include "apply/room.h"
+#include "apply/route.h"
 #include "bpf/abi.h"
 #include "flow/flow.h"
 
@@ -563,6 +564,30 @@ static void what_a_dead_bird_left_is_removed(void)
 		0);
 }
 
+/* That of an interface which need not be there: it is seen, and goes. */
+static void a_rule_may_be_an_interfaces(void)
+{
+	const struct item rule = {.kind = ITEM_RULE,
+		.interface = "hwt-none",
+		.rule = {.priority = LINK_RULE_PRIORITY, .table = HOME_TABLE}};
+	_cleanup_(items_free) struct items observed = {0};
+	struct error error = {0};
+	size_t seen = 0;
+
+	CU_ASSERT_EQUAL_FATAL(rule_add(apply->netlink, &rule, &error), 0);
+	CU_ASSERT(says("ip -6 rule show", "7002:\tfrom all oif hwt-none [detached] lookup 7770 proto 72"));
+	CU_ASSERT_EQUAL(routes_observe(apply->netlink, &observed, &error), 0);
+	for (size_t i = 0; i < observed.count; i++)
+		seen += observed.items[i].kind == ITEM_RULE &&
+			strcmp(observed.items[i].interface, rule.interface) == 0 &&
+			observed.items[i].rule.priority == rule.rule.priority &&
+			observed.items[i].rule.table == rule.rule.table &&
+			address_equal(&observed.items[i].rule.from, &rule.rule.from);
+	CU_ASSERT_EQUAL(seen, 1);
+	CU_ASSERT_EQUAL(rule_remove(apply->netlink, &rule, &error), 0);
+	CU_ASSERT(says("ip -6 rule show | grep -c hwt-none || true", "0\n"));
+}
+
 APPLY_TESTS("apply", {"a start makes links, keys, maps, programs, routes and rules", start_makes_it_all},
 	{"a second start does nothing", again_does_nothing},
 	{"the labels of others are left alone", labels_of_others_are_left_alone},
@@ -589,4 +614,5 @@ APPLY_TESTS("apply", {"a start makes links, keys, maps, programs, routes and rul
 	{"clsact can be forced, and replaces tcx", clsact_can_be_forced},
 	{"tables of another size bring new maps and programs", larger_tables_bring_new_programs},
 	{"what a dead BIRD left is removed", what_a_dead_bird_left_is_removed},
+	{"a rule may be an interface's", a_rule_may_be_an_interfaces},
 	{"a stop leaves the machine as it was", stop_leaves_nothing})

@@ -606,6 +606,34 @@ static void a_way_comes_back_with_its_tunnel(void)
 	CU_ASSERT_PTR_NULL(strstr(text, "rule"));
 }
 
+/* What the LAN sends brings no route along; it goes with the tunnel. */
+static void an_ipsec_link_finds_a_route(void)
+{
+	static const char rule[] = "add rule 7002: from :: oif acme-1 lookup 7770\n";
+	struct tunnel changed = tunnels[0];
+	struct egress_link link = {&changed, 1};
+	struct egress_group group = groups[1];
+	struct model ipsec = model, without;
+	_cleanup_(items_free) struct items observed = {0};
+	struct items nothing = {0};
+	_cleanup_free_ char *made = NULL, *same = NULL, *gone = NULL;
+
+	changed.ipsec = (struct ipsec){.enabled = true, .psk_file = "/etc/acme.psk"};
+	changed.wireguard.enabled = false;
+	ipsec.tunnels = &changed;
+	without = ipsec;
+	group.links = &link;
+	ipsec.egress = &group;
+	ipsec.egress_count = 1;
+	made = plan_text(&nothing, &ipsec);
+	CU_ASSERT(has_line(made, rule));
+	CU_ASSERT_EQUAL_FATAL(plan_wanted(&ipsec, &observed), 0);
+	same = plan_text(&observed, &ipsec);
+	CU_ASSERT_STRING_EQUAL(same, "");
+	gone = plan_text(&observed, &without);
+	CU_ASSERT(has_line(gone, "remove rule 7002: from :: oif acme-1 lookup 7770\n"));
+}
+
 /* Between the two programs nobody would judge what comes out of it. */
 static void a_tunnel_that_becomes_a_link_is_closed_meanwhile(void)
 {
@@ -627,6 +655,7 @@ static void a_tunnel_that_becomes_a_link_is_closed_meanwhile(void)
 }
 
 static const struct unit_test tests[] = {
+	{"an IPsec link of an egress group finds a route", an_ipsec_link_finds_a_route},
 	{"an underlay gets a program, and no more", an_underlay_gets_a_program_and_no_more},
 	{"what must wait is left out", what_must_wait_is_left_out},
 	{"a start goes from links to open tunnels", a_start_goes_from_links_to_open_tunnels},
