@@ -134,7 +134,11 @@ static __always_inline bool acknowledges(
 	return ours && is_connection(socket_state(skb, packet));
 }
 
-/* True: the line is in another state now. */
+/*
+ * True: the line is in another state now. What ends before anything was proved of it stays half-open: a connection that is
+ * refused would else leave a line that lives longer, is given up later, and is told to all members, and so would each
+ * packet of a flood to a port that nobody listens at.
+ */
 static __always_inline bool advance(struct finding *found, enum line_state state)
 {
 	return TAG_STATE(found->tag) != state && line_become(found, state);
@@ -148,7 +152,7 @@ static __always_inline bool advance_by_request(struct __sk_buff *skb, const stru
 	if (packet->protocol != IPPROTO_TCP)
 		return false;
 	if (closes(packet))
-		return advance(found, LINE_CLOSING);
+		return state == LINE_ESTABLISHED && advance(found, LINE_CLOSING);
 	if (opens(packet)) {
 		if (state == LINE_CLOSING)
 			line_reopen(found, realtime_of(table->now_ns));
@@ -167,7 +171,7 @@ static __always_inline bool advance_by_response(
 	if (packet->protocol != IPPROTO_TCP)
 		return state == LINE_HALF_OPEN && advance(found, LINE_ESTABLISHED);
 	if (closes(packet))
-		return advance(found, LINE_CLOSING);
+		return state == LINE_ESTABLISHED && advance(found, LINE_CLOSING);
 	if (packet->tcp_flags & TCP_SYN) {
 		__u64 now = realtime_of(table->now_ns);
 

@@ -38,9 +38,10 @@
  *    its expired line while gwd's sweep has written since when it is dead, and not yet that it is. Their
  *    next packets get one.
  *  - The crowd of a full window is the tunnel that has more than half of its half-open lines, the new one counted; where
- *    none has, the one that the new one comes by. So whoever floods the table turns over his own half-open lines, and
- *    the handshakes of other tunnels outlive the flood: without a counter that all CPUs write, and alike at each
- *    gateway, since tunnels' numbers are the array's.
+ *    none has, the one that the new one comes by; and where that has none to give, all that have two or more. So whoever
+ *    floods the table, by however many tunnels, turns over his own half-open lines, a tunnel that has none gets one, and
+ *    the handshakes of others outlive the flood, but for some that lie close together, which it gets its share of: without
+ *    a counter that all CPUs write, and alike at each gateway, since tunnels' numbers are the array's.
  *  - What a flood does not turn over it may fill up: established is what UDP and ICMP had answered, whatever its source is, and so are
  *    devices from the first. Their lines go when they expire; until then a full table takes no new ones.
  *
@@ -268,6 +269,8 @@ static __always_inline bool table_find(
 
 /* ---- Inserting --------------------------------------------------------------------------------------------------- */
 
+#define ANY_TUNNEL (~0U)
+
 /* How readily a line gives its place to another flow. Dead before free: searches stay short. */
 enum rank { RANK_NEVER, RANK_CLOSING, RANK_HALF_OPEN, RANK_FREE, RANK_DEAD };
 
@@ -357,9 +360,29 @@ static __always_inline __u16 find_crowd(const struct table *table, __u64 hash, _
 	return lead_of(table, hash, crowd) > 1 ? crowd : newcomer;
 }
 
-/* The longest idle half-open line of the crowd's. */
+/* A bit a tunnel, or for 64 of them: those that have two half-open lines in the window, or more. */
+static __always_inline __u64 find_crowds(const struct table *table, __u64 hash)
+{
+	__u64 once = count_from_zero(table), twice = once;
+
+	for (__u32 step = 0; step < TABLE_WINDOW; step++) {
+		__u32 index;
+		struct line *line = table_line(table, hash, step, &index);
+		__u64 bit;
+
+		if (!line)
+			break;
+		bit = (__u64)is_zero(TAG_STATE(peek(&line->tag)) ^ LINE_HALF_OPEN)
+		      << (HOME_TUNNEL(peek(&line->home)) & 63);
+		twice |= once & bit;
+		once |= bit;
+	}
+	return twice;
+}
+
+/* The longest idle half-open line of a tunnel that has its bit in `crowds`, and this number; ANY_TUNNEL: whatever number. */
 static __always_inline bool choose_half_open(
-	const struct table *table, __u64 hash, __u16 crowd, struct finding *chosen)
+	const struct table *table, __u64 hash, __u64 crowds, __u32 number, struct finding *chosen)
 {
 	__u32 longest = 0;
 	bool any = false;
@@ -374,7 +397,10 @@ static __always_inline bool choose_half_open(
 		tag = peek(&line->tag);
 		home = peek(&line->home);
 		idle = idle_ms(home, table_now(table));
-		if (TAG_STATE(tag) != LINE_HALF_OPEN || HOME_TUNNEL(home) != crowd || idle < longest)
+		if (TAG_STATE(tag) != LINE_HALF_OPEN || idle < longest)
+			continue;
+		if (!(crowds >> (HOME_TUNNEL(home) & 63) & 1) ||
+			(number != ANY_TUNNEL && HOME_TUNNEL(home) != number))
 			continue;
 		longest = idle;
 		chosen->index = index;
@@ -391,8 +417,10 @@ static __always_inline enum rank choose_line(
 
 	if (rank >= RANK_FREE)
 		return rank;
-	return choose_half_open(table, hash, find_crowd(table, hash, newcomer), chosen) ? RANK_HALF_OPEN
-											: rank;
+	if (choose_half_open(table, hash, ~0ULL, find_crowd(table, hash, newcomer), chosen) ||
+		choose_half_open(table, hash, find_crowds(table, hash), ANY_TUNNEL, chosen))
+		return RANK_HALF_OPEN;
+	return rank;
 }
 
 /* Takes an expired line out of service for good. False: somebody else changes its state. */

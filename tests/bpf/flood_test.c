@@ -19,14 +19,26 @@
 #define NEW        64          /* and those that come behind the flood */
 #define PER_DEVICE 8           /* flows of each device that is known */
 
-enum what { SYNS, SYN_ACKS, ACKS, DATAGRAMS, PINGS, ANSWERED_DATAGRAMS, ANSWERED_PINGS, WHATS };
+enum what {
+	SYNS,
+	SYNS_BY_TWO, /* of the provider's tunnels, in turns */
+	REFUSED_SYNS,
+	SYN_ACKS,
+	ACKS,
+	DATAGRAMS,
+	PINGS,
+	ANSWERED_DATAGRAMS,
+	ANSWERED_PINGS,
+	WHATS
+};
 
 struct side {
 	uint16_t tunnel;
 	enum who device;
 };
 
-static const struct side quiet = {101, DEVICE}, flooding = {201, OTHER_DEVICE};
+static const struct side quiet = {201, OTHER_DEVICE}, flooding = {101, DEVICE};
+#define SECOND_TUNNEL 102 /* of the flooding side's */
 
 /* ---- Packets ----------------------------------------------------------------------------------------------------- */
 
@@ -81,7 +93,11 @@ static void answer(const struct side *side, struct shape shape, enum family fami
 
 static struct shape request_of(enum what what, uint32_t number)
 {
-	static const uint8_t flags[] = {[SYNS] = SYN, [SYN_ACKS] = SYN | ACK, [ACKS] = ACK};
+	static const uint8_t flags[] = {[SYNS] = SYN,
+		[SYNS_BY_TWO] = SYN,
+		[REFUSED_SYNS] = SYN,
+		[SYN_ACKS] = SYN | ACK,
+		[ACKS] = ACK};
 	uint16_t port = port_of(number);
 
 	if (what <= ACKS)
@@ -100,7 +116,7 @@ static struct shape answer_of(enum what what, uint32_t number)
 		return (struct shape){.kind = TCP,
 			.from_port = 7547,
 			.to_port = port,
-			.flags = SYN | ACK,
+			.flags = what == REFUSED_SYNS ? RST | ACK : SYN | ACK,
 			.sequence = 1000,
 			.acknowledgement = 8};
 	if (what == DATAGRAMS || what == ANSWERED_DATAGRAMS)
@@ -178,6 +194,7 @@ static void establish(const struct side *side, enum family family, uint32_t from
 static void begin_flood(enum family family)
 {
 	scene_reset();
+	scene.settings.half_open_ms = scene.settings.icmp_ms = 600000; /* however slow the machine is */
 	array_with(MEMBER_ALIVE, 0, V4);
 	establish(&quiet, family, 0, KNOWN);
 	establish(&flooding, family, FIRST_OWN, OWN);
@@ -189,12 +206,17 @@ static void begin_flood(enum family family)
 	listen_to_changes();
 }
 
+static bool is_answered(enum what what)
+{
+	return what == REFUSED_SYNS || what >= ANSWERED_DATAGRAMS;
+}
+
 static void flood(enum what what, enum family family)
 {
-	scene_arrive_by(flooding.tunnel);
 	for (uint32_t i = 0; i < FLOOD; i++) {
+		scene_arrive_by(what == SYNS_BY_TWO && i % 2 ? SECOND_TUNNEL : flooding.tunnel);
 		ask(&flooding, request_of(what, i), family, FIRST_FLOOD + i);
-		if (what >= ANSWERED_DATAGRAMS)
+		if (is_answered(what))
 			answer(&flooding, answer_of(what, i), family, FIRST_FLOOD + i);
 		if (i % 64 == 0)
 			hear_changes();
@@ -241,9 +263,8 @@ static void play(enum what what, enum family family)
 	is->handshakes = connect_all(family, FIRST_HANDSHAKE, HANDSHAKES, true);
 	is->new = connect_all(family, FIRST_NEW, NEW, false);
 	if (getenv("FLOOD_FIGURES"))
-		printf("%u v%u: known %u own %u handshakes %u new %u; told %u (flows %u); taken %lu refused "
-		       "%lu unasked "
-		       "%lu devices refused %lu\n",
+		printf("%u v%u: known %u own %u handshakes %u new %u; told %u (flows %u); "
+		       "taken %lu refused %lu unasked %lu devices refused %lu\n",
 			what, family, is->known, is->own, is->handshakes, is->new, is->told, is->flows_told,
 			is->taken, is->refused, is->unasked, is->device_refused);
 }
@@ -267,10 +288,11 @@ static void what_is_established_lives(void)
 	}
 }
 
+/* But for some that lie close together. */
 static void handshakes_of_other_tunnels_outlive_it(void)
 {
 	FOR_EACH (is, what)
-		CU_ASSERT(is->handshakes == HANDSHAKES || what >= ANSWERED_DATAGRAMS);
+		CU_ASSERT(is->handshakes >= HANDSHAKES - HANDSHAKES / 4 || what >= ANSWERED_DATAGRAMS);
 }
 
 /* Where the flood is not answered: answers fill the table. A window that is full without any has no line either. */

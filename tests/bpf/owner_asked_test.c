@@ -181,7 +181,7 @@ static void what_our_stack_says_in_a_flow_that_nobody_owns_makes_it_ours(void)
 		begin(&(struct flow)ASKED(100), &segment, family);
 		CU_ASSERT_EQUAL(run_return(&our_answer, family).verdict, SENT);
 		CU_ASSERT_EQUAL(HOME_OWNER(only_flow()->home), SCENE_GATEWAY);
-		CU_ASSERT_EQUAL(TAG_STATE(only_flow()->tag), LINE_CLOSING);
+		CU_ASSERT_EQUAL(TAG_STATE(only_flow()->tag), LINE_HALF_OPEN);
 	}
 }
 

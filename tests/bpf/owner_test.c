@@ -76,7 +76,7 @@ static const struct decision decisions[] = {
 	{"nobody has it: ours, to be reset", ASKED_AGAIN(900), MEMBER_ALIVE, false, SEGMENT(.flags = ACK),
 		OURS, HALF_OPEN(1), false},
 	{"a FIN too, to be told that there is nothing to end", ASKED_AGAIN(900), MEMBER_ALIVE, false,
-		SEGMENT(.flags = FIN | ACK), OURS, CLOSING(1), true},
+		SEGMENT(.flags = FIN | ACK), OURS, HALF_OPEN(1), false},
 	{"a RST calls for nothing", ASKED_AGAIN(900), MEMBER_ALIVE, false, SEGMENT(.flags = RST), ASKS,
 		ASKED_AGAIN(900), false},
 	{"a suspect member may have it: begun anew", ASKED(900), MEMBER_SUSPECT, false, SEGMENT(.flags = ACK),

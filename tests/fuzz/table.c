@@ -193,16 +193,31 @@ static uint16_t crowd_of(unsigned number, uint16_t newcomer)
 	return newcomer;
 }
 
-/* How readily a line is to be given up, said once more: table.h, in the words of its essay. 0: not at all. */
-static int rank_of(const struct line *line, uint16_t crowd)
+/* The half-open lines of the tunnel in the key's window. */
+static unsigned half_open_of(unsigned number, uint16_t tunnel)
+{
+	unsigned count = 0;
+
+	for (uint32_t step = 0; step < TABLE_WINDOW; step++) {
+		const struct line *line = &before[(hash_by(number) + step) % LINES];
+
+		count += TAG_STATE(line->tag) == LINE_HALF_OPEN && HOME_TUNNEL(line->home) == tunnel;
+	}
+	return count;
+}
+
+/* How readily a line of the key's window is to be given up, said once more: table.h, in the words of its essay. 0: not at all. */
+static int rank_of(const struct line *line, unsigned number, uint16_t crowd)
 {
 	uint32_t idle = idle_of(line->home), lifetime = lifetime_of(line);
 
 	if (TAG_STATE(line->tag) == LINE_FREE)
-		return 3;
-	if (idle > lifetime && idle - lifetime > DEAD_GRACE_MS)
 		return 4;
+	if (idle > lifetime && idle - lifetime > DEAD_GRACE_MS)
+		return 5;
 	if (TAG_STATE(line->tag) == LINE_HALF_OPEN && HOME_TUNNEL(line->home) == crowd)
+		return 3;
+	if (TAG_STATE(line->tag) == LINE_HALF_OPEN && half_open_of(number, HOME_TUNNEL(line->home)) > 1)
 		return 2;
 	return TAG_STATE(line->tag) == LINE_CLOSING;
 }
@@ -214,7 +229,7 @@ static int best_rank(unsigned number, uint16_t crowd)
 
 	for (uint32_t step = 0; step < TABLE_WINDOW; step++) {
 		const struct line *line = &before[(hash_by(number) + step) % LINES];
-		int rank = rank_of(line, crowd);
+		int rank = rank_of(line, number, crowd);
 
 		best = rank > best ? rank : best;
 		if (TAG_STATE(line->tag) == LINE_FREE)
@@ -255,7 +270,7 @@ static void note_insert(unsigned number, bool inserted, enum line_state state, u
 	MUST((changed == CHANGE_NONE) == (best == 0));
 	if (changed == CHANGE_NONE)
 		return;
-	MUST(rank_of(&before[changed], crowd) == best);
+	MUST(rank_of(&before[changed], number, crowd) == best);
 	MUST(((uint32_t)changed - (uint32_t)hash_by(number)) % LINES < TABLE_WINDOW);
 	forget_line(changed);
 	if (inserted) {
