@@ -169,6 +169,8 @@ SUBPROGRAM int explain_link(struct explanation *explanation)
 	if (!tunnel || !tunnel->ifindex || !tunnel->egress)
 		return -1;
 	packet_between(&packet, explanation, explanation->key.source, explanation->key.destination);
+	packet.echo_reply = packet.protocol == IPPROTO_ICMP ||
+			    packet.protocol == IPPROTO_ICMPV6; /* asked for as an answer */
 	return admit_answer(tunnel, explanation->tunnel, &packet, packet.source);
 }
 

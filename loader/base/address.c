@@ -45,6 +45,24 @@ int address_family(const struct address *address)
 	return address_is_v4(address) ? AF_INET : AF_INET6;
 }
 
+socklen_t address_socket(const struct address *address, uint16_t port, struct sockaddr_storage *storage)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)storage;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)storage;
+	size_t size;
+	const uint8_t *wire = address_wire(address, &size);
+
+	*storage = (struct sockaddr_storage){.ss_family = (sa_family_t)address_family(address)};
+	if (storage->ss_family == AF_INET) {
+		v4->sin_port = htons(port);
+		memcpy(&v4->sin_addr, wire, size);
+		return sizeof(*v4);
+	}
+	v6->sin6_port = htons(port);
+	memcpy(&v6->sin6_addr, wire, size);
+	return sizeof(*v6);
+}
+
 struct address address_from_wire(int family, const void *bytes)
 {
 	struct address address = {0};

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #define ADDRESS_TEXT_SIZE 46
 #define PREFIX_TEXT_SIZE  50
@@ -36,6 +37,8 @@ int address_compare(const struct address *one, const struct address *other);
 const uint8_t *address_wire(const struct address *address, size_t *size);
 /* AF_INET or AF_INET6. */
 int address_family(const struct address *address);
+/* As the kernel wants a socket's, with this port; its size. */
+socklen_t address_socket(const struct address *address, uint16_t port, struct sockaddr_storage *storage);
 struct address address_from_wire(int family, const void *bytes);
 /* fe80::/10 is every link's, so it tells none apart. */
 bool address_is_link_local(const struct address *address);

@@ -184,6 +184,8 @@ static void an_answer_comes_back(const struct probe_review *at)
 		fault(at, "from", "is for a destination of the tunnel's egress group: leave it out");
 	else if (address_is_v4(&probe->from) != address_is_v4(target))
 		fault(at, "from", "%s is of another family than whom it asks", text);
+	else if (address_is_link_local(&probe->from))
+		fault(at, "from", "%s is link-local: nobody behind the link can answer it", text);
 	else if (role)
 		fault(at, "from",
 			"%s is %s, for which nothing is let in by this tunnel: write another address", text,

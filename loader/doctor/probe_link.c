@@ -70,27 +70,11 @@ static void probe_uplink(int fd, const char *name, const struct member *self, st
 	uplink->hands_on = probe_feature(fd, uplink->name, "tx-udp_tnl-segmentation");
 }
 
-static socklen_t socket_address(const struct address *address, uint16_t port, struct sockaddr_storage *to)
-{
-	size_t size;
-	const uint8_t *wire = address_wire(address, &size);
-
-	*to = (struct sockaddr_storage){.ss_family = (sa_family_t)address_family(address)};
-	if (to->ss_family == AF_INET) {
-		memcpy(&((struct sockaddr_in *)to)->sin_addr, wire, size);
-		((struct sockaddr_in *)to)->sin_port = htons(port);
-		return sizeof(struct sockaddr_in);
-	}
-	memcpy(&((struct sockaddr_in6 *)to)->sin6_addr, wire, size);
-	((struct sockaddr_in6 *)to)->sin6_port = htons(port);
-	return sizeof(struct sockaddr_in6);
-}
-
 /* A connected UDP socket knows its path's MTU, and has sent nothing. */
 static int probe_path_mtu(const struct address *endpoint, uint16_t port)
 {
 	struct sockaddr_storage address;
-	socklen_t size = socket_address(endpoint, port, &address);
+	socklen_t size = address_socket(endpoint, port, &address);
 	bool v4 = address.ss_family == AF_INET;
 	_cleanup_close_ int fd = socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	socklen_t mtu_size = sizeof(int);

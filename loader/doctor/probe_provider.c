@@ -15,6 +15,7 @@
 #include "doctor/doctor.h"
 
 #define ENDING_S  "1209600" /* 14 days */
+#define ANY_PORT  9         /* nothing is sent there */
 #define OPENSSL_S 5         /* a file system that hangs would keep it */
 
 /* ---- Interfaces -------------------------------------------------------------------------------------------------- */
@@ -93,23 +94,6 @@ static enum authority probe_authority(const struct probe_http *http)
 
 /* ---- Ways -------------------------------------------------------------------------------------------------------- */
 
-static socklen_t fill_socket_address(const struct address *address, struct sockaddr_storage *storage)
-{
-	size_t size;
-	const uint8_t *wire = address_wire(address, &size);
-
-	memset(storage, 0, sizeof(*storage));
-	storage->ss_family = (sa_family_t)address_family(address);
-	if (address_is_v4(address)) {
-		((struct sockaddr_in *)storage)->sin_port = htons(9);
-		memcpy(&((struct sockaddr_in *)storage)->sin_addr, wire, size);
-		return sizeof(struct sockaddr_in);
-	}
-	((struct sockaddr_in6 *)storage)->sin6_port = htons(9);
-	memcpy(&((struct sockaddr_in6 *)storage)->sin6_addr, wire, size);
-	return sizeof(struct sockaddr_in6);
-}
-
 /* As the probe does it, but for the question: connecting a socket of UDP looks for the way, and sends nothing. */
 static int try_path(const struct probe *probe)
 {
@@ -120,10 +104,9 @@ static int try_path(const struct probe *probe)
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, tunnel, (socklen_t)strlen(tunnel)) < 0)
 		return 0;
-	if (bind(fd, (struct sockaddr *)&from, fill_socket_address(model_probe_source(probe), &from)) < 0 &&
-		errno != EADDRINUSE)
+	if (bind(fd, (struct sockaddr *)&from, address_socket(model_probe_source(probe), 0, &from)) < 0)
 		return errno;
-	if (connect(fd, (struct sockaddr *)&to, fill_socket_address(model_probe_target(probe), &to)) < 0)
+	if (connect(fd, (struct sockaddr *)&to, address_socket(model_probe_target(probe), ANY_PORT, &to)) < 0)
 		return errno;
 	return 0;
 }

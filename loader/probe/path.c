@@ -8,27 +8,9 @@
 #include "base/cleanup.h"
 #include "probe/private.h"
 
-static socklen_t fill(const struct address *address, uint16_t port, struct sockaddr_storage *storage)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)storage;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)storage;
-
-	memset(storage, 0, sizeof(*storage));
-	if (address_is_v4(address)) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons(port);
-		memcpy(&v4->sin_addr, address->bytes + 12, 4);
-		return sizeof(*v4);
-	}
-	v6->sin6_family = AF_INET6;
-	v6->sin6_port = htons(port);
-	memcpy(&v6->sin6_addr, address->bytes, 16);
-	return sizeof(*v6);
-}
-
 socklen_t path_target(const struct probe *probe, uint16_t port, struct sockaddr_storage *target)
 {
-	return fill(model_probe_target(probe), port, target);
+	return address_socket(model_probe_target(probe), port, target);
 }
 
 static int bind_to(int descriptor, const struct probe *probe, struct error *error)
@@ -43,7 +25,7 @@ static int bind_to(int descriptor, const struct probe *probe, struct error *erro
 		return error_errno(error, -errno, "by %s", device);
 	/* The port is taken by connect(), for this target alone: our slice of them is small. Raw sockets have none. */
 	setsockopt(descriptor, SOL_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int));
-	if (source && bind(descriptor, (struct sockaddr *)&own, fill(source, 0, &own)) < 0)
+	if (source && bind(descriptor, (struct sockaddr *)&own, address_socket(source, 0, &own)) < 0)
 		return error_errno(error, -errno, "from %s", address_format(source, text));
 	return 0;
 }

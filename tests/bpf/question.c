@@ -76,6 +76,9 @@ bool question_of(const struct row *row, enum family family, struct explanation *
 		.length = length_of(row, family)};
 	if (row->vlan) /* a question is about the interface's own */
 		return false;
+	if (row->program == EGRESS_LINK &&
+		(in->flags == SYN || in->kind == ECHO_REQUEST)) /* and about answers */
+		return false;
 	if (row->reason == REASON_malformed || row->reason == REASON_not_ip)
 		return false;
 	if (row->program == LAN)
