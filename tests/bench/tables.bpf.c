@@ -60,14 +60,14 @@ static __always_inline void see(const struct known *known)
 	sum += known->home;
 }
 
-/* A key and its hash, and nothing done with them. */
+/* A key, and nothing done with it: what the hash takes is each table's own. */
 SEC("tc")
 int key_alone(struct __sk_buff *skb)
 {
 	struct line_key key;
 
 	next_key(&key);
-	sum += hash_of(&key, config.hash_seed);
+	sum += key.source[15];
 	found++;
 	return TC_ACT_OK;
 }

@@ -2,8 +2,8 @@
 /*
  * The one-line table beside HASH and LRU_HASH: finding a flow and inserting one, by BPF_PROG_TEST_RUN, and what each
  * takes of memory. The table is of gwd's default size, or has room for two million flows and is half full with one; the
- * kernel's maps are made for as many flows as fill it to the half, which takes about as much memory. `floor` makes the key
- * and its hash, and is in each.
+ * kernel's maps are made for as many flows as fill it to the half, which takes about as much memory. `floor` makes the key,
+ * and is in each.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
