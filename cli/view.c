@@ -125,7 +125,7 @@ void cell_tunnel(const json_t *row, const char *field, char *text, size_t size)
 
 void print_details(const json_t *row, const struct column *columns, size_t column_count)
 {
-	char text[CELL_SIZE];
+	char text[CELL_SIZE] = "";
 
 	for (const struct column *column = columns; column < columns + column_count; column++) {
 		(column->format ? column->format : cell_value)(row, column->field, text, sizeof(text));
