@@ -76,6 +76,8 @@ struct wireguard {
 	uint32_t keepalive_ms; /* 0: off; whole seconds */
 };
 
+#define CERTIFICATES_MOST 8 /* in a file of IPsec's */
+
 /* IKEv2, and ESP between all addresses: what may go by the tunnel is decided by the data plane alone. */
 struct ipsec {
 	bool enabled;               /* false: the tunnel is WireGuard's, and all else is meaningless */

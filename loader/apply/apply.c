@@ -239,11 +239,20 @@ static int restore_settings(
 	return wireguard_restore(apply->netlink, name, &memory->wireguard, error);
 }
 
+/* What is told of a tunnel again names its interface by the number. */
+static int remake_link(
+	struct apply *apply, const struct item *link, const struct memory *memory, struct error *error)
+{
+	if (memory->if_id)
+		return link_add_xfrm(apply->netlink, link->interface, memory->if_id, error);
+	return make_link(apply, link, error);
+}
+
 /* An interface that was removed, with its settings in the order in which they are made. */
 static int restore_link(
 	struct apply *apply, const struct item *link, const struct memory *memory, struct error *error)
 {
-	int result = make_link(apply, link, error);
+	int result = remake_link(apply, link, memory, error);
 
 	for (enum item_kind kind = ITEM_SYSCTL; kind <= ITEM_UP && result == 0; kind++) {
 		if (kind == ITEM_WIREGUARD)

@@ -26,20 +26,25 @@ const struct ipsec_driver *ipsec_driver_of(const struct link *link)
 	return *link->word ? &ipsec_user : NULL;
 }
 
-static int find_user(const struct link *link, void *context)
+static int find_running(const struct link *link, void *context)
 {
-	*(bool *)context |= link->ours && ipsec_driver_of(link) == &ipsec_user;
+	const struct ipsec_driver **running = context, *driver = ipsec_driver_of(link);
+
+	if (link->ours && driver && strcmp(link->name, PROBE_INTERFACE) != 0)
+		*running = driver;
 	return 0;
 }
 
 /* What is there goes on as it is, and one charon cannot serve both: it is the kernel's ESP where nothing else runs. */
 static const struct ipsec_driver *choose_driver(struct apply *apply, struct error *error)
 {
-	bool in_user_space = false;
+	const struct ipsec_driver *running = NULL;
 
-	if (link_each(apply->netlink, find_user, &in_user_space, error) < 0)
+	if (link_each(apply->netlink, find_running, &running, error) < 0)
 		return NULL;
-	return in_user_space || ipsec_kernel.check(apply, NULL) < 0 ? &ipsec_user : &ipsec_kernel;
+	if (running)
+		return running;
+	return ipsec_kernel.check(apply, NULL) < 0 ? &ipsec_user : &ipsec_kernel;
 }
 
 /* Of the interface of that name; NULL, and why in *result. */
@@ -96,7 +101,7 @@ int ipsec_knows(struct apply *apply, const char *name)
 }
 
 /* It may be refused: there may be none. */
-static void end_associations(struct apply *apply, const char *name)
+static int end_associations(struct apply *apply, const char *name)
 {
 	_cleanup_(vici_free) struct vici command = {0};
 
@@ -104,17 +109,17 @@ static void end_associations(struct apply *apply, const char *name)
 	vici_value(&command, "ike", name);
 	vici_value(&command, "force", "yes");
 	vici_number(&command, "timeout", END_MS);
-	ipsec_tell(apply, &command, NULL);
+	return ipsec_tell(apply, &command, NULL);
 }
 
 /* Before the associations are ended, so that nobody begins them again. */
-static void unload_connection(struct apply *apply, const char *name)
+static int unload_connection(struct apply *apply, const char *name)
 {
 	_cleanup_(vici_free) struct vici command = {0};
 
 	vici_command(&command, "unload-conn");
 	vici_value(&command, "name", name);
-	ipsec_tell(apply, &command, NULL);
+	return ipsec_tell(apply, &command, NULL);
 }
 
 /* It may be refused half-way: what was told before is told again, and nothing else has changed. */
@@ -134,7 +139,7 @@ static int replace(struct apply *apply, const char *name, const struct vici *wan
 		return result;
 	}
 	ipsec_told_forget(apply, name, &former, wanted);
-	return ipsec_told_write(apply, name, wanted, error);
+	return 0;
 }
 
 int ipsec_restore(struct apply *apply, const char *name, const struct vici *told, struct error *error)
@@ -150,10 +155,11 @@ int ipsec_restore(struct apply *apply, const char *name, const struct vici *told
 		result = replace(apply, name, told, error);
 	if (result < 0)
 		return result;
+	/* What was told is noted last: whoever is killed before is followed by one that ends them again. */
 	end_associations(apply, name);
 	ipsec_care_forget(apply, name);
 	apply->ipsec_due_ms = 0;
-	return 0;
+	return ipsec_told_write(apply, name, told, error);
 }
 
 int ipsec_configure(struct apply *apply, const struct item *item, struct error *error)
@@ -168,11 +174,14 @@ int ipsec_configure(struct apply *apply, const struct item *item, struct error *
 	return result < 0 ? result : ipsec_restore(apply, item->interface, &stream, error);
 }
 
-int ipsec_remember(struct apply *apply, const char *name, struct vici *told)
+void ipsec_remember(struct apply *apply, const char *name, struct vici *told, uint32_t *if_id)
 {
+	struct link link = {0};
+
 	if (ipsec_knows(apply, name) != 0)
 		ipsec_told_read(apply, name, told);
-	return told->size ? 0 : -ENOENT;
+	link_find(apply->netlink, name, &link, NULL); /* zeros when there is none */
+	*if_id = link.if_id;
 }
 
 /* ---- The interface ----------------------------------------------------------------------------------------------- */
@@ -190,18 +199,19 @@ static int create(struct apply *apply, const char *name, struct error *error)
 	return driver ? driver->create(apply, name, error) : -EIO;
 }
 
-/* charon forgets it, and whoever is the last takes charon along (ipsec_tidy()). */
-static void forget(struct apply *apply, const char *name)
+/* charon forgets it, and whoever is the last takes charon along (ipsec_tidy()). False: it does not answer. */
+static bool forget(struct apply *apply, const char *name)
 {
 	static const struct vici nothing;
 	_cleanup_(vici_free) struct vici told = {0};
+	bool answers;
 
 	ipsec_told_read(apply, name, &told);
-	unload_connection(apply, name);
-	end_associations(apply, name);
+	answers = unload_connection(apply, name) != -EAGAIN && end_associations(apply, name) != -EAGAIN;
 	ipsec_told_forget(apply, name, &told, &nothing);
 	ipsec_told_remove(apply, name);
 	ipsec_care_forget(apply, name);
+	return answers && !ipsec_is_silent(apply);
 }
 
 static int remove_tunnel(struct apply *apply, const char *name, struct error *error)
@@ -209,11 +219,16 @@ static int remove_tunnel(struct apply *apply, const char *name, struct error *er
 	struct link link = {0};
 	int result;
 	const struct ipsec_driver *driver = find_driver(apply, name, &link, &result, error);
+	bool is_forgotten = forget(apply, name);
 
-	forget(apply, name);
-	if (!driver)
-		return result == -ENODEV ? 0 : result;
-	return driver->remove(apply, name, error);
+	if (driver)
+		result = driver->remove(apply, name, error);
+	else if (result == -ENODEV)
+		result = 0;
+	/* Its policies would be the next one's whose interface has the number; whoever follows charon removes them. */
+	if (!is_forgotten)
+		ipsec_end_silence(apply);
+	return result;
 }
 
 static int adopt(struct apply *apply, const struct link *link, struct error *error)
@@ -299,13 +314,11 @@ static const struct tunnel *first_of(const struct model *model)
 
 static void unlink_all(const char *path)
 {
-	DIR *directory = opendir(path);
+	_cleanup_closedir_ DIR *directory = opendir(path);
 	const struct dirent *entry;
 
 	while (directory && (entry = readdir(directory)))
 		unlinkat(dirfd(directory), entry->d_name, 0);
-	if (directory)
-		closedir(directory);
 	rmdir(path);
 }
 

@@ -50,8 +50,11 @@ int ipsec_check(
 int ipsec_configure(struct apply *apply, const struct item *item, struct error *error);
 /* Notes in an observed item whether it runs with just what this model says of it. */
 void ipsec_compare(struct apply *apply, const struct model *model, struct item *item);
-/* What charon was told of the tunnel; empty when it knows nothing. The caller frees it. And: tell it that again. */
-int ipsec_remember(struct apply *apply, const char *name, struct vici *told);
+/*
+ * What charon was told of the tunnel, empty when it knows nothing, and the number that this names; the caller frees it. And:
+ * tell it that again.
+ */
+void ipsec_remember(struct apply *apply, const char *name, struct vici *told, uint32_t *if_id);
 int ipsec_restore(struct apply *apply, const char *name, const struct vici *told, struct error *error);
 /* Without an IPsec tunnel in the model (NULL: nothing is wanted): what one left that went while charon was dead. */
 int ipsec_tidy(struct apply *apply, const struct model *model, struct error *error);
@@ -93,8 +96,6 @@ struct ipsec_file {
 	size_t size;
 };
 
-#define IPSEC_BLOCKS_MOST 8 /* certificates in a file */
-
 /* What the tunnel's files hold; those that it does not have are empty. Of the certificates the first is the file's owner. */
 struct ipsec_files {
 	struct ipsec_file psk, key, certificate, authority;
@@ -106,8 +107,8 @@ int ipsec_file_read(
 int ipsec_files_read(const struct ipsec *ipsec, struct ipsec_files *files, struct error *error);
 void ipsec_file_forget(struct ipsec_file *file);
 void ipsec_files_forget(struct ipsec_files *files);
-/* The certificates of a file, which they lie in: PEM blocks, or else all of it. Answers how many, at most IPSEC_BLOCKS_MOST. */
-size_t ipsec_blocks(const struct ipsec_file *file, struct ipsec_file blocks[IPSEC_BLOCKS_MOST]);
+/* The certificates of a file, which they lie in: PEM blocks, or else all of it. Answers how many, at most CERTIFICATES_MOST. */
+size_t ipsec_blocks(const struct ipsec_file *file, struct ipsec_file blocks[CERTIFICATES_MOST]);
 
 /* Adds the commands by which charon learns the tunnel. `if_id`: of its XFRM interface, 0: it has none. */
 void ipsec_render(
@@ -135,8 +136,9 @@ int ipsec_ask(
 	struct apply *apply, const struct vici *command, const char *event, vici_visit *visit, void *context);
 int ipsec_heard(struct apply *apply, int result);
 bool ipsec_is_silent(const struct apply *apply);
-/* Once a look that found it silent: the third in a row kills it. */
+/* Once a look that found it silent: the third in a row kills it. And: does so at once. */
 void ipsec_bear_silence(struct apply *apply);
+void ipsec_end_silence(struct apply *apply);
 
 /* What it was told of a tunnel, as its file says; empty: nothing. */
 void ipsec_told_read(const struct apply *apply, const char *name, struct vici *told);

@@ -99,7 +99,7 @@ static uint8_t *find_block(const struct ipsec_file *file, uint8_t *from)
 	return memmem(from, file->bytes + file->size - from, begin, strlen(begin));
 }
 
-size_t ipsec_blocks(const struct ipsec_file *file, struct ipsec_file blocks[IPSEC_BLOCKS_MOST])
+size_t ipsec_blocks(const struct ipsec_file *file, struct ipsec_file blocks[CERTIFICATES_MOST])
 {
 	uint8_t *block = file->size ? find_block(file, file->bytes) : NULL;
 	size_t count = 0;
@@ -108,7 +108,7 @@ size_t ipsec_blocks(const struct ipsec_file *file, struct ipsec_file blocks[IPSE
 		blocks[0] = *file;
 		return 1;
 	}
-	while (block && count < IPSEC_BLOCKS_MOST) {
+	while (block && count < CERTIFICATES_MOST) {
 		uint8_t *next = find_block(file, block + 1);
 
 		blocks[count].bytes = block;

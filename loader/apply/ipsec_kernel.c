@@ -23,11 +23,10 @@
 #include "apply/private.h"
 #include "base/cleanup.h"
 
-#define FAMILY          0x68770000 /* "hw" */
-#define FAMILY_MASK     0xffff0000
-#define PROBE_ID        (FAMILY | 0xffff)
-#define PROBE_INTERFACE "hw-probe"
-#define PROBE_SPI       0x68770001
+#define FAMILY      0x68770000 /* "hw" */
+#define FAMILY_MASK 0xffff0000
+#define PROBE_ID    (FAMILY | 0xffff)
+#define PROBE_SPI   0x68770001
 
 static bool is_ours(uint32_t if_id)
 {
@@ -60,19 +59,26 @@ static void put_probe_state(struct message *message, int family)
 	message_put_u32(message, XFRMA_IF_ID, PROBE_ID);
 }
 
-static int probe_state(struct netlink *xfrm, int family, struct error *error)
+static int remove_probe_state(struct netlink *xfrm, int family, struct error *error)
 {
 	struct xfrm_usersa_id id = {
 		.daddr.a6 = {1}, .spi = htonl(PROBE_SPI), .family = family, .proto = IPPROTO_ESP};
 	struct message message;
-	int result;
 
-	put_probe_state(&message, family);
-	result = netlink_request(xfrm, &message, error);
-	if (result < 0)
-		return result;
 	message_start(&message, XFRM_MSG_DELSA, 0, &id, sizeof(id));
 	return netlink_request(xfrm, &message, error);
+}
+
+/* One that is left of a gwd that was killed just then is in the way. */
+static int probe_state(struct netlink *xfrm, int family, struct error *error)
+{
+	struct message message;
+	int result;
+
+	remove_probe_state(xfrm, family, NULL);
+	put_probe_state(&message, family);
+	result = netlink_request(xfrm, &message, error);
+	return result < 0 ? result : remove_probe_state(xfrm, family, error);
 }
 
 /* Known only by trying: a kernel loads the modules for whoever asks. */
@@ -85,9 +91,7 @@ static int check(struct apply *apply, struct error *error)
 		result = probe_state(xfrm, AF_INET, error);
 	if (result == 0)
 		result = probe_state(xfrm, AF_INET6, error);
-	if (result == 0)
-		result = link_add_xfrm(apply->netlink, PROBE_INTERFACE, PROBE_ID, error);
-	return result < 0 ? result : link_remove(apply->netlink, PROBE_INTERFACE, error);
+	return result < 0 ? result : link_try(apply->netlink, XFRM_KIND, PROBE_ID, error);
 }
 
 /* ---- The interface ------------------------------------------------------------------------------------------------ */

@@ -4,8 +4,9 @@
  *
  *  - mobike: the ends of a tunnel are where the configuration says;
  *  - encap: ESP goes in UDP, port 4500, always: user space has no other way, and a firewall passes one thing, not two;
- *  - copy_df: a packet in ESP may be cut up on its way, as one of WireGuard's may; a tunnel carries the array's MTU whatever
- *    the path's is;
+ *  - copy_df: a packet in ESP may be cut up on its way, as one of WireGuard's may. But the kernel makes none that is larger than
+ *    its route's MTU: what does not fit, an XFRM interface drops. So array.mtu has to leave room for ESP there, which the
+ *    doctor looks at; strongSwan in user space sends it in fragments;
  *  - keyingtries 0, dpd_action restart: what was begun is begun again for ever, also while there is no gwd. What charon gives up
  *    all the same (a peer that refuses, or closes), gwd begins anew (ipsec_tend());
  *  - if_id_in, if_id_out: the number of the tunnel's XFRM interface, which says whose packets these are (ipsec_kernel.c);
@@ -35,18 +36,11 @@ static void put_blobs(struct vici *stream, const char *name, const struct ipsec_
 	vici_list_end(stream);
 }
 
-static bool is_set(const struct address *address)
-{
-	static const struct address nothing;
-
-	return !address_equal(address, &nothing);
-}
-
 static void put_address(struct vici *stream, const char *name, const struct address *address)
 {
 	char text[ADDRESS_TEXT_SIZE];
 
-	if (is_set(address))
+	if (address_is_set(address))
 		put_list(stream, name, (char *[]){(char *)address_format(address, text)}, 1);
 }
 
@@ -96,7 +90,7 @@ static void put_secret(const struct tunnel *tunnel, const struct ipsec_files *fi
 static void put_ends(const struct ipsec *ipsec, const struct ipsec_files *files, struct vici *stream)
 {
 	const char *method = files->psk.size ? "psk" : "pubkey";
-	struct ipsec_file ours[IPSEC_BLOCKS_MOST], theirs[IPSEC_BLOCKS_MOST];
+	struct ipsec_file ours[CERTIFICATES_MOST], theirs[CERTIFICATES_MOST];
 	size_t our_count = ipsec_blocks(&files->certificate, ours);
 	char text[ADDRESS_TEXT_SIZE];
 
@@ -132,7 +126,7 @@ static void put_child(const struct tunnel *tunnel, uint32_t if_id, struct vici *
 	}
 	vici_value(stream, "start_action", "none");
 	vici_value(stream, "close_action", "none");
-	vici_value(stream, "dpd_action", is_set(&ipsec->remote) ? "restart" : "clear");
+	vici_value(stream, "dpd_action", address_is_set(&ipsec->remote) ? "restart" : "clear");
 	vici_section_end(stream);
 	vici_section_end(stream);
 }
@@ -164,7 +158,7 @@ static void put_connection(
 void ipsec_render(
 	const struct tunnel *tunnel, const struct ipsec_files *files, uint32_t if_id, struct vici *stream)
 {
-	struct ipsec_file blocks[IPSEC_BLOCKS_MOST];
+	struct ipsec_file blocks[CERTIFICATES_MOST];
 	size_t count = ipsec_blocks(&files->certificate, blocks);
 
 	if (count > 1)

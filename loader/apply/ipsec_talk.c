@@ -53,11 +53,19 @@ int ipsec_ask(
 
 void ipsec_bear_silence(struct apply *apply)
 {
+	if (++apply->ipsec_silences >= SILENCES_MOST)
+		ipsec_end_silence(apply);
+}
+
+void ipsec_end_silence(struct apply *apply)
+{
 	pid_t pid = ipsec_charon_pid(apply);
 
-	if (++apply->ipsec_silences < SILENCES_MOST || pid <= 0)
+	if (pid <= 0)
 		return;
-	log_warning("charon (pid %d) does not answer: it is killed, and another started", pid);
+	log_warning("charon (pid %d) does not answer: it is killed, and another started where there "
+		    "is a tunnel",
+		pid);
 	process_kill(pid, 0);
 	apply->ipsec_silences = 0;
 	apply->ipsec_silent_until_ms = 0;

@@ -74,10 +74,9 @@ static void begin_anew(struct apply *apply, struct ipsec_care *care)
 
 static void tend(struct apply *apply, const struct tunnel *tunnel, struct ipsec_care *care)
 {
-	static const struct address nowhere;
 	struct ipsec_status status = {0};
 
-	if (address_equal(&tunnel->ipsec.remote, &nowhere))
+	if (!address_is_set(&tunnel->ipsec.remote))
 		return;
 	if (ipsec_sas(apply, tunnel->name, &status) && is_under_way(&status)) {
 		if (*status.esp)

@@ -3,8 +3,9 @@
  * What charon was told of each tunnel, in a file of its own. All tunnels' credentials lie in one heap in charon, and its word
  * for emptying that would leave the others without, whose next authentication then fails. So they are taken out one by one:
  * a pre-shared key by the name under which it was told, the tunnel's; a private key by the number that charon calls it by,
- * which it tells whoever loads that key (again: it keeps one). One that several tunnels have stays with them. Certificates
- * cannot be taken out; those that stay mean nothing, since each connection names its own, and the peer's authority.
+ * which it tells whoever loads that key (again: it keeps one). One that several tunnels have stays with them, whatever the
+ * bytes are in which each was told it. Certificates cannot be taken out; those that stay mean nothing, since each connection
+ * names its own, and the peer's authority.
  */
 #include "apply/ipsec.h"
 
@@ -17,7 +18,8 @@
 
 #include "base/cleanup.h"
 
-#define TOLD_MOST (4 * 65536 + 65536) /* all files of a tunnel and its settings */
+#define TOLD_MOST   (4 * 65536 + 65536) /* all files of a tunnel and its settings */
+#define KEY_ID_SIZE 64
 
 int ipsec_told_write(
 	const struct apply *apply, const char *name, const struct vici *told, struct error *error)
@@ -52,9 +54,29 @@ void ipsec_told_remove(const struct apply *apply, const char *name)
 
 /* ---- Forgetting -------------------------------------------------------------------------------------------------- */
 
-static bool holds(const struct vici *stream, const struct vici *command)
+static void note_id(void *context, const char *path, const char *value)
 {
-	return stream->size && memmem(stream->bytes, stream->size, command->bytes, command->size);
+	if (strcmp(path, "id") == 0)
+		snprintf(context, KEY_ID_SIZE, "%.63s", value);
+}
+
+/* By loading it. `id` is returned; empty: charon takes no such key, or does not answer. */
+static const char *key_id(struct apply *apply, const struct vici *command, char id[KEY_ID_SIZE])
+{
+	*id = '\0';
+	ipsec_ask(apply, command, NULL, note_id, id);
+	return id;
+}
+
+static bool holds_key(struct apply *apply, const struct vici *stream, const char *id)
+{
+	struct vici command;
+	char other[KEY_ID_SIZE];
+
+	for (size_t at = 0; vici_next(stream, &at, &command);)
+		if (vici_is(&command, "load-key") && strcmp(key_id(apply, &command, other), id) == 0)
+			return true;
+	return false;
 }
 
 static bool has_secret(const struct vici *stream)
@@ -68,7 +90,7 @@ static bool has_secret(const struct vici *stream)
 }
 
 /* What is no such file holds no such command either. */
-static bool others_hold(const struct apply *apply, const char *name, const struct vici *command)
+static bool others_hold_key(struct apply *apply, const char *name, const char *id)
 {
 	char path[IPSEC_PATH_SIZE];
 	_cleanup_closedir_ DIR *directory = opendir(ipsec_path(apply, "", path));
@@ -81,16 +103,10 @@ static bool others_hold(const struct apply *apply, const char *name, const struc
 			strlen(entry->d_name) >= IFNAMSIZ)
 			continue;
 		ipsec_told_read(apply, entry->d_name, &told);
-		if (holds(&told, command))
+		if (holds_key(apply, &told, id))
 			return true;
 	}
 	return false;
-}
-
-static void note_id(void *context, const char *path, const char *value)
-{
-	if (strcmp(path, "id") == 0)
-		snprintf(context, 64, "%.63s", value);
 }
 
 static void unload(struct apply *apply, const char *what, const char *id)
@@ -102,11 +118,12 @@ static void unload(struct apply *apply, const char *what, const char *id)
 	ipsec_tell(apply, &command, NULL);
 }
 
-static void forget_key(struct apply *apply, const struct vici *command)
+static void forget_key(
+	struct apply *apply, const char *name, const struct vici *command, const struct vici *now)
 {
-	char id[64] = "";
+	char id[KEY_ID_SIZE];
 
-	if (ipsec_ask(apply, command, NULL, note_id, id) == 0 && *id)
+	if (*key_id(apply, command, id) && !holds_key(apply, now, id) && !others_hold_key(apply, name, id))
 		unload(apply, "unload-key", id);
 }
 
@@ -118,8 +135,7 @@ void ipsec_told_forget(
 	for (size_t at = 0; vici_next(former, &at, &command);) {
 		if (vici_is(&command, "load-shared") && !has_secret(now))
 			unload(apply, "unload-shared", name);
-		else if (vici_is(&command, "load-key") && !holds(now, &command) &&
-			 !others_hold(apply, name, &command))
-			forget_key(apply, &command);
+		else if (vici_is(&command, "load-key"))
+			forget_key(apply, name, &command, now);
 	}
 }

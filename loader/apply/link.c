@@ -186,7 +186,17 @@ static int mark_or_remove(struct netlink *netlink, const char *name, struct erro
 	return result;
 }
 
-int link_add(struct netlink *netlink, const char *name, const char *kind, struct error *error)
+static void put_if_id(struct message *message, uint32_t if_id)
+{
+	struct nlattr *data = message_nest(message, IFLA_INFO_DATA);
+
+	message_put_u32(message, IFLA_XFRM_IF_ID, if_id);
+	message_nest_end(message, data);
+}
+
+/* `if_id` 0: the kind has none. */
+static int add_kind(
+	struct netlink *netlink, const char *name, const char *kind, uint32_t if_id, struct error *error)
 {
 	struct message message;
 	struct nlattr *nest;
@@ -195,26 +205,38 @@ int link_add(struct netlink *netlink, const char *name, const char *kind, struct
 	start_new_link(&message, name);
 	nest = message_nest(&message, IFLA_LINKINFO);
 	message_put_text(&message, IFLA_INFO_KIND, kind);
+	if (if_id)
+		put_if_id(&message, if_id);
 	message_nest_end(&message, nest);
 	result = netlink_request(netlink, &message, error);
 	return result < 0 ? result : mark_or_remove(netlink, name, error);
 }
 
+int link_add(struct netlink *netlink, const char *name, const char *kind, struct error *error)
+{
+	return add_kind(netlink, name, kind, 0, error);
+}
+
 int link_add_xfrm(struct netlink *netlink, const char *name, uint32_t if_id, struct error *error)
 {
-	struct message message;
-	struct nlattr *nest, *data;
+	return add_kind(netlink, name, XFRM_KIND, if_id, error);
+}
+
+/* Killed between the two requests of the making, we left it without our mark; but never up. */
+static bool is_left_of_us(const struct link *link, const char *kind)
+{
+	return link->ours || (!link->up && strcmp(link->kind, kind) == 0);
+}
+
+int link_try(struct netlink *netlink, const char *kind, uint32_t if_id, struct error *error)
+{
+	struct link link = {0};
 	int result;
 
-	start_new_link(&message, name);
-	nest = message_nest(&message, IFLA_LINKINFO);
-	message_put_text(&message, IFLA_INFO_KIND, XFRM_KIND);
-	data = message_nest(&message, IFLA_INFO_DATA);
-	message_put_u32(&message, IFLA_XFRM_IF_ID, if_id);
-	message_nest_end(&message, data);
-	message_nest_end(&message, nest);
-	result = netlink_request(netlink, &message, error);
-	return result < 0 ? result : mark_or_remove(netlink, name, error);
+	if (link_find(netlink, PROBE_INTERFACE, &link, NULL) == 0 && is_left_of_us(&link, kind))
+		link_remove(netlink, PROBE_INTERFACE, NULL);
+	result = add_kind(netlink, PROBE_INTERFACE, kind, if_id, error);
+	return result < 0 ? result : link_remove(netlink, PROBE_INTERFACE, error);
 }
 
 #define PEER_SUFFIX "-peer"

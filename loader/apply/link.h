@@ -14,9 +14,10 @@
 #include "apply/netlink.h"
 #include "base/address.h"
 
-#define OUR_ALIAS "homeward"
-#define LINK_WORD "ipsec" /* behind it, and then a number: a TUN device of charon's */
-#define XFRM_KIND "xfrm"
+#define OUR_ALIAS       "homeward"
+#define LINK_WORD       "ipsec" /* behind it, and then a number: a TUN device of charon's */
+#define XFRM_KIND       "xfrm"
+#define PROBE_INTERFACE "hw-probe" /* what link_try() makes */
 #define HOME_MAC                        \
 	{                               \
 		0x02, 'h', 'w', 0, 0, 1 \
@@ -41,6 +42,11 @@ int link_find(struct netlink *netlink, const char *name, struct link *link, stru
 
 /* An interface of a kind that needs no more said ("wireguard"). */
 int link_add(struct netlink *netlink, const char *name, const char *kind, struct error *error);
+/*
+ * Whether the kernel has a kind is known only by trying: an interface is made, and removed. `if_id`: of an XFRM interface, else 0.
+ * One that is left of a gwd that was killed just then goes first.
+ */
+int link_try(struct netlink *netlink, const char *kind, uint32_t if_id, struct error *error);
 /* An XFRM interface: what it carries is looked up among the policies and states of that number, which is nobody else's. */
 int link_add_xfrm(struct netlink *netlink, const char *name, uint32_t if_id, struct error *error);
 /* A dummy where the kernel has it, else a veth pair with a silent other end; without ARP. */

@@ -20,8 +20,6 @@
 #include "apply/sysctl.h"
 #include "base/cleanup.h"
 
-#define PROBE_INTERFACE "hw-probe"
-
 struct question {
 	const struct model *model, *in_force; /* in_force: NULL at a start */
 };
@@ -84,8 +82,8 @@ static int check_wireguard(struct apply *apply, const struct question *question,
 	if (!has_wireguard(question->model))
 		return 0;
 	/* Whether the kernel has it (or loads it now) is known only by trying. */
-	if (link_add(apply->netlink, PROBE_INTERFACE, "wireguard", NULL) == 0)
-		return link_remove(apply->netlink, PROBE_INTERFACE, error);
+	if (link_try(apply->netlink, "wireguard", 0, NULL) == 0)
+		return 0;
 	if (!is_in_path("wireguard-go"))
 		return error_set(error, -ENOENT,
 			"this kernel has no WireGuard and wireguard-go is not in "

@@ -26,7 +26,8 @@ struct memory {
 	bool has_wireguard;
 	struct wireguard_settings wireguard; /* with the private key: memory_forget() wipes it */
 	struct vici ipsec;                   /* with secrets, too; empty: nothing */
-	struct items properties;             /* of an interface that is removed */
+	uint32_t if_id;          /* of an XFRM interface, as `ipsec` says it; 0: of another kind */
+	struct items properties; /* of an interface that is removed */
 };
 
 /* Before the step is done. 0, or a negative errno with words. */

@@ -23,7 +23,7 @@ int memory_take(struct apply *apply, const struct step *step, struct memory *mem
 
 	/* A device that does not answer has nothing that could be kept: it is often why it is removed. */
 	if (destroys(step, LINK_IPSEC, ITEM_IPSEC))
-		ipsec_remember(apply, name, &memory->ipsec);
+		ipsec_remember(apply, name, &memory->ipsec, &memory->if_id);
 	if (destroys(step, LINK_TUNNEL, ITEM_WIREGUARD))
 		memory->has_wireguard =
 			wireguard_remember(apply->netlink, name, &memory->wireguard, NULL) == 0;

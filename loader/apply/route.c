@@ -35,11 +35,10 @@ static size_t family_size(int family)
 static int change_rule(
 	struct netlink *netlink, uint16_t type, uint16_t flags, const struct item *item, struct error *error)
 {
-	static const struct address anybody;
 	struct fib_rule_hdr header = {.family = address_family(&item->rule.from), .action = FR_ACT_TO_TBL};
 	struct message message;
 
-	if (!address_equal(&item->rule.from, &anybody))
+	if (address_is_set(&item->rule.from))
 		header.src_len = address_is_v4(&item->rule.from) ? 32 : 128;
 	if (item->rule.has_to)
 		header.dst_len = prefix_shown_length(&item->rule.to);

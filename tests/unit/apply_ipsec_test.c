@@ -7,8 +7,17 @@
 #include <time.h>
 
 #include "apply/ipsec.h"
+#include "apply/tunnel.h"
 
 #define PSK_FILE WORK "/acme.psk"
+/* One key in two forms, and a certificate that vouches for itself. */
+#define MAKE_KEY                                                                        \
+	"cd " WORK " && umask 077 && openssl genrsa -traditional -out one.key 2048 && " \
+	"openssl pkcs8 -topk8 -nocrypt -in one.key -out other.key && "                  \
+	"openssl req -x509 -new -key one.key -subj /CN=one -out one.pem"
+
+/* Where the kernel has ESP: so the tunnel's is not the lowest that is free, once this is gone. */
+#define TAKE_FIRST_NUMBER "ip link add hwt-first type xfrm dev lo if_id 0x68770001 2>/dev/null"
 
 static char *proposals[] = {"aes256gcm16-ecp384"};
 static pid_t charon;
@@ -35,7 +44,9 @@ static void a_tunnel_stands(void)
 		.esp_proposal_count = 1};
 	address_parse("10.0.0.99", &tunnels[0].ipsec.remote);
 	CU_ASSERT_EQUAL_FATAL(apply_preflight(apply, &model, NULL, &error), 0);
+	system(TAKE_FIRST_NUMBER);
 	CU_ASSERT_EQUAL_FATAL(reach(&model, &error), 0);
+	system("ip link del hwt-first 2>/dev/null");
 	CU_ASSERT(nothing_to_do());
 	charon = ipsec_charon_pid(apply);
 	CU_ASSERT(charon > 0);
@@ -58,6 +69,44 @@ static void a_driver_has_its_limits(void)
 	changed.tunnel_count = 2;
 	CU_ASSERT_EQUAL(apply_preflight(apply, &changed, &model, &error), in_kernel ? 0 : -EOPNOTSUPP);
 	CU_ASSERT(in_kernel || strstr(error.text, "one such tunnel is possible"));
+}
+
+static void count_key(void *context, const char *path, const char *value)
+{
+	(void)value;
+	*(size_t *)context += strcmp(path, "keys") == 0;
+}
+
+static size_t keys_loaded(void)
+{
+	_cleanup_(vici_free) struct vici command = {0};
+	size_t count = 0;
+
+	vici_command(&command, "get-keys");
+	CU_ASSERT_EQUAL(ipsec_ask(apply, &command, NULL, count_key, &count), 0);
+	return count;
+}
+
+/* charon keeps one copy of a key, whatever bytes it is told it in: it must not be taken out with the former bytes. */
+static void a_key_in_other_bytes_stays(void)
+{
+	struct tunnel changed_tunnel = tunnels[0];
+	struct model changed = model;
+	struct error error = {0};
+
+	CU_ASSERT_EQUAL_FATAL(system("(" MAKE_KEY ") 2>/dev/null"), 0);
+	changed.tunnels = &changed_tunnel;
+	changed_tunnel.ipsec.psk_file = NULL;
+	changed_tunnel.ipsec.cert_file = changed_tunnel.ipsec.ca_file = WORK "/one.pem";
+	changed_tunnel.ipsec.key_file = WORK "/one.key";
+	CU_ASSERT_EQUAL(reach(&changed, &error), 0);
+	CU_ASSERT_EQUAL(keys_loaded(), 1);
+	changed_tunnel.ipsec.key_file = WORK "/other.key";
+	CU_ASSERT_EQUAL(reach(&changed, &error), 0);
+	CU_ASSERT_EQUAL(keys_loaded(), 1);
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT_EQUAL(keys_loaded(), 0);
+	CU_ASSERT(nothing_to_do());
 }
 
 /* What was told before stands: also for whoever compares. */
@@ -137,6 +186,39 @@ static void one_that_hangs_is_replaced(void)
 	CU_ASSERT(ipsec_charon_pid(apply) > 0 && ipsec_charon_pid(apply) != charon);
 }
 
+/* Else what it knows of a tunnel that leaves would live on. */
+static void one_that_hangs_forgets_by_ending(void)
+{
+	struct child_end end = {0};
+	struct error error = {0};
+
+	charon = ipsec_charon_pid(apply);
+	stop_charon();
+	CU_ASSERT_EQUAL(tunnel_ipsec.remove(apply, "hwt-gone", &error), 0);
+	CU_ASSERT_FALSE(process_alive(charon));
+	CU_ASSERT_FATAL(is_ended(&end));
+	CU_ASSERT_EQUAL(end.pid, charon);
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(nothing_to_do());
+}
+
+/* What is told again is what compares as equal, whatever number its interface has then. */
+static void a_removal_is_undone(void)
+{
+	_cleanup_(plan_free) struct plan plan = {0};
+	struct model changed = model;
+	struct error error = {0};
+
+	changed.tunnel_count = 0;
+	make_plan(&changed, &plan);
+	apply->fail_at = plan.count;
+	CU_ASSERT_EQUAL(apply_run(apply, &plan, NULL, NULL, &error), -EIO);
+	apply->fail_at = 0;
+	CU_ASSERT(nothing_to_do());
+	CU_ASSERT_EQUAL(if_nametoindex("hwt-first"), 0);
+	CU_ASSERT_NOT_EQUAL(if_nametoindex("hwt-one"), 0);
+}
+
 /* As when a tunnel leaves while its charon is dead and not yet due. */
 static void a_dead_one_leaves_nothing(void)
 {
@@ -169,8 +251,11 @@ static void one_that_hangs_ends_with_the_gateway(void)
 
 APPLY_TESTS("apply ipsec", {"a tunnel stands", a_tunnel_stands},
 	{"what a driver does not bear is refused", a_driver_has_its_limits},
+	{"a key stays that is told in other bytes", a_key_in_other_bytes_stays},
 	{"a change that charon refuses changes nothing", a_refused_change_changes_nothing},
 	{"a charon that hangs holds nobody up", one_that_hangs_holds_nobody_up},
 	{"a charon that hangs is replaced", one_that_hangs_is_replaced},
+	{"a charon that hangs forgets a tunnel by ending", one_that_hangs_forgets_by_ending},
+	{"a removal that fails is undone", a_removal_is_undone},
 	{"a charon that died leaves nothing", a_dead_one_leaves_nothing},
 	{"a charon that hangs ends with the gateway", one_that_hangs_ends_with_the_gateway})

@@ -112,6 +112,22 @@ static void preflight_wants_programs(void)
 	setenv("PATH", path, true);
 }
 
+/* What a gwd left that was killed while it tried: its own goes, somebody else's stays. */
+static void preflight_tries_again(void)
+{
+	struct error error = {0};
+
+	CU_ASSERT_EQUAL(system("ip link add hw-probe type veth peer name other && ip link set hw-probe alias "
+			       "homeward"),
+		0);
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), 0);
+	CU_ASSERT_EQUAL(if_nametoindex("hw-probe"), 0);
+	CU_ASSERT_EQUAL(system("ip link add hw-probe type veth peer name other"), 0);
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), 0);
+	CU_ASSERT_NOT_EQUAL(if_nametoindex("hw-probe"), 0);
+	CU_ASSERT_EQUAL(system("ip link del hw-probe"), 0);
+}
+
 static void preflight_wants_a_bpffs(void)
 {
 	struct apply *elsewhere;
@@ -129,4 +145,5 @@ APPLY_TESTS("apply preflight", {"preflight names what is in the way", preflight_
 		preflight_wants_destinations_elsewhere},
 	{"preflight wants an underlay that can be one", preflight_wants_an_underlay},
 	{"preflight wants the programs it needs", preflight_wants_programs},
+	{"preflight is not stopped by what its own trying left", preflight_tries_again},
 	{"preflight wants a bpffs", preflight_wants_a_bpffs})

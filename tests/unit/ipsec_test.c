@@ -161,7 +161,7 @@ static void counts_blocks(void)
 {
 	char many[] = BLOCK("1") BLOCK("2") BLOCK("3") BLOCK("4") BLOCK("5") BLOCK("6") BLOCK("7") BLOCK("8")
 		BLOCK("9");
-	struct ipsec_file blocks[IPSEC_BLOCKS_MOST], nothing = {0}, der = {(uint8_t *)"\x30\x82", 2};
+	struct ipsec_file blocks[CERTIFICATES_MOST], nothing = {0}, der = {(uint8_t *)"\x30\x82", 2};
 
 	CU_ASSERT_EQUAL(ipsec_blocks(&(struct ipsec_file){(uint8_t *)many, strlen(many)}, blocks), 8);
 	CU_ASSERT_EQUAL(ipsec_blocks(&nothing, blocks), 0);
