@@ -24,13 +24,6 @@ static void fault(const struct ipsec_review *at, const char *key, const char *wo
 	review_problem(at->review, path, "%s", words);
 }
 
-static bool is_set(const struct address *address)
-{
-	static const struct address nothing;
-
-	return !address_equal(address, &nothing);
-}
-
 /* Something has been said of the key already: it is there, and could not be read. */
 static bool was_refused(const struct ipsec_review *at, const char *key)
 {
@@ -62,7 +55,7 @@ static void knows_its_peer(const struct ipsec_review *at)
 		fault(at, ".ipsec", "has psk_file and certificate: one of the two vouches for the peer");
 	else if (!has_psk && !has_certificate)
 		fault(at, ".ipsec", "has neither psk_file nor certificate: nothing vouches for the peer");
-	if (!is_set(&ipsec->remote) && !ipsec->remote_id && !was_refused(at, ".ipsec.remote") &&
+	if (!address_is_set(&ipsec->remote) && !ipsec->remote_id && !was_refused(at, ".ipsec.remote") &&
 		!was_refused(at, ".ipsec.remote_id"))
 		fault(at, ".ipsec.remote_id", nobody);
 }
@@ -71,33 +64,62 @@ static void has_one_family(const struct ipsec_review *at)
 {
 	const struct ipsec *ipsec = &at->tunnel->ipsec;
 
-	if (is_set(&ipsec->remote) && is_set(&ipsec->local) &&
+	if (address_is_set(&ipsec->remote) && address_is_set(&ipsec->local) &&
 		address_is_v4(&ipsec->remote) != address_is_v4(&ipsec->local))
 		fault(at, ".ipsec.local", "is of another family than ipsec.remote: correct one of the two");
 }
 
+/* An address has several texts. `text`: room for one. */
+static const char *identity(const char *id, char *text)
+{
+	struct address address;
+
+	return address_parse(id, &address) == 0 ? address_format(&address, text) : id;
+}
+
+/* Upper and lower case are one in names, as charon compares them. */
 static bool are_equal(const char *one, const char *other)
 {
-	return one && other ? strcmp(one, other) == 0 : one == other;
+	char text[ADDRESS_TEXT_SIZE], other_text[ADDRESS_TEXT_SIZE];
+
+	return strcasecmp(identity(one, text), identity(other, other_text)) == 0;
 }
 
 /* As charon takes it: without a name the peer's is its address. */
 static bool are_one_peer(const struct ipsec *one, const struct ipsec *other)
 {
-	return are_equal(one->remote_id, other->remote_id) &&
-	       (one->remote_id || (is_set(&one->remote) && address_equal(&one->remote, &other->remote))) &&
-	       are_equal(one->local_id, other->local_id);
+	char text[ADDRESS_TEXT_SIZE], other_text[ADDRESS_TEXT_SIZE];
+
+	if ((!one->remote_id && !address_is_set(&one->remote)) ||
+		(!other->remote_id && !address_is_set(&other->remote)))
+		return false;
+	return are_equal(one->remote_id ?: address_format(&one->remote, text),
+		other->remote_id ?: address_format(&other->remote, other_text));
 }
 
-/* charon knows an association by the names of its ends: it would take each for the other's return, and end it. */
+/*
+ * charon knows an association by the names of its ends: it would take each for the other's return, and end it. And it chooses
+ * a secret by them: one that names the peer alone fits them all.
+ */
+static bool are_told_apart(const struct ipsec *one, const struct ipsec *other)
+{
+	return one->local_id && other->local_id && !are_equal(one->local_id, other->local_id);
+}
+
 static void has_a_peer_of_its_own(const struct ipsec_review *at, const struct model *model)
 {
-	for (size_t i = 0; i < at->index; i++)
-		if (model->tunnels[i].ipsec.enabled &&
-			are_one_peer(&at->tunnel->ipsec, &model->tunnels[i].ipsec))
-			fault(at, ".ipsec",
-				"has the same peer as another, to whom we say the same name: write another "
-				"local_id, or the peer's other remote_id");
+	const struct ipsec *ipsec = &at->tunnel->ipsec;
+
+	for (size_t i = 0; i < at->index; i++) {
+		const struct ipsec *other = &model->tunnels[i].ipsec;
+
+		if (!other->enabled || !are_one_peer(ipsec, other) || are_told_apart(ipsec, other))
+			continue;
+		fault(at, ".ipsec",
+			"has the same peer as another: write a local_id in both, each its own, or the "
+			"peer's other remote_id");
+		return;
+	}
 }
 
 /* IKE's ports are charon's. */

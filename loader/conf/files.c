@@ -16,7 +16,6 @@
 #define PERMISSIONS_OF_OTHERS (S_IRWXG | S_IRWXO)
 #define PASSWORD_MAX          80 /* TCP_MD5SIG_MAXKEYLEN */
 #define FILE_MOST             65536
-#define CERTIFICATES_MOST     8
 #define PSK_MIN               16
 #define PSK_MAX               512
 
@@ -145,6 +144,18 @@ static const char *private_key_fault(const struct secret_file *file)
 	return file->size == 0 ? "is empty" : NULL;
 }
 
+/* Of a block whose name begins here. */
+static bool is_certificate(const char *name, size_t size)
+{
+	static const char *const names[] = {
+		"CERTIFICATE-----", "X509 CERTIFICATE-----", "TRUSTED CERTIFICATE-----"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (size >= strlen(names[i]) && memcmp(name, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
 /* DER has none of these words. */
 static const char *certificate_fault(const struct secret_file *file)
 {
@@ -152,10 +163,14 @@ static const char *certificate_fault(const struct secret_file *file)
 	const char *at = file->text, *end = file->text + file->size;
 	size_t count = 0;
 
-	for (; (at = memmem(at, end - at, begin, strlen(begin))); at++)
-		count++;
 	if (file->size == 0)
 		return "is empty";
+	for (; (at = memmem(at, end - at, begin, strlen(begin))); count++) {
+		at += strlen(begin);
+		if (!is_certificate(at, end - at))
+			return "holds something else beside certificates, a key perhaps: take it out";
+	}
+	_Static_assert(CERTIFICATES_MOST == 8, "the words below say how many");
 	return count > CERTIFICATES_MOST ? "holds more than 8 certificates" : NULL;
 }
 

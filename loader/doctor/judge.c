@@ -97,14 +97,15 @@ static void judge_ipsec(const struct model *model, const struct facts *facts, st
 			"the kernel has no ESP with XFRM interfaces, and strongSwan has no /dev/net/tun");
 	else if (count > 1)
 		found(diagnosis, FINDING_PROBLEM,
-			"a kernel with both (modprobe esp4 esp6 xfrm_interface); WireGuard for the others, "
+			"a kernel with both (modprobe -a esp4 esp6 xfrm_interface); WireGuard for the "
+			"others, "
 			"or other gateways",
 			"%zu IPsec tunnels are configured, and without the kernel's ESP and XFRM interfaces "
 			"strongSwan bears one",
 			count);
 	else
 		found(diagnosis, FINDING_WARNING,
-			"modprobe esp4 esp6 xfrm_interface, where the kernel has the modules",
+			"modprobe -a esp4 esp6 xfrm_interface, where the kernel has the modules",
 			"the kernel has no ESP with XFRM interfaces: strongSwan does IPsec in user space, at "
 			"a fraction of the speed");
 }

@@ -14,6 +14,9 @@
 #define IPSEC_V4           84 /* IPv4 20, UDP 8, ESP 8, at most: IV 16, code 32 */
 #define IPSEC_V6           104
 #define IPSEC_BLOCK        16 /* at most: a packet and ESP's last two bytes are filled up to whole ones */
+#define IPSEC_LEAST_V4     60 /* by AES-GCM: IV 8, code 16 */
+#define IPSEC_LEAST_V6     80
+#define IPSEC_LEAST_BLOCK  4
 #define NEIGHBOURS_CROWDED 80 /* percent */
 
 /* ---- Uplinks ----------------------------------------------------------------------------------------------------- */
@@ -136,22 +139,60 @@ static void judge_uplink_mtu(
 			relays ? "relayed packets" : "packets", needed);
 }
 
-/* A packet of the array as it goes to the tunnel's far end. */
-static int outer_size(const struct tunnel *tunnel, bool v4, int inner)
+/* What the two ends agree on is not known here: the ciphers that add most, and those that add least. */
+static int esp_size(bool v4, int inner)
 {
-	if (!tunnel->ipsec.enabled)
-		return inner + (v4 ? WIREGUARD_V4 : WIREGUARD_V6);
 	return (inner + 2 + IPSEC_BLOCK - 1) / IPSEC_BLOCK * IPSEC_BLOCK + (v4 ? IPSEC_V4 : IPSEC_V6);
 }
 
-static void judge_path_mtu(
-	const struct model *model, const struct tunnel *tunnel, int path_mtu, struct diagnosis *diagnosis)
+static int least_esp_size(bool v4, int inner)
 {
+	return (inner + 2 + IPSEC_LEAST_BLOCK - 1) / IPSEC_LEAST_BLOCK * IPSEC_LEAST_BLOCK +
+	       (v4 ? IPSEC_LEAST_V4 : IPSEC_LEAST_V6);
+}
+
+/* The inverse of esp_size(): what fits by any cipher. */
+static int esp_room(bool v4, int path_mtu)
+{
+	return (path_mtu - (v4 ? IPSEC_V4 : IPSEC_V6)) / IPSEC_BLOCK * IPSEC_BLOCK - 2;
+}
+
+/* A packet of the array as it goes to the tunnel's far end. */
+static int outer_size(const struct tunnel *tunnel, bool v4, int inner)
+{
+	return tunnel->ipsec.enabled ? esp_size(v4, inner) : inner + (v4 ? WIREGUARD_V4 : WIREGUARD_V6);
+}
+
+/* An XFRM interface makes no packet that is larger than its route's MTU. */
+static void judge_kernel_esp(const char *name, bool v4, int inner, int path_mtu, struct diagnosis *diagnosis)
+{
+	bool fits_never = path_mtu < least_esp_size(v4, inner);
+	char advice[64];
+
+	snprintf(advice, sizeof(advice), "make array.mtu %d, or less, on all gateways",
+		esp_room(v4, path_mtu));
+	found(diagnosis, fits_never ? FINDING_PROBLEM : FINDING_WARNING, advice,
+		"tunnel %s: the path to its far end carries %d bytes, a full packet of the array needs %s %d "
+		"in ESP: the kernel %s it",
+		name, path_mtu, fits_never ? "at least" : "up to",
+		fits_never ? least_esp_size(v4, inner) : esp_size(v4, inner),
+		fits_never ? "drops" : "may drop");
+}
+
+static void judge_path_mtu(
+	const struct model *model, size_t which, const struct facts *facts, struct diagnosis *diagnosis)
+{
+	const struct tunnel *tunnel = &model->tunnels[which];
+	int path_mtu = facts->tunnels[which].path_mtu, inner = model->array.mtu;
 	uint16_t port;
 	const struct address *endpoint = tunnel_endpoint(tunnel, &port);
-	int needed = endpoint ? outer_size(tunnel, address_is_v4(endpoint), model->array.mtu) : 0;
+	int needed = endpoint ? outer_size(tunnel, address_is_v4(endpoint), inner) : 0;
 
-	if (path_mtu != UNKNOWN && path_mtu < needed)
+	if (path_mtu == UNKNOWN || path_mtu >= needed)
+		return;
+	if (tunnel->ipsec.enabled && facts->esp)
+		judge_kernel_esp(tunnel->name, address_is_v4(endpoint), inner, path_mtu, diagnosis);
+	else
 		found(diagnosis, FINDING_WARNING, "make array.mtu smaller on all gateways",
 			"tunnel %s: the path to its far end carries %d bytes, a "
 			"full packet of the array needs %d: it is sent in fragments",
@@ -165,7 +206,7 @@ void judge_mtus(const struct model *model, const struct facts *facts, struct dia
 	for (size_t i = 0; i < model_uplink_count(model); i++)
 		judge_uplink_mtu(model, i, facts, diagnosis);
 	for (size_t i = 0; i < model->tunnel_count; i++)
-		judge_path_mtu(model, &model->tunnels[i], facts->tunnels[i].path_mtu, diagnosis);
+		judge_path_mtu(model, i, facts, diagnosis);
 	if (diagnosis->finding_count == before)
 		found(diagnosis, FINDING_OK, "", "array.mtu %u fits, as far as is to be seen",
 			model->array.mtu);

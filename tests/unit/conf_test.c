@@ -402,7 +402,10 @@ static void certificate_files_are_judged(void)
 	static const struct {
 		const char *text, *said;
 	} rows[] = {{PEM, ""}, {"\x30\x82 DER", ""}, {"", "is empty"}, {PEM PEM PEM PEM PEM PEM PEM PEM, ""},
-		{PEM PEM PEM PEM PEM PEM PEM PEM PEM, "more than 8 certificates"}};
+		{PEM PEM PEM PEM PEM PEM PEM PEM PEM, "more than 8 certificates"},
+		{"-----BEGIN X509 CERTIFICATE-----\n-----BEGIN TRUSTED CERTIFICATE-----\n", ""},
+		{PEM "-----BEGIN PRIVATE KEY-----\n", "a key perhaps"},
+		{"-----BEGIN CERTIFICATE", "a key perhaps"}};
 	static const char alone[] =
 		"gateway: a\narray:\n  mtu: 1400\n  gateways: [{name: a, number: 1, address: 10.0.0.1}]\n"
 		"  replication: {mode: none}\nloopbacks: [{name: l, addresses: [192.0.2.1]}]\n"

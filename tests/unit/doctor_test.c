@@ -292,6 +292,30 @@ static void ipsec_twice_in_user_space(void)
 	tunnel_facts[1] = tunnel_facts[0];
 	model.tunnel_count = 2;
 }
+/* AES-GCM adds least, and of the rest nobody knows. */
+static void ipsec_in_a_small_path(void)
+{
+	ipsec_without_tun();
+	facts.esp = true;
+	tunnel_facts[0].path_mtu = 1463;
+}
+static void ipsec_in_a_tight_path(void)
+{
+	ipsec_in_a_small_path();
+	tunnel_facts[0].path_mtu = 1464;
+}
+static void ipsec_over_small_ipv6(void)
+{
+	ipsec_in_a_small_path();
+	address_parse("2001:db8::99", &tunnels[0].ipsec.remote);
+	model.array.mtu = 1419;
+	tunnel_facts[0].path_mtu = 1500;
+}
+static void ipsec_over_tight_ipv6(void)
+{
+	ipsec_over_small_ipv6();
+	model.array.mtu = 1418;
+}
 static void no_bird(void)
 {
 	facts.bird[0] = '\0';
@@ -477,6 +501,14 @@ static const struct fault {
 		"array.mtu"},
 	{small_path, FINDING_WARNING, "mtu", "carries 1459 bytes, a full packet of the array needs 1460",
 		"array.mtu"},
+	{ipsec_in_a_small_path, FINDING_PROBLEM, "mtu",
+		"carries 1463 bytes, a full packet of the array needs at least 1464 in ESP: the kernel drops "
+		"it",
+		"array.mtu 1374,"},
+	{ipsec_in_a_tight_path, FINDING_WARNING, "mtu", "needs up to 1492 in ESP: the kernel may drop it",
+		"array.mtu 1374,"},
+	{ipsec_over_small_ipv6, FINDING_PROBLEM, "mtu", "needs at least 1504 in ESP", "array.mtu 1390,"},
+	{ipsec_over_tight_ipv6, FINDING_WARNING, "mtu", "needs up to 1528 in ESP", "array.mtu 1390,"},
 	{strict_for_all, FINDING_PROBLEM, "rp_filter", "all 1, its own 0", "sysctl"},
 	{strict_for_one, FINDING_PROBLEM, "rp_filter", "all 0, its own 1", "sysctl"},
 	{strict_by_default, FINDING_PROBLEM, "rp_filter", "default 1", "sysctl"},
