@@ -79,6 +79,42 @@ void children_free(struct children *children)
 
 /* ---- Starting and adopting --------------------------------------------------------------------------------------- */
 
+static size_t count_texts(char *const texts[])
+{
+	size_t count = 0;
+
+	while (texts && texts[count])
+		count++;
+	return count;
+}
+
+/* Is it said anew? */
+static bool is_replaced(const char *text, char *const settings[], size_t count)
+{
+	size_t size = strcspn(text, "=") + 1;
+
+	for (size_t i = 0; i < count; i++)
+		if (strncmp(text, settings[i], size) == 0)
+			return true;
+	return false;
+}
+
+/* Ours, and the settings. Freed by the caller, the texts are not. */
+static char **make_environment(char *const settings[])
+{
+	size_t count = count_texts(settings), used = count;
+	char **environment = calloc(count + count_texts(environ) + 1, sizeof(*environment));
+
+	if (!environment)
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		environment[i] = settings[i];
+	for (char **text = environ; text && *text; text++)
+		if (!is_replaced(*text, settings, count))
+			environment[used++] = *text;
+	return environment;
+}
+
 static int set_attributes(posix_spawnattr_t *attributes)
 {
 	sigset_t none, all;
@@ -92,21 +128,23 @@ static int set_attributes(posix_spawnattr_t *attributes)
 		attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
 }
 
-static pid_t spawn(char *const arguments[], char *const environment[])
+static pid_t spawn(char *const arguments[], char *const settings[])
 {
+	_cleanup_free_ char **environment = make_environment(settings);
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	pid_t pid = 0;
 	int result;
 
+	if (!environment)
+		return -ENOMEM;
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_init(&attributes);
 	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
 	result = set_attributes(&attributes);
 	if (result == 0)
-		result = -posix_spawnp(&pid, arguments[0], &actions, &attributes, arguments,
-			environment ? environment : environ);
+		result = -posix_spawnp(&pid, arguments[0], &actions, &attributes, arguments, environment);
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	return result < 0 ? result : pid;
@@ -151,7 +189,7 @@ static int watch(struct children *children, struct child *child, pid_t pid)
 }
 
 pid_t child_start(struct children *children, const char *name, char *const arguments[],
-	char *const environment[], struct error *error)
+	char *const settings[], struct error *error)
 {
 	struct child *child = find_or_add(children, name);
 	pid_t pid;
@@ -159,7 +197,7 @@ pid_t child_start(struct children *children, const char *name, char *const argum
 
 	if (!child)
 		return error_errno(error, -ENOMEM, "starting %s", arguments[0]);
-	pid = spawn(arguments, environment);
+	pid = spawn(arguments, settings);
 	if (pid < 0)
 		return error_errno(error, pid, "starting %s", arguments[0]);
 	result = watch(children, child, pid);

@@ -26,11 +26,12 @@ struct children *children_new(void);
 void children_free(struct children *children);
 
 /*
- * Starts `arguments[0]` (found in PATH) under a name. `environment` NULL: our own. Standard input is
- * /dev/null, output goes to our standard error. Answers the pid, or a negative errno with words.
+ * Starts `arguments[0]` (found in PATH) under a name, with our own environment but for `settings`, "NAME=value" each and NULL
+ * behind the last; NULL: none. Standard input is /dev/null, output goes to our standard error. Answers the pid, or a negative
+ * errno with words.
  */
 pid_t child_start(struct children *children, const char *name, char *const arguments[],
-	char *const environment[], struct error *error);
+	char *const settings[], struct error *error);
 /* Watches a process that an earlier gwd started. 0, also when it is watched already, or a negative errno with words. */
 int child_adopt(struct children *children, const char *name, pid_t pid, struct error *error);
 

@@ -24,8 +24,6 @@
 #define PROGRAM         "charon-systemd"
 #define SETTING         "STRONGSWAN_CONF=" /* of its environment: where its configuration is */
 
-extern char **environ;
-
 /* What libstrongswan's plugins cannot do together with others is left out; those that are not installed are passed over. */
 static const char configuration[] = "# Written by gwd.\n"
 				    "charon-systemd {\n"
@@ -140,24 +138,6 @@ pid_t ipsec_charon_pid(const struct apply *apply)
 
 /* ---- Starting and ending ----------------------------------------------------------------------------------------- */
 
-/* Our own environment, and where its configuration is. Freed by the caller, the texts are not. */
-static char **make_environment(char *setting)
-{
-	size_t count = 0, used = 1;
-	char **environment;
-
-	while (environ[count])
-		count++;
-	environment = calloc(count + 2, sizeof(*environment));
-	if (!environment)
-		return NULL;
-	environment[0] = setting;
-	for (size_t i = 0; i < count; i++)
-		if (strncmp(environ[i], SETTING, strlen(SETTING)) != 0)
-			environment[used++] = environ[i];
-	return environment;
-}
-
 static int wait_for_socket(const struct apply *apply, pid_t pid, struct error *error)
 {
 	for (int i = 0; i < START_STEPS; i++) {
@@ -173,15 +153,11 @@ static int wait_for_socket(const struct apply *apply, pid_t pid, struct error *e
 static pid_t launch(struct apply *apply, const char *child, struct error *error)
 {
 	char path[IPSEC_PATH_SIZE], setting[IPSEC_PATH_SIZE + 32];
-	char *arguments[] = {PROGRAM, NULL};
-	_cleanup_free_ char **environment = NULL;
+	char *arguments[] = {PROGRAM, NULL}, *settings[] = {setting, NULL};
 	pid_t pid;
 
 	snprintf(setting, sizeof(setting), SETTING "%s", ipsec_path(apply, "strongswan.conf", path));
-	environment = make_environment(setting);
-	if (!environment)
-		return error_errno(error, -ENOMEM, "charon");
-	pid = child_start(apply->children, child, arguments, environment, error);
+	pid = child_start(apply->children, child, arguments, settings, error);
 	if (pid == -ENOENT)
 		return error_set(
 			error, pid, "charon-systemd is not in PATH; try: apt install charon-systemd");

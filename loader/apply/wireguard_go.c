@@ -24,8 +24,6 @@
 #define END_PATIENCE_MS  2000
 #define ANSWER_SIZE      8192
 
-extern char **environ;
-
 static void sleep_step(void)
 {
 	nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000L}, NULL);
@@ -67,25 +65,6 @@ static pid_t server_pid(const char *name)
 	return peer.pid;
 }
 
-/* Our own environment and what wireguard-go wants to hear. Freed by the caller, the texts are not. */
-static char **make_environment(void)
-{
-	size_t count = 0, used = 2;
-	char **environment;
-
-	while (environ[count])
-		count++;
-	environment = calloc(count + 3, sizeof(*environment));
-	if (!environment)
-		return NULL;
-	environment[0] = "WG_PROCESS_FOREGROUND=1";
-	environment[1] = "LOG_LEVEL=error";
-	for (size_t i = 0; i < count; i++)
-		if (strncmp(environ[i], "WG_", 3) != 0 && strncmp(environ[i], "LOG_LEVEL=", 10) != 0)
-			environment[used++] = environ[i];
-	return environment;
-}
-
 static int wait_until_served(struct netlink *netlink, const char *name, pid_t pid, struct error *error)
 {
 	struct link link = {0};
@@ -106,14 +85,13 @@ static int wait_until_served(struct netlink *netlink, const char *name, pid_t pi
 
 static int create(struct netlink *netlink, struct children *children, const char *name, struct error *error)
 {
-	_cleanup_free_ char **environment = make_environment();
+	/* It makes its device and socket itself, whatever whoever started us meant by handing some on. */
+	char *settings[] = {"WG_PROCESS_FOREGROUND=1", "LOG_LEVEL=error", "WG_TUN_FD=", "WG_UAPI_FD=", NULL};
 	char *arguments[] = {"wireguard-go", "-f", (char *)name, NULL};
 	int result;
 	pid_t pid;
 
-	if (!environment)
-		return error_errno(error, -ENOMEM, "wireguard-go");
-	pid = child_start(children, name, arguments, environment, error);
+	pid = child_start(children, name, arguments, settings, error);
 	if (pid == -ENOENT)
 		return error_set(error, pid,
 			"this kernel has no WireGuard and wireguard-go "

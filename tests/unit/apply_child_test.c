@@ -117,6 +117,23 @@ static void a_missing_program_is_named(void)
 	CU_ASSERT_EQUAL(child_pid(children, "x"), 0);
 }
 
+/* What is said anew is said once, and the rest is ours. */
+static void a_child_has_its_settings(void)
+{
+	char *arguments[] = {"sh", "-c",
+		"test \"$TOLD,$TOLD_ALSO,$KEPT,$EMPTY\" = new,also,kept, && test \"$(env | grep -c ^TOLD=)\" "
+		"= 1",
+		NULL};
+	char *settings[] = {"TOLD=new", "EMPTY=", NULL};
+	struct error error = {0};
+
+	setenv("TOLD", "old", true);
+	setenv("TOLD_ALSO", "also", true);
+	setenv("KEPT", "kept", true);
+	setenv("EMPTY", "not", true);
+	CU_ASSERT_EQUAL(exit_status(child_start(children, "x", arguments, settings, &error)), 0);
+}
+
 /* gwd blocks signals and reads them as events; a child must get them as everybody does, in a session of its own. */
 static void a_child_starts_clean(void)
 {
@@ -162,6 +179,7 @@ static void a_zombie_is_not_alive(void)
 static const struct unit_test tests[] = {
 	{"a child is known until it exited", a_child_is_known_until_it_exited},
 	{"a missing program is named", a_missing_program_is_named},
+	{"a child has its settings", a_child_has_its_settings},
 	{"a child starts with clean signals in its own session", a_child_starts_clean},
 	{"a stubborn process is killed", a_stubborn_process_is_killed},
 	{"a zombie is not alive", a_zombie_is_not_alive},
