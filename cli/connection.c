@@ -8,6 +8,7 @@
 #include <sys/un.h>
 
 #include "base/cleanup.h"
+#include "cli/row.h"
 
 #define ROW_MAX (64U << 20)
 
@@ -133,12 +134,10 @@ static enum reply_code read_line(struct connection *connection, json_t **line, s
 		if (code != REPLY_FINE)
 			return code;
 	}
-	*line = json_loadb(start, (size_t)(end - start), 0, NULL);
+	*line = row_read(start, (size_t)(end - start));
 	connection->taken = (size_t)(end + 1 - connection->bytes);
-	if (!json_is_object(*line)) {
-		json_decref(*line);
+	if (!*line)
 		return error_set(error, REPLY_UNREACHABLE, "what answers is not gwd, or of another version");
-	}
 	return REPLY_FINE;
 }
 

@@ -64,10 +64,20 @@ struct client *client_stalest(const struct client_list *list, uint64_t *idle_ms)
 	return stalest;
 }
 
+static void note_row(const struct request *request, int r)
+{
+	if (r < 0)
+		log_error("control socket: a row of %s could not be written", request->method->name);
+}
+
 void request_row(struct request *request, json_t *object)
 {
-	if (output_line(request->output, object) < 0)
-		log_error("control socket: a row of %s could not be written", request->method->name);
+	note_row(request, output_line(request->output, object));
+}
+
+void request_text(struct request *request, const char *text, size_t size)
+{
+	note_row(request, size > 0 ? output_text(request->output, text, size) : -ENOMEM);
 }
 
 bool request_full(const struct request *request)

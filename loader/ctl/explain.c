@@ -248,24 +248,26 @@ static json_t *egress_object(const struct model *model, const struct explanation
 
 static json_t *flow_object(const struct request *request, const struct explanation *answer)
 {
+	char text[LINE_ROW_SIZE];
 	struct line line;
 	uint32_t index = answer->line - 1;
 
 	if (answer->line == 0 || index >= request->views->flows->count ||
 		!flow_read(request->views->flows, index, &line))
 		return json_null();
-	return flow_row(request->views, index, &line);
+	return json_loadb(text, flow_row(request->views, index, &line, text), 0, NULL);
 }
 
 static json_t *device_object(const struct request *request, const struct explanation *answer)
 {
+	char text[LINE_ROW_SIZE];
 	struct line line;
 	uint32_t index = answer->device_line - 1;
 
 	if (answer->device_line == 0 || index >= request->views->devices->count ||
 		!flow_read(request->views->devices, index, &line))
 		return json_null();
-	return device_row(request->views, &line);
+	return json_loadb(text, device_row(request->views, &line, text), 0, NULL);
 }
 
 static const char *direction_name(enum explain_direction seen)

@@ -39,31 +39,35 @@ static uint32_t slice_end(const struct flow_table *table, uint32_t index)
 	return table->count - index > FLOW_SLICE ? index + FLOW_SLICE : table->count;
 }
 
-typedef json_t *(*line_row)(const struct request *request, uint32_t index, const struct line *line);
+typedef size_t (*line_row)(
+	const struct request *request, uint32_t index, const struct line *line, char text[LINE_ROW_SIZE]);
 
 /* The next rows of a table. REQUEST_MORE until its end is reached. */
 static int list_slice(struct request *request, const struct flow_table *table, line_row row)
 {
 	struct flow_filter filter = filter_of(request);
 	uint32_t end = slice_end(table, request->index);
+	char text[LINE_ROW_SIZE];
 	struct line line;
 
 	while (!request_full(request) && flow_next(table, &request->index, end, &filter, &line)) {
-		request_row(request, row(request, request->index - 1, &line));
+		request_text(request, text, row(request, request->index - 1, &line, text));
 		request->count++;
 	}
 	return request->index < table->count ? REQUEST_MORE : REPLY_FINE;
 }
 
-static json_t *flow_as_row(const struct request *request, uint32_t index, const struct line *line)
+static size_t flow_as_row(
+	const struct request *request, uint32_t index, const struct line *line, char text[LINE_ROW_SIZE])
 {
-	return flow_row(request->views, index, line);
+	return flow_row(request->views, index, line, text);
 }
 
-static json_t *device_as_row(const struct request *request, uint32_t index, const struct line *line)
+static size_t device_as_row(
+	const struct request *request, uint32_t index, const struct line *line, char text[LINE_ROW_SIZE])
 {
 	(void)index;
-	return device_row(request->views, line);
+	return device_row(request->views, line, text);
 }
 
 int flow_list_step(struct request *request)
@@ -175,6 +179,7 @@ int flow_get_step(struct request *request)
 	struct flow_filter alive = filter_alive(request);
 	const struct model *model = request->views->status->model;
 	bool to_loopback = loopback_of(model, &request->arguments.destination);
+	char text[LINE_ROW_SIZE];
 	struct line_key key;
 	struct line line;
 	int r = flow_of_ends(request, to_loopback, &key);
@@ -186,7 +191,8 @@ int flow_get_step(struct request *request)
 			&request->error, REPLY_NOT_FOUND, "neither end is a loopback of this gateway");
 	while (flow_next(table, &request->index, end, &alive, &line))
 		if (memcmp(&line.key, &key, sizeof(key)) == 0) {
-			request_row(request, flow_row(request->views, request->index - 1, &line));
+			request_text(
+				request, text, flow_row(request->views, request->index - 1, &line, text));
 			return REPLY_FINE;
 		}
 	return request->index < table->count

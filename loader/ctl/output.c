@@ -42,17 +42,38 @@ static int append(const char *bytes, size_t count, void *to)
 	return 0;
 }
 
+static int end_line(struct output *output, size_t before, int r)
+{
+	if (r == 0 && append("\n", 1, output) == 0)
+		return 0;
+	output->used = before;
+	return -ENOMEM;
+}
+
 int output_line(struct output *output, json_t *object)
 {
 	size_t before = output->used;
 	int r = object ? json_dump_callback(object, append, output, JSON_COMPACT) : -1;
 
 	json_decref(object);
-	if (r < 0 || append("\n", 1, output) < 0) {
-		output->used = before;
-		return -ENOMEM;
-	}
-	return 0;
+	return end_line(output, before, r);
+}
+
+int output_text(struct output *output, const char *text, size_t size)
+{
+	return end_line(output, output->used, append(text, size, output));
+}
+
+/* What was sent makes room as soon as that is the larger part: who reads slowly has us hold no more than what waits for him. */
+static void reclaim(struct output *output)
+{
+	size_t waiting = output->used - output->sent;
+
+	if (output->sent == 0 || output->sent < waiting)
+		return;
+	memmove(output->bytes, output->bytes + output->sent, waiting);
+	output->sent = 0;
+	output->used = waiting;
 }
 
 ssize_t output_flush(struct output *output)
@@ -65,7 +86,6 @@ ssize_t output_flush(struct output *output)
 	if (sent < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	output->sent += (size_t)sent;
-	if (output_empty(output))
-		output->sent = output->used = 0;
+	reclaim(output);
 	return sent;
 }

@@ -23,6 +23,8 @@ bool output_full(const struct output *output);
 bool output_empty(const struct output *output);
 /* One line; takes over the reference. 0, or -ENOMEM (also for a NULL object), with nothing written. */
 int output_line(struct output *output, json_t *object);
+/* The same of a text that is one already. */
+int output_text(struct output *output, const char *text, size_t size);
 /* Sends what the socket takes. How many bytes, or a negative errno when the connection is gone. */
 ssize_t output_flush(struct output *output);
 

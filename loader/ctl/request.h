@@ -80,6 +80,8 @@ enum reply_code request_read(struct request *request, const char *line, size_t s
 /* A row takes over the reference to `object`. A NULL (no memory, or a text that is not UTF-8) is left out and
  * logged. */
 void request_row(struct request *request, json_t *object);
+/* The same of an object's text without its line end; empty: left out and logged. */
+void request_text(struct request *request, const char *text, size_t size);
 /* There is no room for more rows at the moment: answer REQUEST_MORE. */
 bool request_full(const struct request *request);
 /* Sends what is written already, as far as the socket takes it: for a step that takes its time. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctl/rows.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -60,12 +60,19 @@ int protocol_parse(const char *text, uint8_t *protocol)
 	return 0;
 }
 
-json_t *protocol_name(uint8_t protocol)
+const char *protocol_text(uint8_t protocol)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
 		if (protocols[i].number == protocol)
-			return json_string(protocols[i].name);
-	return json_sprintf("%u", protocol);
+			return protocols[i].name;
+	return NULL;
+}
+
+json_t *protocol_name(uint8_t protocol)
+{
+	const char *name = protocol_text(protocol);
+
+	return name ? json_string(name) : json_sprintf("%u", protocol);
 }
 
 json_t *tunnel_name(const struct model *model, uint16_t number)
@@ -133,54 +140,9 @@ const struct loopback *loopback_of(const struct model *model, const struct addre
 	return NULL;
 }
 
-static json_t *provider_name(const struct model *model, const struct line *line)
-{
-	struct address source = flow_source(line);
-	const struct provider *provider = provider_of(model, line->key.zone, &source);
-
-	return provider ? json_string(provider->name) : json_null();
-}
-
 json_t *traffic(uint64_t packets, uint64_t bytes)
 {
 	return json_pack("{s:I, s:I}", "packets", (json_int_t)packets, "bytes", (json_int_t)bytes);
-}
-
-/* Of another gateway's tunnel only the number is known. */
-static json_t *tunnel_number(uint64_t home)
-{
-	return HOME_TUNNEL(home) ? json_integer(HOME_TUNNEL(home)) : json_null();
-}
-
-json_t *flow_row(const struct ctl_views *views, uint32_t index, const struct line *line)
-{
-	const struct model *model = views->status->model;
-	struct address source = flow_source(line), destination = flow_destination(line);
-	struct line_counters counters = flow_counters(views->flows, index);
-
-	return json_pack("{s:i, s:o, s:o, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:s, s:I, s:o, s:o}",
-		"zone", line->key.zone, "protocol", protocol_name(line->key.protocol), "source",
-		address_text(&source), "source_port", ntohs(line->key.source_port), "destination",
-		address_text(&destination), "destination_port", ntohs(line->key.destination_port), "provider",
-		provider_name(model, line), "owner", gateway_name(model, HOME_OWNER(line->home)), "gateway",
-		gateway_name(model, HOME_GATEWAY(line->home)), "tunnel",
-		tunnel_name(model, HOME_TUNNEL(line->home)), "tunnel_number", tunnel_number(line->home),
-		"state", state_name(TAG_STATE(line->tag)), "idle_ms",
-		(json_int_t)flow_idle_ms(line, flow_now_ms()), "request",
-		traffic(counters.request_packets, counters.request_bytes), "response",
-		traffic(counters.response_packets, counters.response_bytes));
-}
-
-json_t *device_row(const struct ctl_views *views, const struct line *line)
-{
-	const struct model *model = views->status->model;
-	struct address address = flow_source(line);
-
-	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:I}", "zone", line->key.zone, "address",
-		address_text(&address), "provider", provider_name(model, line), "gateway",
-		gateway_name(model, HOME_GATEWAY(line->home)), "tunnel",
-		tunnel_name(model, HOME_TUNNEL(line->home)), "tunnel_number", tunnel_number(line->home),
-		"idle_ms", (json_int_t)flow_idle_ms(line, flow_now_ms()));
 }
 
 json_t *reason_row(unsigned reason, const struct reason_count *count)

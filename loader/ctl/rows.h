@@ -13,6 +13,8 @@ const char *reason_words(unsigned reason);
 bool reason_is_drop(unsigned reason);
 /* "tcp", "udp", "icmp", "icmpv6", or a number 1..255. 0, or -EINVAL. */
 int protocol_parse(const char *text, uint8_t *protocol);
+/* Its name; NULL: it has but a number. */
+const char *protocol_text(uint8_t protocol);
 
 /* Each answers a new reference. A name that the model does not know (any more) is null. */
 json_t *tunnel_name(const struct model *model, uint16_t number);
@@ -30,8 +32,12 @@ const char *egress_mode_name(const struct egress_group *group);
 /* Whose loopback it is; NULL: nobody's. */
 const struct loopback *loopback_of(const struct model *model, const struct address *address);
 
-json_t *flow_row(const struct ctl_views *views, uint32_t index, const struct line *line);
-json_t *device_row(const struct ctl_views *views, const struct line *line);
+/* A line of a table as the text of an object: how long it is. It is not terminated. 0: it does not fit. */
+#define LINE_ROW_SIZE 1024 /* five names, and all else at its longest, are shorter */
+size_t flow_row(
+	const struct ctl_views *views, uint32_t index, const struct line *line, char text[LINE_ROW_SIZE]);
+size_t device_row(const struct ctl_views *views, const struct line *line, char text[LINE_ROW_SIZE]);
+
 /* How much: {packets, bytes}. */
 json_t *traffic(uint64_t packets, uint64_t bytes);
 json_t *reason_row(unsigned reason, const struct reason_count *count);

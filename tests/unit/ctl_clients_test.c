@@ -174,6 +174,29 @@ static void a_step_is_bounded(void)
 	world_close();
 }
 
+/* Who never reads all that waits for him. */
+static void a_slow_reader_costs_no_more_than_what_waits_for_him(void)
+{
+	static char row[400];
+	int ends[2];
+	struct output output = {0};
+
+	memset(row, ' ', sizeof(row));
+	CU_ASSERT_FATAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
+	output.fd = ends[0];
+	for (int i = 0; i < 100000; i++) {
+		while (!output_full(&output))
+			CU_ASSERT_EQUAL(output_text(&output, row, sizeof(row)), 0);
+		CU_ASSERT(output_flush(&output) >= 0);
+		CU_ASSERT(recv(ends[1], reply, 1000, 0) > 0);
+		CU_ASSERT(!output_empty(&output));
+	}
+	CU_ASSERT(output.size < 4 * OUTPUT_FULL);
+	output_free(&output);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 #define CLIENTS_MAX 256 /* of server.c */
 
 static void too_many_clients_are_turned_away_in_words(void)
@@ -331,6 +354,8 @@ UNIT_TESTS("ctl clients",
 	{"a half request is dropped with its client", a_half_request_is_dropped_with_its_client},
 	{"who never reads only waits for itself", who_never_reads_only_waits_for_itself},
 	{"a step is bounded", a_step_is_bounded},
+	{"a slow reader costs no more than what waits for him",
+		a_slow_reader_costs_no_more_than_what_waits_for_him},
 	{"too many clients are turned away in words", too_many_clients_are_turned_away_in_words},
 	{"who cannot be accepted waits without keeping the daemon busy",
 		who_cannot_be_accepted_waits_without_keeping_the_daemon_busy},
