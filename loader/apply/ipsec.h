@@ -18,8 +18,8 @@
  *
  * One charon serves all tunnels of the gateway. It is a child as wireguard-go is: it outlives gwd and is adopted by the next
  * one, found behind its control socket. RUN/ipsec (0700) holds that socket, charon's own configuration, and a file a tunnel,
- * mode 0600, with what it was told of it, secrets included: so what a tunnel runs with is compared with what it should, byte
- * for byte, and an undoing tells it again. What is told of a tunnel bears its name, and touches no other.
+ * NAME.told, mode 0600, with what it was told of it, secrets included: so what a tunnel runs with is compared with what it
+ * should, byte for byte, and an undoing tells it again. What is told of a tunnel bears its name, and touches no other.
  *
  * A tunnel carries all addresses (traffic selectors 0.0.0.0/0 and ::/0), as WireGuard's does: what a source may be is
  * decided, and counted, by the data plane. So the peer of a packet is known by its interface alone. The kernel looks it up
@@ -168,5 +168,11 @@ struct ipsec_care {
 /* Made where there is none; NULL: no memory. Valid until the next call. */
 struct ipsec_care *ipsec_care(struct apply *apply, const char *name);
 void ipsec_care_forget(struct apply *apply, const char *name);
+/*
+ * Pure: whether a tunnel is to be begun now, by its best association (NULL: it has none) and the care that was taken of it,
+ * which is noted. `chance` is any number: tunnels that fail together are not begun together. And: when to look again.
+ */
+bool ipsec_is_due(struct ipsec_care *care, const struct ipsec_status *status, uint64_t now, uint32_t chance);
+uint64_t ipsec_next_look(const struct ipsec_care *care, uint64_t now);
 
 #endif

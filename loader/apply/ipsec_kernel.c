@@ -191,25 +191,27 @@ static uint32_t if_id_of(const struct nlmsghdr *header, size_t size)
 	return attribute_u32(&attributes, XFRMA_IF_ID, 0);
 }
 
+/* Both begin at a multiple of 4, and have words of 8 bytes: hence the copies. */
 static int observe_state(const struct nlmsghdr *header, void *context)
 {
-	const struct xfrm_usersa_info *state = message_payload(header);
-	struct leftover row = {.state = {.daddr = state->id.daddr,
-				       .spi = state->id.spi,
-				       .family = state->family,
-				       .proto = state->id.proto},
-		.if_id = if_id_of(header, sizeof(*state))};
+	struct xfrm_usersa_info state;
+	struct leftover row = {.if_id = if_id_of(header, sizeof(state))};
 
+	memcpy(&state, message_payload(header), sizeof(state));
+	row.state = (struct xfrm_usersa_id){.daddr = state.id.daddr,
+		.spi = state.id.spi,
+		.family = state.family,
+		.proto = state.id.proto};
 	return add_leftover(context, &row);
 }
 
 static int observe_policy(const struct nlmsghdr *header, void *context)
 {
-	const struct xfrm_userpolicy_info *policy = message_payload(header);
-	struct leftover row = {.is_policy = true,
-		.policy = {.sel = policy->sel, .index = policy->index, .dir = policy->dir},
-		.if_id = if_id_of(header, sizeof(*policy))};
+	struct xfrm_userpolicy_info policy;
+	struct leftover row = {.is_policy = true, .if_id = if_id_of(header, sizeof(policy))};
 
+	memcpy(&policy, message_payload(header), sizeof(policy));
+	row.policy = (struct xfrm_userpolicy_id){.sel = policy.sel, .index = policy.index, .dir = policy.dir};
 	return add_leftover(context, &row);
 }
 

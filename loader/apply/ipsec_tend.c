@@ -62,35 +62,41 @@ static bool is_under_way(const struct ipsec_status *status)
 	return *status->esp || strcmp(status->ike, "ESTABLISHED") != 0;
 }
 
-static void begin_anew(struct apply *apply, struct ipsec_care *care)
+bool ipsec_is_due(struct ipsec_care *care, const struct ipsec_status *status, uint64_t now, uint32_t chance)
 {
-	struct error error;
-
+	if (status && is_under_way(status)) {
+		if (*status->esp)
+			care->wait_ms = 0;
+		return false;
+	}
+	if (now < care->begin_ms)
+		return false;
 	care->wait_ms = backoff_next(care->wait_ms, 0);
-	care->begin_ms = now_ms() + care->wait_ms + randombytes_uniform(care->wait_ms);
-	if (begin(apply, care->name, &error) < 0)
-		log_warning("%s: %s", care->name, error.text);
+	care->begin_ms = now + care->wait_ms + chance % care->wait_ms;
+	return true;
+}
+
+uint64_t ipsec_next_look(const struct ipsec_care *care, uint64_t now)
+{
+	uint64_t next = now + LOOK_EACH_MS;
+
+	return care->begin_ms > now && care->begin_ms < next ? care->begin_ms : next;
 }
 
 static void tend(struct apply *apply, const struct tunnel *tunnel, struct ipsec_care *care)
 {
 	struct ipsec_status status = {0};
+	struct error error;
+	bool is_there;
 
 	if (!address_is_set(&tunnel->ipsec.remote))
 		return;
-	if (ipsec_sas(apply, tunnel->name, &status) && is_under_way(&status)) {
-		if (*status.esp)
-			care->wait_ms = 0;
-	} else if (!ipsec_is_silent(apply) && now_ms() >= care->begin_ms) {
-		begin_anew(apply, care);
-	}
-}
-
-static uint64_t next_look(const struct ipsec_care *care)
-{
-	uint64_t now = now_ms(), next = now + LOOK_EACH_MS;
-
-	return care->begin_ms > now && care->begin_ms < next ? care->begin_ms : next;
+	is_there = ipsec_sas(apply, tunnel->name, &status);
+	if (!is_there && ipsec_is_silent(apply))
+		return;
+	if (ipsec_is_due(care, is_there ? &status : NULL, now_ms(), randombytes_random()) &&
+		begin(apply, tunnel->name, &error) < 0)
+		log_warning("%s: %s", tunnel->name, error.text);
 }
 
 /* False: charon is silent, and there is no use in asking on. */
@@ -104,7 +110,7 @@ static bool look(struct apply *apply, const struct tunnel *tunnel)
 	known = ipsec_knows(apply, tunnel->name);
 	if (known > 0)
 		tend(apply, tunnel, care);
-	care->due_ms = known < 0 ? 0 : next_look(care);
+	care->due_ms = known < 0 ? 0 : ipsec_next_look(care, now_ms());
 	return known >= 0;
 }
 

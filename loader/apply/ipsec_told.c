@@ -20,6 +20,15 @@
 
 #define TOLD_MOST   (4 * 65536 + 65536) /* all files of a tunnel and its settings */
 #define KEY_ID_SIZE 64
+#define SUFFIX      ".told" /* whatever a tunnel is called, its file is none of charon's: socket, configuration */
+
+static const char *told_path(const struct apply *apply, const char *name, char *text)
+{
+	char file[IFNAMSIZ + sizeof(SUFFIX)];
+
+	snprintf(file, sizeof(file), "%.15s" SUFFIX, name);
+	return ipsec_path(apply, file, text);
+}
 
 int ipsec_told_write(
 	const struct apply *apply, const char *name, const struct vici *told, struct error *error)
@@ -27,7 +36,7 @@ int ipsec_told_write(
 	char path[IPSEC_PATH_SIZE];
 	_cleanup_close_ int descriptor = -1;
 
-	unlink(ipsec_path(apply, name, path));
+	unlink(told_path(apply, name, path));
 	descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (descriptor < 0 || write(descriptor, told->bytes, told->size) != (ssize_t)told->size)
 		return error_errno(error, descriptor < 0 ? -errno : -EIO, "%s", path);
@@ -39,7 +48,7 @@ void ipsec_told_read(const struct apply *apply, const char *name, struct vici *t
 	struct ipsec_file file = {0};
 	char path[IPSEC_PATH_SIZE];
 
-	if (ipsec_file_read(ipsec_path(apply, name, path), true, TOLD_MOST, &file, NULL) == 0)
+	if (ipsec_file_read(told_path(apply, name, path), true, TOLD_MOST, &file, NULL) == 0)
 		*told = (struct vici){.bytes = file.bytes, .size = file.size, .room = file.size};
 	else
 		ipsec_file_forget(&file);
@@ -49,7 +58,7 @@ void ipsec_told_remove(const struct apply *apply, const char *name)
 {
 	char path[IPSEC_PATH_SIZE];
 
-	unlink(ipsec_path(apply, name, path));
+	unlink(told_path(apply, name, path));
 }
 
 /* ---- Forgetting -------------------------------------------------------------------------------------------------- */
@@ -89,20 +98,30 @@ static bool has_secret(const struct vici *stream)
 	return false;
 }
 
-/* What is no such file holds no such command either. */
+/* Of which tunnel a file says what was told. False: it is none of these. */
+static bool tunnel_of(const char *file, char name[IFNAMSIZ])
+{
+	const char *suffix = strrchr(file, '.');
+
+	if (!suffix || strcmp(suffix, SUFFIX) != 0 || suffix - file >= IFNAMSIZ)
+		return false;
+	snprintf(name, IFNAMSIZ, "%.*s", (int)(suffix - file), file);
+	return true;
+}
+
 static bool others_hold_key(struct apply *apply, const char *name, const char *id)
 {
 	char path[IPSEC_PATH_SIZE];
 	_cleanup_closedir_ DIR *directory = opendir(ipsec_path(apply, "", path));
 	const struct dirent *entry;
+	char other[IFNAMSIZ];
 
 	while (directory && (entry = readdir(directory))) {
 		_cleanup_(vici_free) struct vici told = {0};
 
-		if (entry->d_name[0] == '.' || strcmp(entry->d_name, name) == 0 ||
-			strlen(entry->d_name) >= IFNAMSIZ)
+		if (!tunnel_of(entry->d_name, other) || strcmp(other, name) == 0)
 			continue;
-		ipsec_told_read(apply, entry->d_name, &told);
+		ipsec_told_read(apply, other, &told);
 		if (holds_key(apply, &told, id))
 			return true;
 	}

@@ -109,6 +109,26 @@ static void a_key_in_other_bytes_stays(void)
 	CU_ASSERT(nothing_to_do());
 }
 
+/* Whatever names charon's files beside them have. */
+static void any_name_will_do(void)
+{
+	static char *const names[] = {"vici", "strongswan.conf"};
+	struct tunnel other_tunnel = tunnels[0];
+	struct model changed = model;
+	struct error error = {0};
+
+	changed.tunnels = &other_tunnel;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		other_tunnel.name = names[i];
+		CU_ASSERT_EQUAL(reach(&changed, &error), 0);
+		CU_ASSERT_EQUAL(ipsec_knows(apply, names[i]), 1);
+	}
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(nothing_to_do());
+	charon = ipsec_charon_pid(apply);
+	CU_ASSERT(charon > 0);
+}
+
 /* What was told before stands: also for whoever compares. */
 static void a_refused_change_changes_nothing(void)
 {
@@ -172,11 +192,20 @@ static bool is_ended(struct child_end *end)
 	return false;
 }
 
+/* Policies of an interface of ours and of somebody else's. */
+#define LEAVE                                                                             \
+	"ip xfrm policy add src 10.8.0.0/16 dst 10.8.0.0/16 dir out if_id 0x68770007 && " \
+	"ip xfrm policy add src 10.9.0.0/16 dst 10.9.0.0/16 dir out if_id 0x7"
+#define IS_CLEAN \
+	"test \"$(ip xfrm policy | grep -o 'src 10[^ ]*'; ip xfrm policy flush)\" = 'src 10.9.0.0/16'"
+
+/* What it has left in the kernel is gone before the next one finds it; what is of others is not. */
 static void one_that_hangs_is_replaced(void)
 {
 	struct child_end end = {0};
 	struct error error = {0};
 
+	CU_ASSERT_EQUAL(system(LEAVE), 0);
 	CU_ASSERT_FATAL(is_ended(&end));
 	CU_ASSERT_EQUAL(end.pid, charon);
 	CU_ASSERT_FALSE(process_alive(charon));
@@ -184,6 +213,7 @@ static void one_that_hangs_is_replaced(void)
 	CU_ASSERT_EQUAL(reach(&model, &error), 0);
 	CU_ASSERT(nothing_to_do());
 	CU_ASSERT(ipsec_charon_pid(apply) > 0 && ipsec_charon_pid(apply) != charon);
+	CU_ASSERT_EQUAL(system(IS_CLEAN), 0);
 }
 
 /* Else what it knows of a tunnel that leaves would live on. */
@@ -230,7 +260,7 @@ static void a_dead_one_leaves_nothing(void)
 	CU_ASSERT_FATAL(is_ended(&end));
 	CU_ASSERT_EQUAL(reach(NULL, &error), 0);
 	CU_ASSERT_EQUAL(apply_tidy(apply, &model, &error), 0);
-	CU_ASSERT_EQUAL(access(WORK "/ipsec/hwt-one", F_OK), 0);
+	CU_ASSERT_EQUAL(access(WORK "/ipsec/hwt-one.told", F_OK), 0);
 	CU_ASSERT_EQUAL(apply_tidy(apply, NULL, &error), 0);
 	CU_ASSERT_EQUAL(access(WORK "/ipsec", F_OK), -1);
 	CU_ASSERT(is_as_before());
@@ -252,6 +282,7 @@ static void one_that_hangs_ends_with_the_gateway(void)
 APPLY_TESTS("apply ipsec", {"a tunnel stands", a_tunnel_stands},
 	{"what a driver does not bear is refused", a_driver_has_its_limits},
 	{"a key stays that is told in other bytes", a_key_in_other_bytes_stays},
+	{"a tunnel may be called as a file of charon's", any_name_will_do},
 	{"a change that charon refuses changes nothing", a_refused_change_changes_nothing},
 	{"a charon that hangs holds nobody up", one_that_hangs_holds_nobody_up},
 	{"a charon that hangs is replaced", one_that_hangs_is_replaced},

@@ -307,6 +307,79 @@ static pid_t charon(const char *script, size_t size)
 	return pid;
 }
 
+/* ---- Tending, by a clock of our own ------------------------------------------------------------------------------ */
+
+/* Looks as often as is asked for; when it was to be begun, at most `most` times, is returned in `begun`. */
+static size_t tend_until(struct ipsec_care *care, const struct ipsec_status *status, uint64_t *now,
+	uint64_t end, uint32_t chance, uint64_t *begun, size_t most)
+{
+	size_t count = 0;
+
+	while (*now < end) {
+		uint64_t next;
+
+		if (ipsec_is_due(care, status, *now, chance) && count < most)
+			begun[count++] = *now;
+		next = ipsec_next_look(care, *now);
+		CU_ASSERT_FATAL(next > *now && next <= *now + 5000);
+		*now = next;
+	}
+	return count;
+}
+
+static void begins_less_and_less_often(void)
+{
+	static const uint64_t waits[] = {1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000};
+	static const uint32_t chances[] = {0, 999, 29999, 123456789, UINT32_MAX};
+	uint64_t begun[100];
+
+	for (size_t i = 0; i < ARRAY_SIZE(chances); i++) {
+		struct ipsec_care care = {0};
+		uint64_t now = 50000;
+		size_t count =
+			tend_until(&care, NULL, &now, now + 600000, chances[i], begun, ARRAY_SIZE(begun));
+
+		CU_ASSERT_EQUAL(begun[0], 50000);
+		CU_ASSERT_FATAL(count > ARRAY_SIZE(waits) && count < 26);
+		for (size_t n = 0; n + 1 < count; n++) {
+			uint64_t wait = waits[n < ARRAY_SIZE(waits) ? n : ARRAY_SIZE(waits) - 1];
+
+			CU_ASSERT(begun[n + 1] - begun[n] >= wait);
+			CU_ASSERT(begun[n + 1] - begun[n] < 2 * wait);
+		}
+	}
+}
+
+/* What carries is left alone; when it is lost it is begun at once, and then as if nothing had been. */
+static void begins_at_once_what_was_well(void)
+{
+	struct ipsec_status well = {.ike = "ESTABLISHED", .esp = "INSTALLED"};
+	struct ipsec_care care = {0};
+	uint64_t now = 1000, begun[100], lost;
+
+	CU_ASSERT(tend_until(&care, NULL, &now, 200000, 0, begun, ARRAY_SIZE(begun)) > 5);
+	CU_ASSERT_EQUAL(care.wait_ms, 30000);
+	CU_ASSERT_EQUAL(tend_until(&care, &well, &now, 300000, 0, begun, ARRAY_SIZE(begun)), 0);
+	lost = now;
+	CU_ASSERT(tend_until(&care, NULL, &now, now + 4000, 0, begun, ARRAY_SIZE(begun)) >= 3);
+	CU_ASSERT_EQUAL(begun[0], lost);
+	CU_ASSERT_EQUAL(begun[1], lost + 1000);
+	CU_ASSERT_EQUAL(begun[2], lost + 3000);
+}
+
+/* charon is at it: nobody begins beside it. Without ESP it is not well yet, and what was waited stays. */
+static void leaves_alone_what_is_under_way(void)
+{
+	struct ipsec_status connecting = {.ike = "CONNECTING"}, bare = {.ike = "ESTABLISHED"};
+	struct ipsec_care care = {.wait_ms = 8000};
+	uint64_t now = 1000, begun[100];
+
+	CU_ASSERT_EQUAL(tend_until(&care, &connecting, &now, 60000, 0, begun, ARRAY_SIZE(begun)), 0);
+	CU_ASSERT_EQUAL(care.wait_ms, 8000);
+	CU_ASSERT(ipsec_is_due(&care, &bare, now, 0));
+	CU_ASSERT_EQUAL(care.wait_ms, 16000);
+}
+
 static void end(pid_t pid)
 {
 	waitpid(pid, NULL, 0);
@@ -368,6 +441,9 @@ static void finds_nobody(void)
 }
 
 UNIT_TESTS("ipsec", {"tells a pre-shared key and its connection", renders_a_secret},
+	{"begins again less and less often, never twice as late", begins_less_and_less_often},
+	{"begins at once what was well", begins_at_once_what_was_well},
+	{"leaves alone what is under way", leaves_alone_what_is_under_way},
 	{"tells certificates, of a peer that begins", renders_certificates},
 	{"tells those who vouch for ours, and for the peer", renders_chains},
 	{"counts the certificates of a file", counts_blocks},
