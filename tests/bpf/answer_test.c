@@ -9,6 +9,8 @@
 
 #include "tests/bpf/scene_test.h"
 
+SCENE_LOADS("uplink_ingress");
+
 #define DROPPED   2
 #define SENT      7
 #define QUOTE_MAX 512

@@ -5,6 +5,8 @@
 #include "tests/bpf/question.h"
 #include "tests/bpf/scene_test.h"
 
+SCENE_LOADS("explain", "tunnel_ingress");
+
 static uint16_t big(uint16_t port)
 {
 	return (uint16_t)(port << 8 | port >> 8);

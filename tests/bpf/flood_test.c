@@ -11,6 +11,8 @@
 #include "tests/bpf/owned.h"
 #include "tests/bpf/scene_test.h"
 
+SCENE_LOADS("tunnel_ingress", "return_egress");
+
 #define LINES      512
 #define FLOOD      (10 * LINES)
 #define KNOWN      (LINES / 2) /* of them a quarter each are UDP and pings, the rest are connections */

@@ -8,6 +8,8 @@
 #include "tests/bpf/question.h"
 #include "tests/bpf/scene_test.h"
 
+SCENE_LOADS("lan_ingress", "explain");
+
 #define FLOWS 10000
 
 static uint16_t ways[FLOWS], before[FLOWS];

@@ -6,6 +6,8 @@
 #include "tests/bpf/egress_scene.h"
 #include "tests/bpf/rows.h"
 
+SCENE_LOADS("lan_ingress", "link_ingress", "explain");
+
 #define QUERY(...)                                                                               \
 	{                                                                                        \
 		.kind = UDP, .from = DEVICE, .to = STRANGER, .from_port = 5060, .to_port = 5061, \

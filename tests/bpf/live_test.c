@@ -32,6 +32,8 @@
 
 #include "tests/bpf/scene.h"
 
+SCENE_LOADS("tunnel_ingress", "return_egress", "uplink_ingress");
+
 #define TUNNEL      103
 #define PORT        7000
 #define STREAM      2000000
@@ -482,13 +484,17 @@ static void wait_for(int fd)
 	need(read(fd, &byte, 1) == 1, "the other machine");
 }
 
+/* The gateways' programs and maps, which all plays have: most of the time would go to loading them. */
+static struct scene machines[2];
+
 /* Gateway 2 first, then the device, which leaves that machine for one of its own. */
 static int member(enum family underlay, int ready, int go)
 {
 	int tun103, tun0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	scene_open();
+	scene = machines[1];
+	scene_enter();
 	shell("ip link delete up0");
 	tun103 = open_tun("tun103");
 	signal_ready(ready);
@@ -520,7 +526,8 @@ static int play(enum family underlay)
 	child = fork();
 	if (child == 0)
 		exit(member(underlay, ready[1], go[0]));
-	scene_open();
+	scene = machines[0];
+	scene_enter();
 	wait_for(ready[0]);
 	medium->connect(child);
 	open_gateway_1(underlay);
@@ -530,7 +537,6 @@ static int play(enum family underlay)
 	applications(V6);
 	signal_ready(go[1]);
 	waitpid(child, &status, 0);
-	scene_close();
 	return status;
 }
 
@@ -550,6 +556,10 @@ int main(void)
 	int failed = 0;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (int i = 0; i < 2; i++) {
+		scene_load_of(SCENE_LINES);
+		machines[i] = scene;
+	}
 	for (medium = media; medium < media + sizeof(media) / sizeof(media[0]); medium++)
 		for (enum family underlay = V4; underlay <= V6; underlay += 2)
 			failed |= play_apart(underlay);

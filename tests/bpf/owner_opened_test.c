@@ -6,6 +6,8 @@
 #include "tests/bpf/owned.h"
 #include "tests/bpf/scene_test.h"
 
+SCENE_LOADS("tunnel_ingress", "return_egress");
+
 /* ---- Stamps ------------------------------------------------------------------------------------------------------ */
 
 static void a_stamp_never_goes_back(void)

@@ -2,6 +2,8 @@
 /* return_egress: which way home a response of our own stack takes. */
 #include "tests/bpf/rows.h"
 
+SCENE_LOADS("tunnel_ingress", "return_egress", "explain");
+
 #define QUERY(...)                                                                               \
 	{                                                                                        \
 		.kind = UDP, .from = DEVICE, .to = LOOPBACK, .from_port = 5060, .to_port = 5061, \

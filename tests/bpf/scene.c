@@ -252,22 +252,35 @@ static void enter_namespace(void)
 	expect(!system(network), "its interfaces");
 }
 
-void scene_open(void)
+static bool is_played(const char *program)
 {
-	scene_open_of(SCENE_LINES);
+	for (const char *const *name = scene_loads; *name; name++)
+		if (strcmp(*name, program) == 0)
+			return true;
+	return false;
 }
 
-void scene_open_of(uint32_t lines)
+static void choose_programs(void)
+{
+	struct bpf_program *program;
+
+	if (!scene_loads)
+		return;
+	bpf_object__for_each_program (program, scene.gateway->obj)
+		bpf_program__set_autoload(program, is_played(bpf_program__name(program)));
+}
+
+void scene_load_of(uint32_t lines)
 {
 	struct bpf_map *map;
 
 	scene.lines = lines;
-	enter_namespace();
 	libbpf_set_print(print_errors);
 	scene.gateway = gateway_bpf__open();
 	expect(scene.gateway, "opening the programs");
 	bpf_object__for_each_map (map, scene.gateway->obj)
 		bpf_map__set_pin_path(map, NULL);
+	choose_programs();
 	bpf_map__set_max_entries(scene.gateway->maps.flows_1, lines);
 	bpf_map__set_max_entries(scene.gateway->maps.devices_1, lines);
 	bpf_map__set_max_entries(scene.gateway->maps.flow_counters_1, lines);
@@ -276,8 +289,24 @@ void scene_open_of(uint32_t lines)
 	scene.flows = map_lines(scene.gateway->maps.flows_1);
 	scene.devices = map_lines(scene.gateway->maps.devices_1);
 	scene.counters = map_lines(scene.gateway->maps.flow_counters_1);
+}
+
+void scene_enter(void)
+{
+	enter_namespace();
 	write_configuration();
 	scene_reset();
+}
+
+void scene_open_of(uint32_t lines)
+{
+	scene_load_of(lines);
+	scene_enter();
+}
+
+void scene_open(void)
+{
+	scene_open_of(SCENE_LINES);
 }
 
 struct uplink_xdp_bpf *scene_load_xdp(void)

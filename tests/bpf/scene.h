@@ -38,10 +38,20 @@ struct scene {
 
 extern struct scene scene;
 
-/* Loads all. Exits with a FAIL line when that does not work. */
+/*
+ * Which programs the test loads: of the others the verifier need not think, which takes longer than playing all rows. A test
+ * that does not say loads all.
+ */
+#define SCENE_LOADS(...) const char *const scene_loads[] = {__VA_ARGS__, NULL}
+extern const char *const scene_loads[] __attribute__((weak));
+
+/* Loads them, in a namespace of our own. Exits with a FAIL line when that does not work. */
 void scene_open(void);
 /* With tables of so many lines, a power of two, instead of SCENE_LINES. */
 void scene_open_of(uint32_t lines);
+/* The two halves of it: the programs and their maps, which outlive a fork; and where they are played, as often as one likes. */
+void scene_load_of(uint32_t lines);
+void scene_enter(void);
 void scene_close(void);
 
 /* uplink_xdp, with the maps of the others; the caller destroys it. */

@@ -14,6 +14,8 @@
 
 #include "tests/bpf/scene_test.h"
 
+SCENE_LOADS("tunnel_ingress");
+
 #define SERVICE_PORT 7547
 
 static void add_address(enum who who, enum family family)

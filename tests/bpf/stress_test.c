@@ -26,6 +26,8 @@
 #include "tests/bpf/owned.h"
 #include "tests/bpf/scene_test.h"
 
+SCENE_LOADS("tunnel_ingress", "return_egress");
+
 #define LINES     512
 #define FLOWS     1024
 #define RESIDENTS 64   /* the first of them: connections that stay */

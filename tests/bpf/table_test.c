@@ -7,6 +7,8 @@
 
 #include "tests/bpf/scene_test.h"
 
+SCENE_LOADS("tunnel_ingress", "return_egress");
+
 #define LINES TABLE_WINDOW
 
 static void small_scene(void)

@@ -2,6 +2,8 @@
 /* tunnel_ingress: who may come in, and what is learned from it. */
 #include "tests/bpf/rows.h"
 
+SCENE_LOADS("tunnel_ingress", "return_egress", "explain");
+
 #define REQUEST(...)                                                                              \
 	{                                                                                         \
 		.kind = TCP, .from = DEVICE, .to = LOOPBACK, .from_port = 40000, .to_port = 7547, \

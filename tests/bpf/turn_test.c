@@ -14,6 +14,8 @@
 #include "tests/bpf/envelope.h"
 #include "tests/bpf/scene_test.h"
 
+SCENE_LOADS("tunnel_ingress", "uplink_ingress");
+
 /* Shapes start from a usual packet and say what is different about theirs. */
 #pragma GCC diagnostic ignored "-Woverride-init"
 

@@ -2,6 +2,8 @@
 /* uplink_ingress: responses of servers inside, and everything that is none. */
 #include "tests/bpf/rows.h"
 
+SCENE_LOADS("tunnel_ingress", "uplink_ingress", "explain");
+
 #define QUERY(...)                                                                               \
 	{                                                                                        \
 		.kind = UDP, .from = DEVICE, .to = LOOPBACK, .from_port = 5060, .to_port = 5061, \

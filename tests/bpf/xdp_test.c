@@ -7,6 +7,8 @@
 #include "tests/bpf/envelope.h"
 #include "tests/bpf/scene_test.h"
 
+SCENE_LOADS(NULL); /* uplink_xdp alone, which is no part of the scene */
+
 #define XDP_DROPPED 1
 #define XDP_PASSED  2
 
