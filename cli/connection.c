@@ -8,7 +8,6 @@
 #include <sys/un.h>
 
 #include "base/cleanup.h"
-#include "cli/row.h"
 
 #define ROW_MAX (64U << 20)
 
@@ -119,13 +118,20 @@ static enum reply_code receive(struct connection *connection, struct error *erro
 	return REPLY_FINE;
 }
 
-/* The next line as JSON, a new reference. */
-static enum reply_code read_line(struct connection *connection, json_t **line, struct error *error)
+static enum reply_code not_understood(struct error *error)
 {
-	enum reply_code code;
-	char *start, *end;
+	return error_set(error, REPLY_UNREACHABLE, "what answers is not gwd, or of another version");
+}
+
+/* The next line, in the buffer until the one after it is asked for. */
+static enum reply_code read_line(
+	struct connection *connection, const char **line, size_t *size, struct error *error)
+{
+	const char *start, *end;
 
 	for (;;) {
+		enum reply_code code;
+
 		start = connection->bytes + connection->taken;
 		end = connection->bytes ? memchr(start, '\n', connection->used - connection->taken) : NULL;
 		if (end)
@@ -134,41 +140,52 @@ static enum reply_code read_line(struct connection *connection, json_t **line, s
 		if (code != REPLY_FINE)
 			return code;
 	}
-	*line = row_read(start, (size_t)(end - start));
-	connection->taken = (size_t)(end + 1 - connection->bytes);
-	if (!*line)
-		return error_set(error, REPLY_UNREACHABLE, "what answers is not gwd, or of another version");
+	*line = start;
+	*size = (size_t)(end - start);
+	connection->taken += *size + 1;
 	return REPLY_FINE;
 }
 
-static enum reply_code read_reply(
-	struct connection *connection, row_handler row, void *to, struct error *error)
+static bool is_last(const char *line, size_t size)
 {
-	enum reply_code code;
-	json_t *line;
+	static const char begins[] = REPLY_LAST_BEGINS;
 
-	for (;;) {
-		const json_t *last;
+	return size >= strlen(begins) && memcmp(line, begins, strlen(begins)) == 0;
+}
 
-		code = read_line(connection, &line, error);
-		if (code != REPLY_FINE)
-			return code;
-		last = json_object_get(line, "code");
-		if (last)
-			break;
-		row(to, line);
-		json_decref(line);
-	}
-	code = (enum reply_code)json_integer_value(json_object_get(line, "code"));
-	if (code != REPLY_FINE)
+static enum reply_code read_last(const char *line, size_t size, struct error *error)
+{
+	json_t *last = json_loadb(line, size, 0, NULL);
+	enum reply_code code = (enum reply_code)json_integer_value(json_object_get(last, "code"));
+
+	if (!last)
+		code = not_understood(error);
+	else if (code != REPLY_FINE)
 		error_set(error, code, "%s",
-			json_string_value(json_object_get(line, "error")) ?: "gwd refused");
-	json_decref(line);
+			json_string_value(json_object_get(last, "error")) ?: "gwd refused");
+	json_decref(last);
 	return code;
 }
 
-enum reply_code ask(const struct invocation *invocation, const char *method, json_t *arguments,
-	row_handler row, void *to, struct error *error)
+static enum reply_code read_reply(
+	struct connection *connection, text_handler text, void *to, struct error *error)
+{
+	for (;;) {
+		const char *line;
+		size_t size;
+		enum reply_code code = read_line(connection, &line, &size, error);
+
+		if (code != REPLY_FINE)
+			return code;
+		if (is_last(line, size))
+			return read_last(line, size, error);
+		if (!text(to, line, size))
+			return not_understood(error);
+	}
+}
+
+enum reply_code ask_text(const struct invocation *invocation, const char *method, json_t *arguments,
+	text_handler text, void *to, struct error *error)
 {
 	_cleanup_(connection_close) struct connection connection = {.fd = -1};
 	enum reply_code code = connection_open(invocation, &connection, error);
@@ -178,5 +195,30 @@ enum reply_code ask(const struct invocation *invocation, const char *method, jso
 		return code;
 	}
 	code = send_request(&connection, method, arguments, error);
-	return code == REPLY_FINE ? read_reply(&connection, row, to, error) : code;
+	return code == REPLY_FINE ? read_reply(&connection, text, to, error) : code;
+}
+
+struct reader {
+	row_handler row;
+	void *to;
+};
+
+static bool read_row(void *to, const char *text, size_t size)
+{
+	const struct reader *reader = to;
+	json_t *row = json_loadb(text, size, 0, NULL);
+	bool is_row = json_is_object(row);
+
+	if (is_row)
+		reader->row(reader->to, row);
+	json_decref(row);
+	return is_row;
+}
+
+enum reply_code ask(const struct invocation *invocation, const char *method, json_t *arguments,
+	row_handler row, void *to, struct error *error)
+{
+	struct reader reader = {row, to};
+
+	return ask_text(invocation, method, arguments, read_row, &reader, error);
 }

@@ -7,7 +7,8 @@
 
 #include "cli/command.h"
 
-typedef void (*row_handler)(void *to, json_t *row); /* the row is borrowed */
+typedef void (*row_handler)(void *to, json_t *row);                    /* the row is borrowed */
+typedef bool (*text_handler)(void *to, const char *text, size_t size); /* false: this is no row */
 
 /*
  * Asks `method` and hands each row to `row` as it arrives. Takes over `arguments` (NULL: none). Answers the
@@ -15,5 +16,9 @@ typedef void (*row_handler)(void *to, json_t *row); /* the row is borrowed */
  */
 enum reply_code ask(const struct invocation *invocation, const char *method, json_t *arguments,
 	row_handler row, void *to, struct error *error);
+
+/* The same, but the rows stay the text that they came as, a line each without its end: a million are a matter of a second. */
+enum reply_code ask_text(const struct invocation *invocation, const char *method, json_t *arguments,
+	text_handler text, void *to, struct error *error);
 
 #endif

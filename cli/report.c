@@ -59,48 +59,61 @@ json_t *filter_arguments(const struct invocation *invocation)
 }
 
 struct listing {
-	const struct invocation *invocation;
 	const char *name;
-	struct table *table;
 	size_t count;
 };
 
-static void list_row(void *to, json_t *row)
+static bool list_text(void *to, const char *text, size_t size)
 {
 	struct listing *listing = to;
 
-	if (!listing->invocation->json) {
-		table_row(listing->table, row);
-		return;
-	}
+	if (size == 0 || *text != '{')
+		return false;
 	if (listing->count++ == 0)
 		printf("{\"schema\":%d,\"%s\":[", PROTOCOL_SCHEMA, listing->name);
 	else
 		putchar(',');
-	json_dumpf(row, stdout, JSON_COMPACT);
+	fwrite(text, size, 1, stdout);
+	return true;
 }
 
-static void list_end(const struct listing *listing, enum reply_code code)
+static enum reply_code list_as_json(const struct invocation *invocation, const char *method,
+	json_t *arguments, const char *name, struct error *error)
 {
-	if (!listing->invocation->json)
-		return;
-	if (listing->count > 0)
+	struct listing listing = {.name = name};
+	enum reply_code code = ask_text(invocation, method, arguments, list_text, &listing, error);
+
+	if (listing.count > 0)
 		puts("]}");
 	else if (code == REPLY_FINE)
-		printf("{\"schema\":%d,\"%s\":[]}\n", PROTOCOL_SCHEMA, listing->name);
+		printf("{\"schema\":%d,\"%s\":[]}\n", PROTOCOL_SCHEMA, name);
+	return code;
+}
+
+static void list_row(void *to, json_t *row)
+{
+	table_row(to, row);
+}
+
+static enum reply_code list_as_table(const struct invocation *invocation, const char *method,
+	json_t *arguments, const struct column *columns, size_t count, struct error *error)
+{
+	struct table *table =
+		table_new(stdout, columns, count, !invocation->no_headers, view_colors(invocation->color));
+	enum reply_code code = ask(invocation, method, arguments, list_row, table, error);
+
+	table_end(table);
+	return code;
 }
 
 int print_list(const struct invocation *invocation, const char *method, json_t *arguments, const char *name,
 	const struct column *columns, size_t column_count)
 {
-	struct table *table = table_new(
-		stdout, columns, column_count, !invocation->no_headers, view_colors(invocation->color));
-	struct listing listing = {.invocation = invocation, .name = name, .table = table};
 	struct error error = {0};
-	enum reply_code code = ask(invocation, method, arguments, list_row, &listing, &error);
+	enum reply_code code = invocation->json ? list_as_json(invocation, method, arguments, name, &error)
+						: list_as_table(invocation, method, arguments, columns,
+							  column_count, &error);
 
-	list_end(&listing, code);
-	table_end(table);
 	return report(invocation, code, &error);
 }
 

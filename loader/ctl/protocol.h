@@ -4,8 +4,9 @@
  *
  * A stream socket, `control.sock` in the run directory. The client sends a request a line,
  *	{"method": "flow.list", "arguments": {"tunnel": "acme-lgw-01"}}
- * and gets lines back: any number of rows, each an object without "code", and a last line
- *	{"code": 0}    or    {"code": 3, "error": "no tunnel is called …"}
+ * and gets lines back: any number of rows, each an object without "code", and a last line that begins with it, as written
+ * here, so that rows need not be read by who only passes them on,
+ *	{"code":0}    or    {"code":3,"error":"no tunnel is called …"}
  * where the code is the exit status of gwctl. A code other than 0 may come after rows: `status` answers its
  * row and then 1 with what is degraded. Requests may be sent ahead; they are answered one after the other. A
  * request that is no such line is answered by code 2; one that is longer than REQUEST_SIZE_MAX (of root's:
@@ -20,6 +21,7 @@
 #define RUN_DIR_DEFAULT          "/run/homeward"
 #define REQUEST_SIZE_MAX         16384
 #define REQUEST_SIZE_MAX_OF_ROOT (4 * 1024 * 1024) /* a configuration of 1 MiB, each byte escaped, and more */
+#define REPLY_LAST_BEGINS        "{\"code\":"
 #define MAP_DUMP_VERSION         2
 
 /*        name, code, words */

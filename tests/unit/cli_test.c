@@ -4,7 +4,9 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "cli/view.h"
 
@@ -110,6 +112,49 @@ static void a_daemon_that_says_nothing_times_out(void)
 	world_listen(); /* nobody runs its loop */
 	CU_ASSERT_EQUAL(run("status --timeout 50ms"), REPLY_TIMED_OUT);
 	CU_ASSERT_PTR_NOT_NULL(strstr(complaints, "gwd said nothing for 50 ms"));
+	world_close();
+}
+
+/* Somebody says these words to whoever connects, in a child. */
+static pid_t start_impostor(const char *words)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	pid_t child;
+
+	snprintf(name.sun_path, sizeof(name.sun_path), "%s/%s", world.run_dir, CONTROL_SOCKET);
+	CU_ASSERT_FATAL(
+		bind(listener, (struct sockaddr *)&name, sizeof(name)) == 0 && listen(listener, 1) == 0);
+	fflush(NULL);
+	child = fork();
+	if (child == 0) {
+		int caller = accept(listener, NULL, NULL);
+
+		_exit(write(caller, words, strlen(words)) < 0 || pause());
+	}
+	close(listener);
+	return child;
+}
+
+static void what_is_not_gwd_is_told(void)
+{
+	static const char *const words[] = {
+		"SSH-2.0-OpenSSH_9.2\n", "{\"zone\":0}\nno row\n", "\n", "{\"code\":0\n"};
+	static const char *const lines[] = {"flow list", "-j flow list"};
+	char name[128];
+
+	world_make();
+	snprintf(name, sizeof(name), "%s/%s", world.run_dir, CONTROL_SOCKET);
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(words); i++) {
+		pid_t impostor = start_impostor(words[i / 2]);
+
+		CU_ASSERT_EQUAL(run(lines[i % 2]), REPLY_UNREACHABLE);
+		CU_ASSERT_PTR_NOT_NULL(strstr(complaints, "what answers is not gwd"));
+		kill(impostor, SIGKILL);
+		waitpid(impostor, NULL, 0);
+		unlink(name);
+	}
+	world_listen();
 	world_close();
 }
 
@@ -423,6 +468,7 @@ UNIT_TESTS("cli", {"flows are listed as the design says", flows_are_listed_as_th
 	{"who may not connect is told", who_may_not_connect_is_told},
 	{"colors are for terminals and heed NO_COLOR", colors_are_for_terminals_and_heed_no_color},
 	{"a daemon that says nothing times out", a_daemon_that_says_nothing_times_out},
+	{"what is not gwd is told", what_is_not_gwd_is_told},
 	{"the status is one screen", the_status_is_one_screen},
 	{"an explanation is told in sentences", an_explanation_is_told_in_sentences},
 	{"what ICMP tells is told", what_icmp_tells_is_told},

@@ -5,7 +5,6 @@
 #include "cli/complete.h"
 #include "cli/endpoint.h"
 #include "cli/report.h"
-#include "cli/row.h"
 
 /* ---- The command line ------------------------------------------------------------------------------------------- */
 
@@ -232,47 +231,6 @@ static void durations_are_for_people(void)
 	}
 }
 
-/* ---- Rows from text ---------------------------------------------------------------------------------------------- */
-
-static bool reads_as_jansson(const char *text, size_t size)
-{
-	json_t *theirs = json_loadb(text, size, 0, NULL), *ours = row_read(text, size);
-	bool same = json_is_object(theirs) ? ours && json_equal(ours, theirs) : !ours;
-
-	if (!same)
-		printf("read otherwise: %.*s\n", (int)size, text);
-	json_decref(theirs);
-	json_decref(ours);
-	return same;
-}
-
-static void rows_are_read_as_jansson_reads_them(void)
-{
-	static const char *const rows[] = {
-		"{\"zone\":0,\"protocol\":\"tcp\",\"tunnel\":null,\"up\":true,\"request\":{\"packets\":12}}",
-		"{\"a\":-7,\"b\":false,\"a\":\"again\",\"c\":{\"d\":{\"e\":{\"f\":{\"g\":{\"h\":1}}}}}}",
-		"{\"a\":\"quoted \\\" \\u00e4\",\"b\":[1,{\"c\":\"l\xc3\xa4nger\"}],\"d\":1.5e3}",
-		"{\"a\":999999999999999999,\"b\":9223372036854775807,\"c\":9223372036854775808}",
-		"{}",
-		" { \"a\" : 00, \"b\" : -0 } ",
-	};
-	static const char others[] = "\"\\{}[],:0 -.1en\n\x80\x7f";
-	char text[128];
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		size_t size = strlen(rows[i]);
-
-		CU_ASSERT_FATAL(size < sizeof(text));
-		for (size_t cut = 0; cut <= size; cut++)
-			CU_ASSERT(reads_as_jansson(rows[i], cut));
-		for (size_t k = 0; k < size * sizeof(others); k++) { /* one character is another */
-			memcpy(text, rows[i], size);
-			text[k / sizeof(others)] = others[k % sizeof(others)];
-			CU_ASSERT(reads_as_jansson(text, size));
-		}
-	}
-}
-
 /* ---- Completion -------------------------------------------------------------------------------------------------- */
 
 /* What complete() offers for a line, with commas; its last word may be empty. */
@@ -371,6 +329,5 @@ UNIT_TESTS("cli words", {"usage errors are told", usage_errors_are_told},
 	{"every flag is in the help where it may stand", every_flag_is_in_the_help_where_it_may_stand},
 	{"help is asked for at every level", help_is_asked_for_at_every_level},
 	{"columns are aligned", columns_are_aligned}, {"durations are for people", durations_are_for_people},
-	{"rows are read as jansson reads them", rows_are_read_as_jansson_reads_them},
 	{"words are completed", words_are_completed},
 	{"what words stand for is known to completion", what_words_stand_for_is_known})
