@@ -29,6 +29,7 @@ struct subject {
 	enum reason reason; /* what becomes of each packet; REASON_COUNT: the floor drops it */
 	bool ethernet, xdp;
 	bool elsewhere; /* the way home is the member's */
+	bool uncounted; /* no packets and bytes of each flow are counted */
 };
 
 static void put_behind(const struct subject *subject)
@@ -69,6 +70,8 @@ static void take(struct row *row, const struct subject *subject, enum family fam
 	uint64_t before = done_with(subject), done;
 
 	put_behind(subject);
+	world.settings.counters = !subject->uncounted;
+	world_settings();
 	recipe_write(&generate->bss->recipe, subject->direction, family, subject->ethernet);
 	generate->bss->recipe.next = 0;
 	generate->bss->recipe.at_random = 1;
@@ -122,6 +125,10 @@ int main(void)
 			false},
 		{"uplink_ingress", world.gateway->progs.uplink_ingress, RESPONSE, REASON_home_flow, true,
 			false, false},
+		{"tunnel_ingress, no counters", world.gateway->progs.tunnel_ingress, REQUEST,
+			REASON_passed_request, .uncounted = true},
+		{"return_egress, no counters", world.gateway->progs.return_egress, RESPONSE, REASON_home_flow,
+			.ethernet = true, .uncounted = true},
 	};
 	const struct subject responding[] = {tc[0], tc[2], tc[3]};
 	const struct subject xdp[] = {

@@ -88,7 +88,8 @@ PROGRAMS = [("tc", "tunnel_ingress"), ("tc", "return_egress"), ("tc", "uplink_in
 
 def of_programs(figures):
     lines = []
-    for of, program in [("tc", "floor"), *PROGRAMS[:3], ("xdp", "floor"), PROGRAMS[3]]:
+    uncounted = [(of, f"{program}, no counters") for of, program in PROGRAMS[:2]]
+    for of, program in [("tc", "floor"), *PROGRAMS[:3], *uncounted, ("xdp", "floor"), PROGRAMS[3]]:
         for family in (4, 6):
             rows = [figures.get("programs", of, program, family, flows, 1) for flows in TABLE_SIZES]
             name = f"{program}, {of.upper()}" if program == "floor" else program
