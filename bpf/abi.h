@@ -14,7 +14,7 @@
 
 #include <linux/types.h>
 
-#define ABI_VERSION 1 /* a part of the tables' names: a new layout is a new map */
+#define ABI_VERSION 2 /* a part of the tables' names: a new layout is a new map */
 
 /* ---- The one-line table: one flow, one cache line (the protocol of its states: table.h) ------------------------ */
 
@@ -98,11 +98,13 @@ struct line_counters {
 /* Whether packets go from member to member, and what vouches for them. */
 enum relay_mode { RELAY_OFF, RELAY_PLAIN, RELAY_AUTHENTICATED };
 
+#define HASH_SEED_WORDS 11 /* what hash.h needs for a key */
+
 /* One entry, replaced whole. */
 struct settings {
 	__u32 home_ifindex;
 	__u32 flow_mask, device_mask; /* lines - 1, a power of two */
-	__u32 hash_seed;
+	__u32 reserved3;              /* where the seed was, of 32 bits, before version 2 */
 	__u32 half_open_ms, established_ms, closing_ms, udp_ms, icmp_ms, device_ms;
 	__u16 mtu;      /* the array's: of home0 and every tunnel */
 	__u8 gateway;   /* our number */
@@ -116,6 +118,7 @@ struct settings {
 	__u8 home_mac[6]; /* relayed requests enter the stack by home0, addressed to it */
 	__u8 reserved2[2];
 	__u32 underlay_ifindex; /* without Ethernet, WireGuard's: relays go and come by it alone; 0: by the uplinks */
+	__u64 hash_seed[HASH_SEED_WORDS]; /* drawn once, and secret; all 0: not yet */
 };
 
 /* Added to bpf_ktime_get_coarse_ns() it gives ns of CLOCK_REALTIME, which members can compare. One entry. */
@@ -397,9 +400,9 @@ struct explanation {
 
 /* ---- Maps: pinned under the pin directory by these names --------------------------------------------------------- */
 
-#define MAP_FLOWS         "flows_1"   /* ARRAY of struct line, BPF_F_MMAPABLE */
-#define MAP_DEVICES       "devices_1" /* the same */
-#define MAP_FLOW_COUNTERS "flow_counters_1"
+#define MAP_FLOWS         "flows_2"   /* ARRAY of struct line, BPF_F_MMAPABLE */
+#define MAP_DEVICES       "devices_2" /* the same */
+#define MAP_FLOW_COUNTERS "flow_counters_2"
 #define MAP_SETTINGS      "settings"
 #define MAP_TUNNELS       "tunnels"    /* ARRAY by tunnel number */
 #define MAP_INTERFACES    "interfaces" /* HASH: ifindex (u32) -> tunnel number (u32) */
@@ -493,7 +496,7 @@ _Static_assert(sizeof(struct line_key) == 40, "a key is 40 bytes");
 _Static_assert(sizeof(struct line) == 64, "a line is one cache line");
 _Static_assert(__builtin_offsetof(struct line, home) == 48, "home stands behind tag and key");
 _Static_assert(sizeof(struct line_counters) == 32, "");
-_Static_assert(sizeof(struct settings) == 64, "");
+_Static_assert(sizeof(struct settings) == 152, "");
 _Static_assert(sizeof(struct tunnel_entry) == 12, "");
 _Static_assert(sizeof(struct egress_entry) == 4, "");
 _Static_assert(sizeof(struct egress_table) == 8 + 2 * EGRESS_LINKS + 2 * EGRESS_SLOTS, "");

@@ -28,12 +28,12 @@
 
 static __always_inline struct table flow_table(const struct settings *config, __u64 now_ns)
 {
-	return (struct table){&flows_1, config->flow_mask, config, now_ns};
+	return (struct table){&flows_2, config->flow_mask, config, now_ns};
 }
 
 static __always_inline struct table device_table(const struct settings *config, __u64 now_ns)
 {
-	return (struct table){&devices_1, config->device_mask, config, now_ns};
+	return (struct table){&devices_2, config->device_mask, config, now_ns};
 }
 
 static __always_inline void key_of_device(struct line_key *key, const __u8 address[16], __u16 zone)
@@ -72,7 +72,7 @@ static __always_inline void count_line(
 
 	if (!config->counters)
 		return;
-	counters = bpf_map_lookup_elem(&flow_counters_1, &index);
+	counters = bpf_map_lookup_elem(&flow_counters_2, &index);
 	if (!counters)
 		return;
 	if (direction == DIRECTION_REQUEST) {
@@ -90,7 +90,7 @@ static __always_inline void reset_line_counters(const struct settings *config, _
 
 	if (!config->counters)
 		return;
-	counters = bpf_map_lookup_elem(&flow_counters_1, &index);
+	counters = bpf_map_lookup_elem(&flow_counters_2, &index);
 	if (counters)
 		__builtin_memset(counters, 0, sizeof(*counters));
 }

@@ -28,9 +28,9 @@
 		__uint(pinning, LIBBPF_PIN_BY_NAME);          \
 	} name __weak SEC(".maps")
 
-MAP(flows_1, ARRAY, TABLE_LINES_DEFAULT, BPF_F_MMAPABLE, __u32, struct line);
-MAP(devices_1, ARRAY, TABLE_LINES_DEFAULT, BPF_F_MMAPABLE, __u32, struct line);
-MAP(flow_counters_1, ARRAY, TABLE_LINES_DEFAULT, BPF_F_MMAPABLE, __u32, struct line_counters);
+MAP(flows_2, ARRAY, TABLE_LINES_DEFAULT, BPF_F_MMAPABLE, __u32, struct line);
+MAP(devices_2, ARRAY, TABLE_LINES_DEFAULT, BPF_F_MMAPABLE, __u32, struct line);
+MAP(flow_counters_2, ARRAY, TABLE_LINES_DEFAULT, BPF_F_MMAPABLE, __u32, struct line_counters);
 MAP(settings, ARRAY, 1, 0, __u32, struct settings);
 MAP(tunnels, ARRAY, TUNNEL_NUMBERS, 0, __u32, struct tunnel_entry);
 MAP(interfaces, HASH, 4096, 0, __u32, __u32);

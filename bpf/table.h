@@ -72,10 +72,7 @@
  * So a table is to be twice as large as what it holds, or a little less; it costs 64 bytes a line. Twice the window would be
  * good for two thirds, and lets whoever finds nothing look at twice the lines: that is every packet of a flood.
  *
- * The hash is seeded, so nobody knows which flows are neighbours; the plans that providers have spread by it like chance
- * (tests/unit/hash_test.c). But who chooses keys can make some that share all of it, whatever the seed is: the highest
- * bits of one word go through the multiplication as they are, and the next word takes them back. With a prefix of IPv6 of
- * its own a device can so fill windows, though not those that it wants to.
+ * The hash (hash.h) has a secret: nobody knows which flows are neighbours, nor can choose any that are.
  *
  * To read: tag, key, home, and the tag again; a finding is true of one moment. The tag's hash is compared
  * before the 40 bytes of the key, so a search touches one cache line as a rule. A home's index is a
@@ -89,11 +86,10 @@
 #include <stdbool.h>
 
 #include "bpf/abi.h"
+#include "bpf/hash.h"
 
 /* A way home that stays the same is written at most so often. */
 #define TOUCH_MS 1000
-
-#define HASH_BITS 56
 
 struct table {
 	void *lines; /* the map; in user space the first line */
@@ -190,23 +186,6 @@ static __always_inline bool swap_word(__u64 *word, __u64 old, __u64 new)
 static __always_inline __u32 is_zero(__u64 word)
 {
 	return 1 - (__u32)((word | -word) >> 63);
-}
-
-/* A key as words, whoever wrote its fields: else a compiler may take them for not yet written. */
-typedef __u64 __attribute__((may_alias)) key_word;
-
-/* Multiply and fold, word by word: five multiplications that every bit of the key goes through. */
-static __always_inline __u64 hash_of(const struct line_key *key, __u32 seed)
-{
-	const key_word *words = (const key_word *)key;
-	__u64 hash = seed * 0x9e3779b97f4a7c15ULL;
-
-	for (int i = 0; i < 5; i++) {
-		hash = (hash ^ words[i]) * 0xd6e8feb86659fd93ULL;
-		hash ^= hash >> 32;
-	}
-	hash *= 0x9e3779b97f4a7c15ULL;
-	return (hash ^ hash >> 32) & ((1ULL << HASH_BITS) - 1);
 }
 
 static __always_inline bool same_key(const struct line_key *a, const struct line_key *b)

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a generation of programs knows, carried over to the maps of the next one. The tables are moved line by line:
- * a line's home in a table of any size follows from the hash in its tag, and the seed of the hash is carried over
- * too. The rules are those of bpf/table.h, for both tables may be in use meanwhile.
+ * What a generation of programs knows, carried over to the maps of the next one. The tables are moved line by line, each
+ * with a new tag, since another build may have hashed otherwise; but the hash's secret is carried over too, and flows of egress
+ * groups keep their slots. The rules are those of bpf/table.h, for both tables may be in use meanwhile.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "bpf/abi.h"
+#include "bpf/hash.h"
 
 static bool get_information(int map, struct bpf_map_info *information)
 {
@@ -47,11 +49,16 @@ static void *map_memory(int map, size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-static bool open_table(const char *directory, const char *lines, const char *counters, struct table *table)
+/* By what names a table and its counters are pinned, and were by builds with another hash. NULL: none. */
+struct names {
+	const char *lines, *counters;
+};
+
+static bool open_table(const char *directory, const struct names *names, struct table *table)
 {
 	struct bpf_map_info information, cold;
-	_cleanup_close_ int map = open_map(directory, lines, &information);
-	_cleanup_close_ int beside = counters ? open_map(directory, counters, &cold) : -1;
+	_cleanup_close_ int map = open_map(directory, names->lines, &information);
+	_cleanup_close_ int beside = names->counters ? open_map(directory, names->counters, &cold) : -1;
 
 	memset(table, 0, sizeof(*table));
 	if (map < 0 || information.value_size != sizeof(struct line))
@@ -167,7 +174,7 @@ static void publish(const struct table *table, struct line *line, const struct l
 }
 
 /* How many lines found no place. */
-static uint32_t carry_lines(const struct table *from, struct table *to)
+static uint32_t carry_lines(const struct table *from, struct table *to, const __u64 seed[HASH_SEED_WORDS])
 {
 	uint32_t refused = 0;
 
@@ -176,6 +183,7 @@ static uint32_t carry_lines(const struct table *from, struct table *to)
 
 		if (!read_line(&from->lines[i], &copy))
 			continue;
+		copy.tag = TAG(hash_of(&copy.key, seed), TAG_STATE(copy.tag));
 		line = find_or_claim(to, &copy);
 		if (!line) {
 			refused++;
@@ -191,25 +199,44 @@ static uint32_t carry_lines(const struct table *from, struct table *to)
 }
 
 static const struct {
-	const char *lines, *counters;
-} tables[] = {{MAP_FLOWS, MAP_FLOW_COUNTERS}, {MAP_DEVICES, NULL}};
+	struct names now, before;
+} tables[] = {{{MAP_FLOWS, MAP_FLOW_COUNTERS}, {"flows_1", "flow_counters_1"}},
+	{{MAP_DEVICES, NULL}, {"devices_1", NULL}}};
+
+/* Of another build's settings, which have another layout, there is no secret that we could use. */
+static int read_settings(int map, const struct bpf_map_info *information, struct settings *settings)
+{
+	uint32_t zero = 0;
+
+	if (map < 0)
+		return map;
+	if (information->value_size != sizeof(*settings))
+		return -EINVAL;
+	return bpf_map_lookup_elem(map, &zero, settings) < 0 ? -errno : 0;
+}
 
 int carry_tables(const char *from, const char *to, struct error *error)
 {
+	struct bpf_map_info information;
+	_cleanup_close_ int map = open_map(to, MAP_SETTINGS, &information);
+	struct settings settings;
+
 	(void)error;
+	if (read_settings(map, &information, &settings) < 0)
+		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
 		struct table old, new;
 		uint32_t refused = 0;
 
-		if (open_table(from, tables[i].lines, tables[i].counters, &old) &&
-			open_table(to, tables[i].lines, tables[i].counters, &new)) {
+		if ((open_table(from, &tables[i].now, &old) || open_table(from, &tables[i].before, &old)) &&
+			open_table(to, &tables[i].now, &new)) {
 			if (old.id != new.id)
-				refused = carry_lines(&old, &new);
+				refused = carry_lines(&old, &new, settings.hash_seed);
 			close_table(&new);
 		}
 		if (refused)
-			log_warning(
-				"%u lines of %s found no place in the new table", refused, tables[i].lines);
+			log_warning("%u lines of %s found no place in the new table", refused,
+				tables[i].now.lines);
 		close_table(&old);
 	}
 	return 0;
@@ -267,6 +294,23 @@ static int carry_map(const char *from, const char *to, const char *name, struct 
 	return result < 0 ? error_errno(error, result, "carrying the map %s over", name) : 0;
 }
 
+/* The hash has its secret before the first line is in a table. */
+static int draw_seed(const char *directory, struct error *error)
+{
+	static const uint8_t none[sizeof(((struct settings *)0)->hash_seed)];
+	struct bpf_map_info information;
+	_cleanup_close_ int map = open_map(directory, MAP_SETTINGS, &information);
+	struct settings settings;
+	uint32_t zero = 0;
+	int result = read_settings(map, &information, &settings);
+
+	if (result == 0 && memcmp(settings.hash_seed, none, sizeof(none)) == 0) {
+		randombytes_buf(settings.hash_seed, sizeof(settings.hash_seed));
+		result = bpf_map_update_elem(map, &zero, &settings, BPF_ANY) < 0 ? -errno : 0;
+	}
+	return result < 0 ? error_errno(error, result, "drawing the secret of the tables' hash") : 0;
+}
+
 int carry_maps(const char *from, const char *to, struct error *error)
 {
 	static const char *const arrays[] = {MAP_SETTINGS, MAP_TUNNELS, MAP_USABLE, MAP_REASONS};
@@ -274,5 +318,7 @@ int carry_maps(const char *from, const char *to, struct error *error)
 
 	for (size_t i = 0; i < ARRAY_SIZE(arrays) && result == 0; i++)
 		result = carry_map(from, to, arrays[i], error);
+	if (result == 0)
+		result = draw_seed(to, error);
 	return result < 0 ? result : carry_tables(from, to, error);
 }

@@ -212,8 +212,8 @@ static void add_group(struct filling *filling, const struct egress_group *group)
 }
 
 /*
- * What no configuration says: the hash seed is drawn once a table (another one would lose every flow that is in it), and
- * which relay key is ours stands in a key file (bpf_keys.c).
+ * What no configuration says: the hash's secret was drawn before there were lines (bpf_carry.c; another one would lose every flow
+ * that is in a table), and which relay key is ours stands in a key file (bpf_keys.c).
  */
 static void keep_settings(const char *pin_dir, struct settings *settings)
 {
@@ -221,7 +221,7 @@ static void keep_settings(const char *pin_dir, struct settings *settings)
 
 	if (bpf_settings_read(pin_dir, &old, NULL) < 0)
 		old = (struct settings){0};
-	settings->hash_seed = old.hash_seed ? old.hash_seed : 1 + randombytes_uniform(UINT32_MAX);
+	memcpy(settings->hash_seed, old.hash_seed, sizeof(settings->hash_seed));
 	settings->relay_key = old.relay_key;
 }
 

@@ -51,7 +51,10 @@ int generation_share_maps(struct bpf_object *object, const char *directory);
 
 /* ---- Carrying over (bpf_carry.c) --------------------------------------------------------------------------------- */
 
-/* Fills each map of one directory from its namesake in another, where they are not the same map. */
+/*
+ * Fills each map of one directory from its namesake in another, where they are not the same map. Without any the tables' hash
+ * gets its secret.
+ */
 int carry_maps(const char *from, const char *to, struct error *error);
 /* The flow and device tables alone: what is in `from` and not in `to`, or newer there. `to` may be in use. */
 int carry_tables(const char *from, const char *to, struct error *error);

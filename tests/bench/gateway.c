@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "tests/seed.h"
 
 #define DEVICES     16
 #define IP_AND_UDP  28
@@ -18,7 +19,7 @@
 
 static const struct settings lifetimes = {.flow_mask = LINES - 1,
 	.device_mask = DEVICES - 1,
-	.hash_seed = 1,
+	.hash_seed = SEED(1),
 	.half_open_ms = 5000,
 	.established_ms = 3600000,
 	.closing_ms = 10000,

@@ -16,6 +16,7 @@
 
 #include "tests/bench/rows.h"
 #include "tests/bench/world.h"
+#include "tests/seed.h"
 
 #include "bench/tables.skel.h" /* which knows the types above */
 
@@ -183,7 +184,7 @@ static void open_tables(uint32_t count)
 	if (lines == MAP_FAILED)
 		need(-1, "the lines");
 	tables->bss->config =
-		(struct settings){.flow_mask = count - 1, .hash_seed = 0x5eed, .udp_ms = 3600000};
+		(struct settings){.flow_mask = count - 1, .hash_seed = SEED(0x5eed), .udp_ms = 3600000};
 }
 
 static void close_tables(void)

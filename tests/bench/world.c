@@ -12,6 +12,7 @@
 
 #include "bpf/table.h"
 #include "tests/bench/rows.h"
+#include "tests/seed.h"
 
 #define HOUR_MS 3600000
 #define KEY     1
@@ -57,9 +58,9 @@ static void load_gateway(void)
 		need(-1, "opening the programs");
 	bpf_object__for_each_map (map, world.gateway->obj)
 		bpf_map__set_pin_path(map, NULL);
-	bpf_map__set_max_entries(world.gateway->maps.flows_1, WORLD_LINES);
-	bpf_map__set_max_entries(world.gateway->maps.devices_1, WORLD_LINES);
-	bpf_map__set_max_entries(world.gateway->maps.flow_counters_1, WORLD_LINES);
+	bpf_map__set_max_entries(world.gateway->maps.flows_2, WORLD_LINES);
+	bpf_map__set_max_entries(world.gateway->maps.devices_2, WORLD_LINES);
+	bpf_map__set_max_entries(world.gateway->maps.flow_counters_2, WORLD_LINES);
 	need(gateway_bpf__load(world.gateway) ? -1 : 0, "loading the programs");
 }
 
@@ -122,11 +123,11 @@ void world_open(uint32_t home)
 	libbpf_set_print(print_errors);
 	load_gateway();
 	load_xdp();
-	world.flows = map_lines(world.gateway->maps.flows_1);
-	world.devices = map_lines(world.gateway->maps.devices_1);
-	world.counters = map_lines(world.gateway->maps.flow_counters_1);
+	world.flows = map_lines(world.gateway->maps.flows_2);
+	world.devices = map_lines(world.gateway->maps.devices_2);
+	world.counters = map_lines(world.gateway->maps.flow_counters_2);
 	world.settings = (struct settings){.home_ifindex = home,
-		.hash_seed = 0x5eed,
+		.hash_seed = SEED(0x5eed),
 		.half_open_ms = HOUR_MS,
 		.established_ms = HOUR_MS,
 		.closing_ms = HOUR_MS,

@@ -16,6 +16,7 @@
 
 #include "bpf/uplink_xdp.skel.h"
 #include "tests/bpf/tagged.h"
+#include "tests/seed.h"
 
 struct scene scene;
 
@@ -281,14 +282,14 @@ void scene_load_of(uint32_t lines)
 	bpf_object__for_each_map (map, scene.gateway->obj)
 		bpf_map__set_pin_path(map, NULL);
 	choose_programs();
-	bpf_map__set_max_entries(scene.gateway->maps.flows_1, lines);
-	bpf_map__set_max_entries(scene.gateway->maps.devices_1, lines);
-	bpf_map__set_max_entries(scene.gateway->maps.flow_counters_1, lines);
+	bpf_map__set_max_entries(scene.gateway->maps.flows_2, lines);
+	bpf_map__set_max_entries(scene.gateway->maps.devices_2, lines);
+	bpf_map__set_max_entries(scene.gateway->maps.flow_counters_2, lines);
 	bpf_map__set_max_entries(scene.gateway->maps.changes, 4096);
 	expect(!gateway_bpf__load(scene.gateway), "loading the programs");
-	scene.flows = map_lines(scene.gateway->maps.flows_1);
-	scene.devices = map_lines(scene.gateway->maps.devices_1);
-	scene.counters = map_lines(scene.gateway->maps.flow_counters_1);
+	scene.flows = map_lines(scene.gateway->maps.flows_2);
+	scene.devices = map_lines(scene.gateway->maps.devices_2);
+	scene.counters = map_lines(scene.gateway->maps.flow_counters_2);
 }
 
 void scene_enter(void)
@@ -369,7 +370,7 @@ void scene_reset(void)
 	scene.settings = (struct settings){.home_ifindex = if_nametoindex("home0"),
 		.flow_mask = scene.lines - 1,
 		.device_mask = scene.lines - 1,
-		.hash_seed = 0x5eed,
+		.hash_seed = SEED(0x5eed),
 		.half_open_ms = 10000,
 		.established_ms = 7200000,
 		.closing_ms = 15000,

@@ -2,6 +2,7 @@
 /* apply against a real kernel: what a gateway is made of, what is healed, what a change brings. The machine: apply_machine.h. */
 #include "apply_machine.h"
 
+#include <bpf/bpf.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -10,6 +11,7 @@
 #include "apply/room.h"
 #include "apply/route.h"
 #include "bpf/abi.h"
+#include "bpf/hash.h"
 #include "flow/flow.h"
 
 static void start_makes_it_all(void)
@@ -404,9 +406,19 @@ static void the_guard_in_its_place_is_as_it_should_be(void)
 	CU_ASSERT(bpf_xdp_is_whole("uplink0"));
 }
 
-#define HASH 0x1234567890a5f7ULL
+/* Tagged as it is found: by the hash of its table. */
+static struct line established_flow(void)
+{
+	struct line flow = {.key = {.source_port = 7, .protocol = 6}, .home = HOME(1, 101, 1, 1), .stamp = 5};
+	struct settings settings = {0};
+	struct error error = {0};
 
-static struct line *line_of(struct flow_table *table)
+	CU_ASSERT_EQUAL_FATAL(bpf_settings_read(PINS, &settings, &error), 0);
+	flow.tag = TAG(hash_of(&flow.key, settings.hash_seed), LINE_ESTABLISHED);
+	return flow;
+}
+
+static struct line *line_of(struct flow_table *table, const struct line *flow)
 {
 	struct error error = {0};
 	uint32_t count = 0;
@@ -414,18 +426,14 @@ static struct line *line_of(struct flow_table *table)
 
 	CU_ASSERT_EQUAL_FATAL(flow_table_open(map, -1, count, table, &error), 0);
 	close(map);
-	return &table->lines[HASH & (count - 1)];
+	return &table->lines[TAG_HASH(flow->tag) & (count - 1)];
 }
-
-static const struct line flow = {.tag = TAG(HASH, LINE_ESTABLISHED),
-	.key = {.source_port = 7, .protocol = 6},
-	.home = HOME(1, 101, 1, 1),
-	.stamp = 5};
 
 static bool flow_is_there(uint32_t lines)
 {
+	const struct line flow = established_flow();
 	struct flow_table table;
-	const struct line *line = line_of(&table);
+	const struct line *line = line_of(&table, &flow);
 	bool there = table.count == lines && memcmp(line, &flow, sizeof(flow)) == 0;
 
 	flow_table_close(&table);
@@ -439,10 +447,11 @@ static void new_programs_take_over(void)
 	const char *links = "for l in " PINS
 			    "/links/*; do bpftool -j link show pinned $l | jq -c '[.id, .ifindex]'; done";
 	_cleanup_free_ char *links_before = command_output(links), *links_after = NULL;
+	const struct line flow = established_flow();
 	struct flow_table table;
 	struct error error = {0};
 
-	*line_of(&table) = flow;
+	*line_of(&table, &flow) = flow;
 	flow_table_close(&table);
 	model.tables.flows = 8192;
 	make_plan(&model, &plan);
@@ -462,6 +471,43 @@ static void new_programs_take_over(void)
 	CU_ASSERT(nothing_to_do());
 	links_after = command_output(links);
 	CU_ASSERT_STRING_EQUAL(links_before, links_after);
+	CU_ASSERT(says("ls " PINS " | grep -c generation", "1\n"));
+}
+
+#define EARLIER_NAME "generation-00000000000000aa"
+#define EARLIER      PINS "/" EARLIER_NAME
+
+static void pin_array(
+	const char *path, uint32_t value_size, uint32_t entries, uint32_t key, const void *value)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+	int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "earlier", sizeof(key), value_size, entries, &options);
+
+	CU_ASSERT_EQUAL(bpf_map_update_elem(map, &key, value, BPF_ANY), 0);
+	CU_ASSERT_EQUAL(bpf_obj_pin(map, path), 0);
+	close(map);
+}
+
+/* Of a build whose hash had a seed of 32 bits: its tags say nothing here, and there is no secret yet. */
+static void tables_of_an_earlier_build_are_taken_over(void)
+{
+	enum { SETTINGS_THEN = 64 };
+	struct settings settings = {.reserved3 = 0x5eed, .flow_mask = 1023, .mtu = 1400};
+	struct line flow = established_flow();
+	struct error error = {0};
+
+	CU_ASSERT_EQUAL(mkdir(EARLIER, 0700), 0);
+	flow.tag = TAG(0x1234567890a5f7ULL, LINE_ESTABLISHED);
+	pin_array(EARLIER "/flows_1", sizeof(flow), 1024, 0x1f7, &flow);
+	pin_array(EARLIER "/settings", SETTINGS_THEN, 1, 0, &settings);
+	CU_ASSERT_EQUAL(system("ln -sfn " EARLIER_NAME " " PINS "/current"), 0);
+	CU_ASSERT_FALSE(nothing_to_do());
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(nothing_to_do());
+	CU_ASSERT(flow_is_there(4096));
+	CU_ASSERT_EQUAL(bpf_settings_read(PINS, &settings, &error), 0);
+	for (size_t i = 0; i < HASH_SEED_WORDS; i++)
+		CU_ASSERT(settings.hash_seed[i]);
 	CU_ASSERT(says("ls " PINS " | grep -c generation", "1\n"));
 }
 
@@ -610,6 +656,7 @@ APPLY_TESTS("apply", {"a start makes links, keys, maps, programs, routes and rul
 	{"the guard in the place of the whole XDP program is as it should be",
 		the_guard_in_its_place_is_as_it_should_be},
 	{"new programs take over: links and flows stay", new_programs_take_over},
+	{"tables of an earlier build are taken over", tables_of_an_earlier_build_are_taken_over},
 	{"damaged pins are healed", damaged_pins_are_healed},
 	{"clsact can be forced, and replaces tcx", clsact_can_be_forced},
 	{"tables of another size bring new maps and programs", larger_tables_bring_new_programs},

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "flow/merge.h"
+#include "tests/seed.h"
 
 #define LINES      1024
 #define TCP        6
@@ -19,7 +20,7 @@
 #define KEYS       200
 #define GENERATION 8 /* records a key */
 
-static const struct settings settings = {.hash_seed = 7,
+static const struct settings settings = {.hash_seed = SEED(7),
 	.half_open_ms = 5000,
 	.established_ms = 60000,
 	.closing_ms = 3000,

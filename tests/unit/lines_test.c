@@ -6,13 +6,14 @@
 
 #include "base/cleanup.h"
 #include "lines.h"
+#include "tests/seed.h"
 
 #define FLOWS   256
 #define DEVICES 64
 #define NOW     1000000
 #define TCP     6
 
-static const struct settings settings = {.hash_seed = 7,
+static const struct settings settings = {.hash_seed = SEED(7),
 	.half_open_ms = 5000,
 	.established_ms = 60000,
 	.closing_ms = 3000,

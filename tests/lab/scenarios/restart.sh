@@ -79,7 +79,7 @@ identity() { # MACHINE
 		for link in "$1"/links/*; do bpftool -j link show pinned "$link" | jq -c "[.id, .prog_id]"; done
 		for i in home0 acme-lgw-01 acme-lgw-02 eth0; do tc filter show dev $i ingress; tc filter show dev $i egress; done
 		ip -d link show eth0 | grep -o "prog/xdp id [0-9]*"
-		for map in flows_1 devices_1 settings; do bpftool -j map show pinned "$1/current/$map" | jq .id; done
+		for map in flows_2 devices_2 settings; do bpftool -j map show pinned "$1/current/$map" | jq .id; done
 		ps -eo pid=,comm= | grep -e wireguard-go -e bird -e gwd-guard' sh "$PIN_DIR"
 	sessions
 }
@@ -148,12 +148,12 @@ map_id() { # MACHINE MAP
 scenario_upgrade() { # to a build with other programs, and back
 	local before flows
 	before=$(programs edge-gw-01)
-	flows=$(map_id edge-gw-01 flows_1)
+	flows=$(map_id edge-gw-01 flows_2)
 	traffic_start 23
 	gwd_kill 1 TERM
 	GWD=$UPGRADE gateway_start 1 "$ATTACH"
 	[ "$before" != "$(programs edge-gw-01)" ] || fail "the programs are still those of the old build"
-	expect "the flow table" "$flows" "$(map_id edge-gw-01 flows_1)"
+	expect "the flow table" "$flows" "$(map_id edge-gw-01 flows_2)"
 	gwd_kill 1 KILL
 	gateway_start 1 "$ATTACH"
 	expect "generations" 1 "$(on edge-gw-01 ls "$PIN_DIR" | grep -c generation)"
@@ -162,15 +162,15 @@ scenario_upgrade() { # to a build with other programs, and back
 
 scenario_tables_grow() { # a new table is filled from the old one
 	local family flows kept
-	flows=$(map_id edge-gw-01 flows_1)
+	flows=$(map_id edge-gw-01 flows_2)
 	for family in 4 6; do
 		steer 1 2 $family from "$(device_address $family 24)" ipproto udp
 	done
 	traffic_start 24
 	gwd_kill 1 TERM
 	CONFIG_EXTRA='tables: {flows: 524288, devices: 131072}' gateway_start 1 "$ATTACH"
-	[ "$flows" != "$(map_id edge-gw-01 flows_1)" ] || fail "the flow table is still the old one"
-	expect "lines" 524288 "$(on edge-gw-01 bpftool -j map show pinned "$PIN_DIR/current/flows_1" | jq .max_entries)"
+	[ "$flows" != "$(map_id edge-gw-01 flows_2)" ] || fail "the flow table is still the old one"
+	expect "lines" 524288 "$(on edge-gw-01 bpftool -j map show pinned "$PIN_DIR/current/flows_2" | jq .max_entries)"
 	traffic_end
 	for family in 4 6; do
 		kept=$(gwctl edge-gw-01 -j flow list --port 9100 --address "$(device_address $family 24)" | jq '[.flows[].request.packets] | add')
