@@ -208,6 +208,17 @@ struct asks_entry {
 	__u32 count;  /* in it, and what was not asked any more */
 };
 
+/*
+ * By gateway number, and the same again for XDP, which is told another MTU: where a relay goes, as the kernel said at that
+ * reading of the coarse clock. Each CPU has its own.
+ */
+#define ROUTES_OF_XDP GATEWAY_NUMBERS
+struct route_entry {
+	__u64 at_ns;
+	__s64 result;
+	__u8 fib[64]; /* struct bpf_fib_lookup */
+};
+
 /* By key id. */
 struct relay_key {
 	__u64 words[2]; /* SipHash's */
@@ -416,6 +427,7 @@ struct explanation {
 #define MAP_MEMBERS       "members"    /* ARRAY of struct member_entry by gateway number */
 #define MAP_ASKS          "asks"       /* LRU_HASH: tunnel number (u32) -> struct asks_entry */
 #define MAP_HEARD         "heard"      /* ARRAY of struct heard_entry by gateway number */
+#define MAP_ROUTES        "routes"     /* PERCPU_ARRAY of struct route_entry */
 #define MAP_RELAY_KEYS    "relay_keys" /* ARRAY of struct relay_key by key id */
 #define MAP_ANSWERS       "answers"    /* PERCPU_ARRAY of one u64: ns until when ICMP answers took all time */
 #define MAP_EGRESS_GROUPS "egress_groups" /* HASH: group number (u32) -> struct egress_entry */
@@ -503,6 +515,7 @@ _Static_assert(sizeof(struct egress_table) == 8 + 2 * EGRESS_LINKS + 2 * EGRESS_
 _Static_assert(sizeof(struct egress_from) == 8, "no hole: it is a key");
 _Static_assert(sizeof(struct egress_pin) == 8, "");
 _Static_assert(sizeof(struct member_entry) == 24, "");
+_Static_assert(sizeof(struct route_entry) == 80, "");
 _Static_assert(sizeof(struct relay_key) == 24, "");
 _Static_assert(sizeof(struct relay_header) == RELAY_OVERHEAD_V4 - 20, "");
 _Static_assert(sizeof(struct relay_header) == RELAY_OVERHEAD_V6 - 40, "");

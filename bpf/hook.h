@@ -10,7 +10,8 @@
 #include <bpf/bpf_helpers.h>
 
 #ifdef HOOK_XDP
-#define __sk_buff xdp_md
+#define __sk_buff      xdp_md
+#define ROUTES_OF_HOOK ROUTES_OF_XDP
 
 static __always_inline long load_beyond(struct __sk_buff *skb, __u32 offset, void *to, __u32 length)
 {
@@ -27,6 +28,8 @@ static __always_inline __u32 packets_in(struct __sk_buff *skb)
 	return 1;
 }
 #else
+#define ROUTES_OF_HOOK 0
+
 static __always_inline long load_beyond(struct __sk_buff *skb, __u32 offset, void *to, __u32 length)
 {
 	return bpf_skb_load_bytes(skb, offset, to, length);

@@ -3,7 +3,7 @@
  * All maps (what they hold: abi.h), weak, so that each program may include this file and the linker makes one
  * set of them. They are pinned by name; the loader sets the sizes of the tables before it loads, and hands
  * the same maps to the XDP object. Programs read them all; they write the two tables, their counters,
- * fragments, reasons, and what they remember for themselves or tell gwd: heard, asks, answers, pins, changes.
+ * fragments, reasons, and what they remember for themselves or tell gwd: heard, asks, answers, pins, routes, changes.
  */
 #ifndef HOMEWARD_MAPS_H
 #define HOMEWARD_MAPS_H
@@ -45,6 +45,7 @@ MAP(members, ARRAY, GATEWAY_NUMBERS, 0, __u32, struct member_entry);
 MAP(asks, LRU_HASH, 4096, 0, __u32, struct asks_entry);
 MAP(heard, ARRAY, GATEWAY_NUMBERS, 0, __u32, struct heard_entry);
 MAP(answers, PERCPU_ARRAY, 1, 0, __u32, __u64);
+MAP(routes, PERCPU_ARRAY, ROUTES_OF_XDP + GATEWAY_NUMBERS, 0, __u32, struct route_entry);
 MAP(relay_keys, ARRAY, GATEWAY_NUMBERS, 0, __u32, struct relay_key);
 MAP(turning, HASH, 4096, 0, __u32, __u32);
 MAP(egress_groups, HASH, EGRESS_GROUPS, 0, __u32, struct egress_entry);

@@ -14,28 +14,32 @@
 #include "bpf/maps.h"
 #include "bpf/parse.h"
 
+_Static_assert(sizeof(struct bpf_fib_lookup) == sizeof(((struct route_entry *)0)->fib), "");
+
 #define RELAY_HOPS 64
 
 /* Of <sys/socket.h>, which programs do not see. */
 #define FAMILY_V4 2
 #define FAMILY_V6 10
 
+static __always_inline struct bpf_fib_lookup *fib_of(struct route_entry *route)
+{
+	return (struct bpf_fib_lookup *)route->fib;
+}
+
 /*
- * Routed as a packet that came in by home0: gwd switches forwarding on there, which the kernel asks for. Where an underlay
- * is named nothing leaves by another interface, whatever the routes say while it is away: it was named for what it hides.
- * Answers BPF_FIB_LKUP_RET_*, or NO_ROUTE. What `fib` has beside addresses is the caller's.
+ * Asks the kernel. Routed as a packet that came in by home0: gwd switches forwarding on there, which the kernel asks for.
+ * No length is told: it answers with an MTU, where it can, and whoever asked compares.
  */
 #define NO_ROUTE (-1)
-static __always_inline long find_route(
-	struct __sk_buff *skb, const struct settings *config, __u32 gateway, struct bpf_fib_lookup *fib)
+static __always_inline long ask_route(struct __sk_buff *skb, const struct settings *config,
+	const struct member_entry *theirs, struct bpf_fib_lookup *fib)
 {
-	const struct member_entry *theirs = member_by_number(gateway),
-				  *ours = member_by_number(config->gateway);
-	long result;
+	const struct member_entry *ours = member_by_number(config->gateway);
 
-	if (!ours || !theirs || theirs->state == MEMBER_NONE ||
-		is_mapped(ours->address) != is_mapped(theirs->address))
+	if (!ours || is_mapped(ours->address) != is_mapped(theirs->address))
 		return NO_ROUTE;
+	__builtin_memset(fib, 0, sizeof(*fib));
 	fib->ifindex = config->home_ifindex;
 	if (is_mapped(theirs->address)) {
 		fib->family = FAMILY_V4;
@@ -46,10 +50,32 @@ static __always_inline long find_route(
 		__builtin_memcpy(fib->ipv6_src, ours->address, 16);
 		__builtin_memcpy(fib->ipv6_dst, theirs->address, 16);
 	}
-	result = bpf_fib_lookup(skb, fib, sizeof(*fib), 0);
-	if (config->underlay_ifindex && fib->ifindex != config->underlay_ifindex)
-		return NO_ROUTE;
-	return result;
+	return bpf_fib_lookup(skb, fib, sizeof(*fib), 0);
+}
+
+/*
+ * How the member is reached; NULL: it is no member. What stands in `result` is BPF_FIB_LKUP_RET_*, or NO_ROUTE. The kernel is
+ * asked once a tick of the coarse clock, which is some milliseconds, since its answer costs a fifth of what a relay does: a
+ * route or neighbour that changes is followed so much later. Where an underlay is named nothing leaves by another interface,
+ * whatever the routes say while it is away: it was named for what it hides.
+ */
+static __always_inline struct route_entry *find_route(
+	struct __sk_buff *skb, const struct settings *config, __u32 gateway)
+{
+	const struct member_entry *theirs = member_by_number(gateway);
+	__u32 slot = gateway + ROUTES_OF_HOOK;
+	struct route_entry *route = bpf_map_lookup_elem(&routes, &slot);
+	__u64 now_ns = bpf_ktime_get_coarse_ns();
+
+	if (!route || !theirs || theirs->state == MEMBER_NONE)
+		return NULL;
+	if (route->at_ns != now_ns) {
+		route->result = ask_route(skb, config, theirs, fib_of(route));
+		route->at_ns = now_ns;
+	}
+	if (config->underlay_ifindex && fib_of(route)->ifindex != config->underlay_ifindex)
+		return NULL;
+	return route;
 }
 
 /* ---- The outer headers ------------------------------------------------------------------------------------------- */

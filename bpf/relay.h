@@ -15,10 +15,11 @@
 #include "bpf/verdict.h"
 
 /* The member is reached, as far as the kernel knows: it asks for a neighbour itself, and its MTU is what we look at. */
-static __always_inline bool leads(long route)
+static __always_inline bool leads(const struct route_entry *route)
 {
-	return route == BPF_FIB_LKUP_RET_SUCCESS || route == BPF_FIB_LKUP_RET_NO_NEIGH ||
-	       route == BPF_FIB_LKUP_RET_FRAG_NEEDED;
+	return route &&
+	       (route->result == BPF_FIB_LKUP_RET_SUCCESS || route->result == BPF_FIB_LKUP_RET_NO_NEIGH ||
+		       route->result == BPF_FIB_LKUP_RET_FRAG_NEEDED);
 }
 
 /*
@@ -29,20 +30,25 @@ static __always_inline bool leads(long route)
  */
 SUBPROGRAM int aim(struct __sk_buff *skb, const struct settings *config, __u32 gateway, __u32 length)
 {
-	struct bpf_fib_lookup fib = {};
+	const struct bpf_fib_lookup *fib;
 	struct bpf_redir_neigh neighbour = {};
+	struct route_entry *route;
 	__u32 overhead;
 
-	if (!config || !leads(find_route(skb, config, gateway, &fib)))
+	if (!config)
 		return TC_ACT_SHOT;
-	overhead = fib.family == FAMILY_V4 ? RELAY_OVERHEAD_V4 : RELAY_OVERHEAD_V6;
-	if (fib.mtu_result && length + overhead > fib.mtu_result) {
-		skb->cb[DECISION_FITS] = fib.mtu_result - overhead;
+	route = find_route(skb, config, gateway);
+	if (!leads(route))
+		return TC_ACT_SHOT;
+	fib = fib_of(route);
+	overhead = fib->family == FAMILY_V4 ? RELAY_OVERHEAD_V4 : RELAY_OVERHEAD_V6;
+	if (fib->mtu_result && length + overhead > fib->mtu_result) {
+		skb->cb[DECISION_FITS] = fib->mtu_result - overhead;
 		return TC_ACT_UNSPEC;
 	}
-	neighbour.nh_family = fib.family;
-	__builtin_memcpy(neighbour.ipv6_nh, fib.ipv6_dst, 16);
-	return bpf_redirect_neigh(fib.ifindex, &neighbour, sizeof(neighbour), 0);
+	neighbour.nh_family = fib->family;
+	__builtin_memcpy(neighbour.ipv6_nh, fib->ipv6_dst, 16);
+	return bpf_redirect_neigh(fib->ifindex, &neighbour, sizeof(neighbour), 0);
 }
 
 /* Room for the outer headers, behind an Ethernet header, which a tunnel's packet does not bring. */
@@ -122,19 +128,24 @@ static __always_inline int relay(struct __sk_buff *skb, const struct settings *c
  */
 SUBPROGRAM int send_copy(struct __sk_buff *skb, const struct settings *config, __u32 gateway, __u32 length)
 {
-	struct bpf_fib_lookup fib = {};
+	const struct bpf_fib_lookup *fib;
 	struct ethhdr ethernet = {};
+	struct route_entry *route;
 
-	if (!config || !leads(find_route(skb, config, gateway, &fib)))
+	if (!config)
 		return COPY_LOST;
-	if (fib.mtu_result && length > fib.mtu_result)
+	route = find_route(skb, config, gateway);
+	if (!leads(route))
+		return COPY_LOST;
+	fib = fib_of(route);
+	if (fib->mtu_result && length > fib->mtu_result)
 		return COPY_TOO_BIG;
-	__builtin_memcpy(ethernet.h_dest, fib.dmac, ETH_ALEN);
-	__builtin_memcpy(ethernet.h_source, fib.smac, ETH_ALEN);
+	__builtin_memcpy(ethernet.h_dest, fib->dmac, ETH_ALEN);
+	__builtin_memcpy(ethernet.h_source, fib->smac, ETH_ALEN);
 	ethernet.h_proto = bpf_htons(is_underlay_v4(config) ? ETH_P_IP : ETH_P_IPV6);
 	if (bpf_skb_store_bytes(skb, 0, &ethernet, sizeof(ethernet), 0))
 		return COPY_LOST;
-	return bpf_clone_redirect(skb, fib.ifindex, 0) ? COPY_LOST : COPY_LEFT;
+	return bpf_clone_redirect(skb, fib->ifindex, 0) ? COPY_LOST : COPY_LEFT;
 }
 
 /* The packet that lies in a relay's room already goes to one more member. `length`: of its longest segment. */

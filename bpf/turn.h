@@ -59,14 +59,22 @@ SUBPROGRAM __u32 find_member(const struct settings *config, const struct line_ke
 SUBPROGRAM int find_neighbour(struct xdp_md *context, const struct settings *config, __u32 gateway,
 	__u32 length, struct ethhdr *ethernet)
 {
-	bool v4 = config && is_underlay_v4(config);
-	struct bpf_fib_lookup fib = {.tot_len = length + (v4 ? RELAY_OVERHEAD_V4 : RELAY_OVERHEAD_V6)};
+	const struct bpf_fib_lookup *fib;
+	struct route_entry *route;
+	bool v4;
 
-	if (!config || !ethernet || find_route(context, config, gateway, &fib) != BPF_FIB_LKUP_RET_SUCCESS ||
-		fib.ifindex != context->ingress_ifindex)
+	if (!config || !ethernet)
 		return false;
-	__builtin_memcpy(ethernet->h_dest, fib.dmac, ETH_ALEN);
-	__builtin_memcpy(ethernet->h_source, fib.smac, ETH_ALEN);
+	route = find_route(context, config, gateway);
+	if (!route || route->result != BPF_FIB_LKUP_RET_SUCCESS)
+		return false;
+	fib = fib_of(route);
+	v4 = fib->family == FAMILY_V4;
+	if (fib->ifindex != context->ingress_ifindex ||
+		length + (v4 ? RELAY_OVERHEAD_V4 : RELAY_OVERHEAD_V6) > fib->mtu_result)
+		return false;
+	__builtin_memcpy(ethernet->h_dest, fib->dmac, ETH_ALEN);
+	__builtin_memcpy(ethernet->h_source, fib->smac, ETH_ALEN);
 	ethernet->h_proto = bpf_htons(v4 ? ETH_P_IP : ETH_P_IPV6);
 	return true;
 }

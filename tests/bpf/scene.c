@@ -127,6 +127,17 @@ void scene_member_state(uint8_t gateway, enum member_state state)
 	update(scene.gateway->maps.members, &number, &entry);
 }
 
+/* What the programs know of routes is of this tick, and may be of members at other addresses. */
+static void forget_routes(void)
+{
+	struct route_entry *zeros = calloc(libbpf_num_possible_cpus(), sizeof(*zeros));
+
+	expect(zeros, "memory");
+	for (uint32_t slot = SCENE_MEMBER; slot < ROUTES_OF_XDP + GATEWAY_NUMBERS; slot += ROUTES_OF_XDP)
+		update(scene.gateway->maps.routes, &slot, zeros);
+	free(zeros);
+}
+
 void scene_relay(enum relay_mode mode, enum family underlay)
 {
 	struct member_entry ours = {.state = MEMBER_NONE}, theirs = {.state = MEMBER_ALIVE, .serving = 1};
@@ -138,6 +149,7 @@ void scene_relay(enum relay_mode mode, enum family underlay)
 	address_of(MEMBER, underlay, theirs.address);
 	update(scene.gateway->maps.members, &gateway, &ours);
 	update(scene.gateway->maps.members, &member, &theirs);
+	forget_routes();
 }
 
 void scene_key(uint8_t id, const uint64_t words[2])
