@@ -4,6 +4,10 @@
  * same at both hooks (hook.h). Behind traffic control relay.h makes the room and sends, in XDP turn.h does.
  *
  * The outer UDP checksum is 0: nobody then merges relayed packets on their way (GRO), and the inner packet has its own.
+ *
+ * What a relay costs in XDP, by perf before routes were kept: the kernel's route 22 per cent, the code 16, the headers 11, which
+ * four calls store. To write those where they lie, without calls, was tried: Linux 6.1 does not see the bound of write_claim()'s
+ * offset then. What it would gain was not measured alone.
  */
 #ifndef HOMEWARD_OUTER_H
 #define HOMEWARD_OUTER_H
