@@ -15,6 +15,7 @@
 static void add_uplink(const char *name, const char *pin_dir, struct uplink_facts *uplink)
 {
 	snprintf(uplink->xdp_mode, sizeof(uplink->xdp_mode), "%s", bpf_xdp_mode(name));
+	uplink->xdp_alone = bpf_xdp_is_alone(name);
 	uplink->xdp_relays = bpf_xdp_relays(pin_dir, name);
 }
 

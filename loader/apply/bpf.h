@@ -63,6 +63,8 @@ int bpf_detach(const char *pin_dir, const struct item *item, struct error *error
 int bpf_observe_attachments(const char *pin_dir, const char *interface, struct items *items);
 /* "native", "generic" or "none". */
 const char *bpf_xdp_mode(const char *interface);
+/* Nothing else can hang there beside it: the kernel does not bear libxdp's dispatcher. */
+bool bpf_xdp_is_alone(const char *interface);
 /* The program there is the whole one, which may send: not the guard that hangs where that cannot be had. */
 bool bpf_xdp_is_whole(const char *interface);
 /* Whether XDP there relays by itself what surfaces and has its way home elsewhere. */

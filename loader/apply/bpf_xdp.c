@@ -261,6 +261,15 @@ bool bpf_xdp_is_whole(const char *interface)
 	return program && strcmp(xdp_program__name(program), xdp_programs[0]) == 0;
 }
 
+bool bpf_xdp_is_alone(const char *interface)
+{
+	_cleanup_privilege_ bool raised = privilege_raise();
+	_cleanup_(close_multiprog) struct xdp_multiprog *multiprog =
+		open_multiprog(if_nametoindex(interface));
+
+	return xdp_find(multiprog) && xdp_multiprog__is_legacy(multiprog);
+}
+
 const char *bpf_xdp_mode(const char *interface)
 {
 	_cleanup_privilege_ bool raised = privilege_raise();

@@ -41,6 +41,7 @@ struct uplink_facts {
 	int queues;        /* combined, or receiving ones; UNKNOWN: the driver does not say */
 	int queues_max;    /* that it could have */
 	char xdp_mode[16]; /* of what is attached: "native", "generic", "none"; empty: unknown */
+	bool xdp_alone;    /* no other program can share the hook with it */
 	bool xdp_relays;   /* what surfaces there and has its way home elsewhere, by itself */
 	bool has_headers;  /* of Ethernet: it is no WireGuard interface */
 	bool has_address;  /* the one of this gateway in array.gateways */

@@ -49,10 +49,10 @@ static void judge_xdp(const struct uplink_facts *uplink, struct diagnosis *diagn
 			"uplink %s: XDP runs in generic mode, behind the making of a socket buffer",
 			uplink->name);
 	else
-		found(diagnosis, FINDING_OK, "", "uplink %s: driver %s, XDP %s%s", uplink->name,
+		found(diagnosis, FINDING_OK, "", "uplink %s: driver %s, XDP %s%s%s", uplink->name,
 			uplink->driver[0] ? uplink->driver : "unknown",
 			uplink->xdp_mode[0] ? uplink->xdp_mode : "unknown",
-			uplink->xdp_relays ? ", relays" : "");
+			uplink->xdp_relays ? ", relays" : "", uplink->xdp_alone ? ", alone on its hook" : "");
 }
 
 /* A NIC cuts a large packet in a relay when it leaves; a device that only hands it on leaves it whole to the receiver. */

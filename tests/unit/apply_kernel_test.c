@@ -387,6 +387,7 @@ static void xdp_sends_nothing_on_a_veth(void)
 	CU_ASSERT_EQUAL_FATAL(apply_run(apply, &plan, NULL, NULL, &error), 0);
 	CU_ASSERT(nothing_to_do());
 	CU_ASSERT(says("bpftool -j map dump pinned " PINS "/current/turning", "[]"));
+	CU_ASSERT_NOT_EQUAL(bpf_xdp_is_alone("uplink0"), says("ip -d link show uplink0", "xdp_dispatcher"));
 }
 
 /* Where the whole XDP program cannot be had the guard hangs in its place: it is ours, and of this build. */

@@ -606,6 +606,8 @@ static void what_xdp_does_on_an_uplink_is_told(void)
 	_cleanup_(diagnosis_free) struct diagnosis diagnosis;
 	static const struct fault relays = {
 		NULL, FINDING_OK, "uplinks", "uplink eth0: driver ixgbe, XDP native, relays", ""};
+	static const struct fault is_alone = {NULL, FINDING_OK, "uplinks",
+		"uplink eth0: driver ixgbe, XDP native, relays, alone on its hook", ""};
 
 	make_world();
 	CU_ASSERT_EQUAL(doctor_judge(&model, &facts, &diagnosis), 0);
@@ -614,6 +616,10 @@ static void what_xdp_does_on_an_uplink_is_told(void)
 	uplinks[0].xdp_relays = true;
 	CU_ASSERT_EQUAL(doctor_judge(&model, &facts, &diagnosis), 0);
 	CU_ASSERT(tells(&diagnosis, &relays));
+	diagnosis_free(&diagnosis);
+	uplinks[0].xdp_alone = true;
+	CU_ASSERT_EQUAL(doctor_judge(&model, &facts, &diagnosis), 0);
+	CU_ASSERT(tells(&diagnosis, &is_alone));
 }
 
 static void alone_nothing_is_relayed(void)
