@@ -48,17 +48,40 @@ gateway_config() { # EDGE ATTACH
 }
 
 gateway_tunnel() { # EDGE LOCAL
-	local port=${INTERNET_PORT[$1$2]}
 	cat <<-END
 		  - name: acme-lgw-0$2
 		    number: ${1}0$2
 		    provider: acme
-		    wireguard:
-		      private_key_file: /run/lab/wg.key
-		      listen_port: $port
-		      peer: {public_key: "$(cat "$LAB/keys/local-gw-0$2.pub")", endpoint: "${INTERNET_ADDRESS_OF_LOCAL[$2]}:$port"}
+	END
+	if is_ipsec "$1" "$2"; then
+		ipsec_settings "${INTERNET_ADDRESS_OF_LOCAL[$2]}" "$(ipsec_id_of_edge "$1")" "$(ipsec_id_of_local "$2")"
+	else
+		wireguard_settings "${INTERNET_ADDRESS_OF_LOCAL[$2]}" "${INTERNET_PORT[$1$2]}" "local-gw-0$2"
+	fi
+	cat <<-END
 		    addresses: [169.254.$1$2.1/30, "fd00:$1$2::1/126"]
 		    bgp: {local_as: 64500, peer_as: 64501, neighbor: 169.254.$1$2.2, bfd: {interval: ${BFD_INTERVAL}ms, multiplier: 3}}
+	END
+}
+
+wireguard_settings() { # REMOTE PORT PEER: the port is both ends'
+	cat <<-END
+		    wireguard:
+		      private_key_file: /run/lab/wg.key
+		      listen_port: $2
+		      peer: {public_key: "$(cat "$LAB/keys/$3.pub")", endpoint: "$1:$2"}
+	END
+}
+
+ipsec_settings() { # REMOTE LOCAL_ID REMOTE_ID
+	cat <<-END
+		    ipsec:
+		      remote: $1
+		      local_id: "$2"
+		      remote_id: "$3"
+		      psk_file: /run/lab/acme.psk
+		      ike_proposals: [aes256-sha384-ecp384]
+		      esp_proposals: [aes256gcm16-ecp384]
 	END
 }
 
@@ -67,12 +90,17 @@ gateway_tunnel() { # EDGE LOCAL
 gateway_start() { # EDGE [ATTACH]
 	gateway_config "$1" "${2:-auto}" >"$LAB/edge-gw-0$1/lab/gateway.yaml"
 	array_key "edge-gw-0$1"
+	ipsec_psk "edge-gw-0$1" "$IPSEC_SECRET"
 	gateway_launch "$1"
 	services_start "edge-gw-0$1"
 }
 
-array_key() { # MACHINE: the same for all
+array_key_make() {
 	[ -e "$LAB/keys/array.key" ] || (umask 077 && echo "1 $(wg genkey)" >"$LAB/keys/array.key")
+}
+
+array_key() { # MACHINE: the same for all
+	array_key_make
 	install -m 600 "$LAB/keys/array.key" "$LAB/$1/lab/array.key"
 }
 

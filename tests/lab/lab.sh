@@ -33,7 +33,7 @@ lab_claim() {
 }
 
 lab_up() { # [ATTACH]: the claimed lab, until requests go through
-	local edge machine
+	local edge machine jobs=()
 	say "${#MACHINES[@]} machines and their links"
 	topology_up
 	for machine in "${MACHINES[@]}"; do
@@ -42,9 +42,12 @@ lab_up() { # [ATTACH]: the claimed lab, until requests go through
 	say "the provider: WireGuard, zebra, bfdd, bgpd"
 	provider_up
 	say "gwd on the edge gateways"
-	for edge in "${EDGES[@]}"; do
-		gateway_start "$edge" "${1:-auto}"
+	array_key_make
+	for edge in "${EDGES[@]}"; do # at once: the verifier takes the most of it
+		gateway_start "$edge" "${1:-auto}" &
+		jobs+=($!)
 	done
+	wait_all "${jobs[@]}" || exit 1
 	say "waiting for BGP and BFD"
 	lab_wait
 }

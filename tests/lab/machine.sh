@@ -26,6 +26,14 @@ within() { # SECONDS COMMAND…
 	done
 }
 
+wait_all() { # JOB…: 1 when one of them failed
+	local job status=0
+	for job; do
+		wait "$job" || status=1
+	done
+	return $status
+}
+
 disturb() { # what follows cannot be undone by the way: scenario_reset looks here
 	touch "$LAB/disturbed"
 }
@@ -36,14 +44,14 @@ machine_start() { # NAME
 	mkdir -p "$LAB/$1/lab"
 	# shellcheck disable=SC2016 # expanded in there
 	setsid unshare -n -m -u -p -f --kill-child --mount-proc bash -c '
-		hostname "$1"
+		echo "$1" >/proc/sys/kernel/hostname
 		mount -t sysfs sysfs /sys
 		mount -t bpf bpf /sys/fs/bpf
 		mount --bind "$2/$1" /run
 		echo 0 >/proc/sys/net/ipv6/conf/all/accept_dad
 		echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
 		ip link set lo up
-		touch /run/lab/booted
+		: >/run/lab/booted
 		while :; do sleep 3600 & wait $!; done # an init: it also buries the orphans
 	' bash "$1" "$LAB" </dev/null >"$LAB/$1/lab/boot.log" 2>&1 &
 	outer=$!
@@ -114,10 +122,10 @@ plug() { # MACHINE INTERFACE IPV4 IPV6  MACHINE INTERFACE IPV4 IPV6
 }
 
 plug_end() { # MACHINE INTERFACE IPV4 IPV6
-	# shellcheck disable=SC2016
-	on "$1" sh -ec '
-		ethtool -K "$1" tx off >/dev/null
-		case $2 in -) ;; br0) ip link set "$1" master br0 ;; *) ip addr add "$2" dev "$1" ;; esac
-		[ "$3" = - ] || ip addr add "$3" dev "$1"
-		ip link set "$1" up' sh "$2" "$3" "$4"
+	on "$1" ethtool -K "$2" tx off >/dev/null || return
+	{
+		case $3 in -) ;; br0) echo "link set $2 master br0" ;; *) echo "addr add $3 dev $2" ;; esac
+		[ "$4" = - ] || echo "addr add $4 dev $2"
+		echo "link set $2 up"
+	} | on "$1" ip -batch -
 }

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # The provider's side, none of it ours: FRR (zebra, bfdd, bgpd) on the ixp-router and the local gateways, WireGuard by
-# the kernel, or by wireguard-go where it has none, and wg(8). One AS (64501) for the local gateways, one for the ixp-router (64502); the platform is 64500.
+# the kernel, or by wireguard-go where it has none, and wg(8), or IPsec (strongswan.sh). One AS (64501) for the local gateways, one for the ixp-router (64502); the platform is 64500.
 # The provider tells everybody its prefixes, the platform too: that these do not enter an edge is the edge's merit.
 #
 # With PROVIDER=homeward the local gateways are ours, gwd in the place of FRR and wg(8); the ixp-router stays what it is.
@@ -151,19 +151,32 @@ wireguard_kill_process() {
 }
 
 provider_tunnel_up() { # EDGE LOCAL: the local gateway's end
+	if is_ipsec "$1" "$2"; then
+		strongswan_tunnel_up "$1" "$2"
+	else
+		wireguard_tunnel_up "$1" "$2"
+	fi
+}
+
+wireguard_tunnel_up() { # EDGE LOCAL
 	local machine=local-gw-0$2 name=edge-gw-0$1 port=${INTERNET_PORT[$1$2]}
 	wireguard_start "$machine" "$name"
 	on "$machine" wg set "$name" private-key /run/lab/wg.key listen-port "$port" \
 		peer "$(cat "$LAB/keys/$name.pub")" allowed-ips 0.0.0.0/0,::/0 \
 		endpoint "${INTERNET_ADDRESS_OF_EDGE[$1]}:$port"
-	on "$machine" ip -batch - <<-END
+	provider_addresses "$1" "$2"
+	within 10 tunnel_has_room "$machine" "$name" || die "WireGuard of $machine does not listen"
+}
+
+provider_addresses() { # EDGE LOCAL: of its end, and what leads there
+	local name=edge-gw-0$1
+	on "local-gw-0$2" ip -batch - <<-END
 		addr add 169.254.$1$2.2/30 dev $name
 		addr add fd00:$1$2::2/126 dev $name
 		link set $name up txqueuelen 2048
 		route add 0.0.0.0/0 dev $name table $1
 		route add ::/0 dev $name table $1
 	END
-	within 10 tunnel_has_room "$machine" "$name" || die "WireGuard of $machine does not listen"
 }
 
 tunnel_has_room() { # MACHINE NAME: a process's sockets; the kernel's need none
@@ -173,7 +186,11 @@ tunnel_has_room() { # MACHINE NAME: a process's sockets; the kernel's need none
 
 provider_tunnel_kill() { # EDGE LOCAL
 	disturb
-	wireguard_kill "local-gw-0$2" "edge-gw-0$1"
+	if is_ipsec "$1" "$2"; then
+		strongswan_tunnel_kill "$1" "$2"
+	else
+		wireguard_kill "local-gw-0$2" "edge-gw-0$1"
+	fi
 }
 
 # ---- All of it -------------------------------------------------------------------------------------------------------
@@ -197,6 +214,7 @@ local_up_frr() { # LOCAL
 
 local_up_homeward() { # LOCAL
 	local_config "$1" >"$LAB/local-gw-0$1/lab/gateway.yaml"
+	ipsec_psk "local-gw-0$1" "$IPSEC_SECRET"
 	gwd_launch "local-gw-0$1"
 }
 
@@ -247,14 +265,16 @@ local_links() { # LOCAL: the preferred one first
 }
 
 local_tunnel() { # EDGE LOCAL
-	local port=${INTERNET_PORT[$1$2]}
 	cat <<-END
 		  - name: edge-gw-0$1
 		    number: $1
-		    wireguard:
-		      private_key_file: /run/lab/wg.key
-		      listen_port: $port
-		      peer: {public_key: "$(cat "$LAB/keys/edge-gw-0$1.pub")", endpoint: "${INTERNET_ADDRESS_OF_EDGE[$1]}:$port"}
+	END
+	if is_ipsec "$1" "$2"; then
+		ipsec_settings "${INTERNET_ADDRESS_OF_EDGE[$1]}" "$(ipsec_id_of_local "$2")" "$(ipsec_id_of_edge "$1")"
+	else
+		wireguard_settings "${INTERNET_ADDRESS_OF_EDGE[$1]}" "${INTERNET_PORT[$1$2]}" "edge-gw-0$1"
+	fi
+	cat <<-END
 		    addresses: [169.254.$1$2.2/30, "fd00:$1$2::2/126"]
 		    bgp:
 		      local_as: 64501

@@ -111,8 +111,11 @@ topology_plug() { # MACHINE|all: its links
 topology_routes() { # MACHINE: what its administrator would have set, apart from its daemons
 	case $1 in
 	device) head -c "$BIG" /dev/urandom >"$LAB/device/lab/big" # what it downloads and compares
-		on "$1" sh -ec 'ip route add default via 100.64.1.1; ip route add default via 2001:db8:100:1::1
-		for n in $(seq 12 39); do ip addr add 100.64.1.$n/24 dev eth0; ip addr add 2001:db8:100:1::$n/64 dev eth0; done' ;;
+		{
+			printf 'route add default via %s\n' 100.64.1.1 2001:db8:100:1::1
+			printf 'addr add 100.64.1.%s/24 dev eth0\n' {12..39}
+			printf 'addr add 2001:db8:100:1::%s/64 dev eth0\n' {12..39}
+		} | on "$1" ip -batch - ;;
 	ixp-router) router "$1" && on "$1" sh -ec 'for n in 1 2; do
 			ip route add default via 172.31.$n.2 table $n; ip route add default via fd31:$n::2 table $n; done' ;;
 	local-gw-01) router "$1" && on "$1" ip route add default via 198.51.100.2 ;;

@@ -113,7 +113,7 @@ scenario_moved_at_once() { # FAMILY
 scenario_moved_udp() { # FAMILY: a client on a fixed port is answered by one gateway, by whichever way it asks
 	local address n edge
 	address=$(device_address "$1" 26)
-	for n in {1..10}; do
+	for ((n = 1; n <= MOVES; n++)); do
 		edge=$((n % 2 + 1))
 		witness_mark
 		move $edge 1 "$1" from "$address"
