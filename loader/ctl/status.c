@@ -217,6 +217,19 @@ static json_t *answer_object(
 		table_object(request->device_count, views->devices), "drops", drop_rows(totals));
 }
 
+/* From there on every fifth new one finds no line (bpf/table.h). */
+#define FULL_PERCENT 80
+
+static void judge_table(json_t *list, const char *what, const struct flow_table *table, uint64_t count)
+{
+	uint64_t percent = table->count ? count * 100 / table->count : 0;
+
+	if (percent >= FULL_PERCENT)
+		degraded(list, json_sprintf("the table of %s is %u %% full, so many a new one goes without a "
+					    "line: see tables.%s",
+				       what, (unsigned)percent, what));
+}
+
 /* Trouble with the counters is told in `degraded`, where there is room for it. */
 static int answer(struct request *request)
 {
@@ -227,6 +240,8 @@ static int answer(struct request *request)
 
 	request->hooks->refresh(request->hooks->self);
 	trouble = judge(request->views->status);
+	judge_table(trouble, "flows", request->views->flows, request->count);
+	judge_table(trouble, "devices", request->views->devices, request->device_count);
 	if (request->hooks->reasons(request->hooks->self, totals, &error) < 0)
 		degraded(trouble, json_sprintf("the counters cannot be read: %s", error.text));
 	troubles = json_array_size(trouble);

@@ -135,6 +135,23 @@ static void a_flush_needs_a_filter_or_all(void)
 	world_close();
 }
 
+static void a_full_table_is_told(void)
+{
+	char address[ADDRESS_TEXT_SIZE];
+
+	world_open();
+	for (uint32_t i = 0; i < 204; i++) { /* of 256: 79.7 % */
+		snprintf(address, sizeof(address), "100.64.2.%u", i);
+		world_device(i, address);
+	}
+	exchange("{\"method\":\"status\"}\n");
+	CU_ASSERT_PTR_NULL(strstr(reply, "the table of"));
+	world_device(204, "100.64.2.204");
+	CU_ASSERT_EQUAL(code_of(exchange("{\"method\":\"status\"}\n")), REPLY_DEGRADED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"the table of devices is 80 % full, "));
+	world_close();
+}
+
 static void devices_are_listed_and_found(void)
 {
 	static const char row[] =
@@ -598,6 +615,7 @@ UNIT_TESTS("ctl", {"a flow is shown as the design says", a_flow_is_shown_as_the_
 	{"an echo is known by its id at either end", an_echo_is_known_by_its_id_at_either_end},
 	{"a flush needs a filter or all", a_flush_needs_a_filter_or_all},
 	{"devices are listed and found", devices_are_listed_and_found},
+	{"a full table is told", a_full_table_is_told},
 	{"the status says what is degraded", the_status_says_what_is_degraded},
 	{"tunnels and sessions are listed", tunnels_and_sessions_are_listed},
 	{"an explanation names everything", an_explanation_names_everything},
