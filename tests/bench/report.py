@@ -99,6 +99,30 @@ def of_programs(figures):
     return table(heads, lines)
 
 
+FLOOD = ["known", "known, beside known", "known, beside flood", "flood"]
+
+
+def flood_rows(figures, family):
+    return [figures.get("flood", "tc", rival, family, 100000, 1) for rival in FLOOD]
+
+
+def left_in_flood(figures):
+    """Of what known flows take beside as many packets of known flows: their own time, and the processor they share with the others."""
+    left = {"own": [], "shared": []}
+    for family in (4, 6):
+        known, beside_known, beside_flood, flood = flood_rows(figures, family)
+        if not all((known, beside_known, beside_flood, flood)):
+            return {"own": None, "shared": None}
+        left["own"].append(ratio(beside_known, beside_flood))
+        left["shared"].append((median(beside_known) + median(known)) / (median(beside_flood) + median(flood)))
+    return {what: min(values) for what, values in left.items()}
+
+
+def of_flood(figures):
+    lines = [[f"v{family}", *[cell(row) for row in flood_rows(figures, family)[1:]]] for family in (4, 6)]
+    return table(["ns a packet", "known flows beside known ones", "known flows beside a flood", "the flood"], lines)
+
+
 RIVALS = {
     "request": ["floor", "ip_forward", "nft", "ours"],
     "response": ["floor", "ip_forward", "nft", "ours", "ours, home0"],
@@ -191,6 +215,8 @@ def goals(figures):
         ("inserting a million flows: ours / LRU_HASH, beyond the floor", "<= 0.5", find_ratio(figures, "insert")),
         ("bytes a flow at half load, without counters", "<= 130", median(memory) if memory else None),
         ("new flows: nft / ours", ">= 2", forward_ratio(figures, "new", 262144, 2)),
+        ("known flows in a flood, by the time of their own packets", ">= 0.9", left_in_flood(figures)["own"]),
+        ("known flows in a flood, a packet of it for each, on one processor", ">= 0.9", left_in_flood(figures)["shared"]),
         ("restart with a million flows, s", "<= 1", seconds(figures, "restart")),
     ]
 
@@ -260,6 +286,7 @@ def sections(figures):
     yield "### A packet in each program", of_programs(figures) + picture(
         figures, "programs-by-flows.svg", "ns of a packet in each program, by how many flows are known"
     )
+    yield "### A flood of new flows", of_flood(figures)
     for case, title in (
         ("request", "### Forwarding a request, kpps"),
         ("response", "### Forwarding a response, kpps"),

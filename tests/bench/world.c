@@ -233,6 +233,15 @@ uint32_t world_flows(const struct recipe *recipe, enum family family, uint32_t f
 	return refused;
 }
 
+bool world_knows(const struct line_key *flow)
+{
+	struct table table = {
+		world.flows, world.settings.flow_mask, &world.settings, now_ns(CLOCK_MONOTONIC_COARSE)};
+	struct finding found = {0};
+
+	return table_find(&table, flow, hash_of(flow, world.settings.hash_seed), &found);
+}
+
 uint64_t world_count(enum reason reason)
 {
 	int cpus = libbpf_num_possible_cpus();

@@ -47,6 +47,8 @@ void world_tunnels(unsigned bits, uint32_t first_interface);
  * line: these go by their devices.
  */
 uint32_t world_flows(const struct recipe *recipe, enum family family, uint32_t flows, uint8_t gateway);
+/* Whether the flow has a line in service. */
+bool world_knows(const struct line_key *flow);
 /* XDP may send by this uplink. */
 void world_turning(uint32_t uplink, bool may);
 uint64_t world_count(enum reason reason);
