@@ -56,6 +56,7 @@ struct line {
 	__u64 home;  /* HOME_*: the way home, the owner, when last seen */
 	__u64 stamp; /* ns of CLOCK_REALTIME of the last change; while TCP is half-open: that, or STAMP_* */
 };
+#define KEY_WORDS (sizeof(struct line_key) / sizeof(__u64))
 
 #define TAG_STATE(tag)     ((__u8)(tag))
 #define TAG_HASH(tag)      ((tag) >> 8)

@@ -31,8 +31,6 @@
 /* A key as words, whoever wrote its fields: else a compiler may take them for not yet written. */
 typedef __u64 __attribute__((may_alias)) key_word;
 
-#define KEY_WORDS (sizeof(struct line_key) / sizeof(key_word))
-
 _Static_assert(HASH_SEED_WORDS == 2 * KEY_WORDS + 1, "a word for each half, and one more");
 
 static inline __attribute__((always_inline)) __u64 hash_of(

@@ -11,7 +11,6 @@
 #include "base/cleanup.h"
 
 #define READ_ATTEMPTS 4
-#define KEY_WORDS     (sizeof(struct line_key) / sizeof(uint64_t))
 
 static int map_array(int fd, size_t size, const char *what, void **memory, struct error *error)
 {

@@ -49,13 +49,24 @@ static void expect_packet(const struct outcome *outcome, const uint8_t *expected
 }
 
 /* The Ethernet header is the kernel's to write, from the neighbour. */
+/* A time slot may have ended between the program's look at the clock and the test's. */
+static struct envelope as_of(const struct outcome *outcome, struct envelope envelope)
+{
+	int8_t later = outcome->packet[envelope_header(envelope.outer) + 23] - envelope.slot;
+
+	if (later == 1 || later == -1)
+		envelope.slot += later;
+	return envelope;
+}
+
 static void expect_relay(const struct outcome *outcome, const struct envelope *envelope,
 	const struct shape *shape, enum family inner)
 {
 	uint8_t packet[PACKET_MAX], expected[PACKET_MAX];
+	struct envelope due = as_of(outcome, *envelope);
 	size_t length = packet_build(shape, inner, false, packet);
 
-	length = envelope_build(envelope, packet, length, expected);
+	length = envelope_build(&due, packet, length, expected);
 	memcpy(expected, outcome->packet, ETHERNET_LENGTH);
 	CU_ASSERT_EQUAL(outcome->verdict, SENT);
 	CU_ASSERT_EQUAL(outcome->reason, REASON_relayed_response);
