@@ -113,7 +113,7 @@ struct settings {
 	__u8 counters;  /* 0: no cold counters */
 	__u8 relay;     /* enum relay_mode */
 	__u8 relay_key; /* the id of the key that we authenticate relays with */
-	__u8 reserved;
+	__u8 filter;    /* 1: some uplink has a filter (serve.h) */
 	/* Ports of what gateways open: gateway n has [first + (n - 1) * slice, + slice); slice 0: none. */
 	__u16 ports_first, ports_slice;
 	__u8 home_mac[6]; /* relayed requests enter the stack by home0, addressed to it */
@@ -234,12 +234,15 @@ enum space {
 	SPACE_INSIDE = 2,
 	SPACE_NEIGHBOUR = 3,
 	SPACE_EGRESS = 4,
-	SPACE_PROBED = 5 /* whom probes ask by a tunnel, behind its link */
+	SPACE_PROBED = 5, /* whom probes ask by a tunnel, behind its link */
+	SPACE_PEER = 6,   /* who sends to a tunnel's UDP port (serve.h) */
+	SPACE_TRUSTED = 7 /* whose packets no filter keeps out */
 };
 struct prefix_key {
 	__u32 length; /* PREFIX_KEY_BITS + 0..128 */
 	__u16 space;  /* enum space */
-	__u16 which; /* the zone (SPACE_ZONE, SPACE_NEIGHBOUR), the tunnel's number (SPACE_LINK, SPACE_PROBED), else 0 */
+	/* the zone (SPACE_ZONE, SPACE_NEIGHBOUR), the tunnel's number (SPACE_LINK, SPACE_PROBED), the port (SPACE_PEER), else 0 */
+	__u16 which;
 	__u8 address[16];
 } __attribute__((aligned(8)));
 #define PREFIX_KEY_BITS 32
@@ -255,6 +258,31 @@ struct local_entry {
 	__u16 kind;  /* enum local_kind */
 	__u16 which; /* a loopback's zone, a tunnel's number, 0 */
 };
+
+/* ---- Filters of uplinks (serve.h) ---------------------------------------------------------------------------------- */
+
+/* By the uplink's interface. */
+enum filter_effect { FILTER_WATCHES = 1, FILTER_DROPS = 2 };
+
+/* What is known of a port, or of a protocol of IP. */
+enum service {
+	SERVICE_ASK,    /* nothing: a port is served if there is a socket */
+	SERVICE_OPEN,   /* it is served, though there be no socket */
+	SERVICE_TUNNEL, /* of UDP, a tunnel's whose peer may be anywhere */
+	SERVICE_PEERS   /* of UDP, a tunnel's whose peers are those of SPACE_PEER */
+};
+
+/* Two bits each. By the upper 8 bits of the port; behind them all protocols. */
+#define SERVICES_PROTOCOLS 256
+#define SERVICES_COUNT     257
+struct services {
+	__u8 kinds[64];
+};
+#define SERVICE_AT(number)    ((number) >> 2 & 63)
+#define SERVICE_SHIFT(number) (((number)&3) * 2)
+
+/* Addresses of this machine that filters judge what comes to: of any service; of what tunnels and the inside alone reach. */
+enum own_kind { OWN_MACHINE = 1, OWN_TUNNELS = 2 };
 
 /* Fragments: what the first one taught. */
 struct fragment_key {
@@ -332,6 +360,10 @@ struct egress_pin {
 	X(answered, 0, "a packet from the inside that was dropped: its sender was told why, by ICMP")       \
 	X(answer_withheld, 0,                                                                               \
 		"a packet from the inside that was dropped: too many were told of theirs just then")        \
+	X(watched_own_source, 0, "a filter that only watches would have dropped it: filtered_own_source")   \
+	X(watched_outside, 0, "a filter that only watches would have dropped it: filtered_outside")         \
+	X(watched_stranger, 0, "a filter that only watches would have dropped it: filtered_stranger")       \
+	X(watched_unserved, 0, "a filter that only watches would have dropped it: filtered_unserved")       \
 	X(malformed, 1, "a header is cut short, or contradicts itself")                                     \
 	X(not_ip, 1, "neither IPv4 nor IPv6")                                                               \
 	X(source_not_provider, 1, "the source is not in the provider's prefixes")                           \
@@ -359,6 +391,10 @@ struct egress_pin {
 	X(relay_not_ours, 1, "a member asked whether a flow is ours, and it is not")                        \
 	X(asks_exceeded, 1, "a request of an unknown flow that no member was asked for: too many were")     \
 	X(relay_unreachable, 1, "no uplink leads to the member that a packet is to be relayed to")          \
+	X(filtered_own_source, 1, "came by an uplink from one of our own addresses, as it claims")          \
+	X(filtered_outside, 1, "came by an uplink from outside, to a loopback or a tunnel's own address")   \
+	X(filtered_stranger, 1, "came by an uplink to a tunnel's port, and not from its peer")              \
+	X(filtered_unserved, 1, "came by an uplink to a port, or by a protocol, that nobody here serves")   \
 	X(internal, 1, "a map that must exist does not: a defect of ours")
 
 enum reason {
@@ -371,6 +407,9 @@ enum reason {
 struct reason_count {
 	__u64 packets, bytes;
 };
+
+/* What a filter would have dropped stands beside what it drops, in one order. */
+#define WATCHED(filtered) ((filtered)-REASON_filtered_own_source + REASON_watched_own_source)
 
 /* ---- Explaining: the question and answer of the program `explain`, by BPF_PROG_TEST_RUN -------------------------- */
 
@@ -436,9 +475,12 @@ struct explanation {
 #define MAP_EGRESS_FROM   "egress_from"   /* HASH: struct egress_from -> 1 (u32) */
 #define MAP_EGRESS_PINS   "egress_pins"   /* LRU_HASH: struct line_key -> struct egress_pin */
 #define MAP_EGRESS_COUNTS \
-	"egress_counts"       /* PERCPU_HASH: tunnel number (u32) -> struct reason_count, sent by it */
-#define MAP_TURNING "turning" /* HASH: ifindex (u32) -> 1: uplinks where XDP may send (turn.h) */
-#define MAP_CHANGES "changes" /* RINGBUF of struct change */
+	"egress_counts"         /* PERCPU_HASH: tunnel number (u32) -> struct reason_count, sent by it */
+#define MAP_TURNING  "turning"  /* HASH: ifindex (u32) -> 1: uplinks where XDP may send (turn.h) */
+#define MAP_CHANGES  "changes"  /* RINGBUF of struct change */
+#define MAP_FILTERS  "filters"  /* HASH: ifindex (u32) -> enum filter_effect (u32) */
+#define MAP_OWN      "own"      /* HASH: 16 bytes -> enum own_kind (u32) */
+#define MAP_SERVICES "services" /* ARRAY of struct services */
 
 /* ---- Changes: the programs tell gwd which lines to replicate ----------------------------------------------------- */
 
@@ -526,5 +568,8 @@ _Static_assert(sizeof(struct prefix_key) == 24, "");
 _Static_assert(__builtin_offsetof(struct prefix_key, address) * 8 == 32 + PREFIX_KEY_BITS, "");
 _Static_assert(sizeof(struct fragment_key) == 40, "");
 _Static_assert(sizeof(struct explanation) == 104, "");
+_Static_assert(WATCHED(REASON_filtered_outside) == REASON_watched_outside, "");
+_Static_assert(WATCHED(REASON_filtered_stranger) == REASON_watched_stranger, "");
+_Static_assert(WATCHED(REASON_filtered_unserved) == REASON_watched_unserved, "");
 
 #endif

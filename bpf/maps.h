@@ -53,6 +53,9 @@ MAP(egress_tables, HASH, EGRESS_GROUPS, 0, __u32, struct egress_table);
 MAP(egress_from, HASH, 1024, 0, struct egress_from, __u32);
 MAP(egress_pins, LRU_HASH, 65536, 0, struct line_key, struct egress_pin);
 MAP(egress_counts, PERCPU_HASH, 1024, 0, __u32, struct reason_count);
+MAP(filters, HASH, 256, 0, __u32, __u32);
+MAP(own, HASH, 16384, 0, __u8[16], __u32);
+MAP(services, ARRAY, SERVICES_COUNT, 0, __u32, struct services);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

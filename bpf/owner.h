@@ -69,6 +69,23 @@ enum tcp_state {
 	TCP_STATE_NEW_SYN_RECV = 12
 };
 
+/* What the kernel finds sockets by, out of zeros; how many bytes of it count. */
+static __always_inline __u32 tuple_of(const struct packet *packet, struct bpf_sock_tuple *tuple)
+{
+	if (packet->version == 4) {
+		__builtin_memcpy(&tuple->ipv4.saddr, packet->source + 12, 4);
+		__builtin_memcpy(&tuple->ipv4.daddr, packet->destination + 12, 4);
+		tuple->ipv4.sport = packet->source_port;
+		tuple->ipv4.dport = packet->destination_port;
+		return sizeof(tuple->ipv4);
+	}
+	__builtin_memcpy(tuple->ipv6.saddr, packet->source, 16);
+	__builtin_memcpy(tuple->ipv6.daddr, packet->destination, 16);
+	tuple->ipv6.sport = packet->source_port;
+	tuple->ipv6.dport = packet->destination_port;
+	return sizeof(tuple->ipv6);
+}
+
 /* The state of the socket that the stack would give the segment to. */
 SUBPROGRAM int socket_state(struct __sk_buff *skb, const struct packet *packet)
 {
@@ -78,19 +95,7 @@ SUBPROGRAM int socket_state(struct __sk_buff *skb, const struct packet *packet)
 
 	if (!packet)
 		return TCP_STATE_NONE;
-	if (packet->version == 4) {
-		__builtin_memcpy(&tuple.ipv4.saddr, packet->source + 12, 4);
-		__builtin_memcpy(&tuple.ipv4.daddr, packet->destination + 12, 4);
-		tuple.ipv4.sport = packet->source_port;
-		tuple.ipv4.dport = packet->destination_port;
-		size = sizeof(tuple.ipv4);
-	} else {
-		__builtin_memcpy(tuple.ipv6.saddr, packet->source, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, packet->destination, 16);
-		tuple.ipv6.sport = packet->source_port;
-		tuple.ipv6.dport = packet->destination_port;
-		size = sizeof(tuple.ipv6);
-	}
+	size = tuple_of(packet, &tuple);
 	socket = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	if (!socket)
 		return TCP_STATE_NONE;

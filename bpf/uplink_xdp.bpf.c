@@ -3,7 +3,8 @@
  * uplink_xdp: XDP on every uplink, before there is an skb. It guards the relay: what comes in Geneve to our own
  * underlay address must be a relay that a member of the array vouches for (claim.h), or it ends here, cheaply. A true
  * one passes, still encapsulated: uplink_ingress takes it. A response whose way home is another gateway's goes back out of
- * the uplink at once, where that can be done (turn.h). Everything else passes. uplink_guard is the same without the latter.
+ * the uplink at once, where that can be done (turn.h). What an uplink's filter finds that nobody here serves ends here too
+ * (serve.h). Everything else passes. uplink_guard is the same without sending anything.
  *
  * "xdp.frags", since a veth refuses other programs when its peer's MTU is 9000, and headers are all that is
  * looked at: they are in the first, linear part. An object of its own: libxdp loads it, with the maps of
@@ -17,6 +18,7 @@
 #include "bpf/claim.h"
 #include "bpf/maps.h"
 #include "bpf/parse.h"
+#include "bpf/serve.h"
 #include "bpf/surface.h"
 #include "bpf/turn.h"
 
@@ -82,14 +84,29 @@ static __always_inline bool is_ip(const struct ethhdr *ethernet, const void *end
 	       (ethernet->h_proto == bpf_htons(ETH_P_IP) || ethernet->h_proto == bpf_htons(ETH_P_IPV6));
 }
 
-SEC("xdp.frags")
-int uplink_xdp(struct xdp_md *context)
+/* What all of them drop; else XDP_PASS, and it may be turned. */
+static __always_inline int admit_frame(struct xdp_md *context, bool *turns)
 {
 	const void *data = (void *)(long)context->data, *end = (void *)(long)context->data_end;
 
+	*turns = false;
 	if (!is_ip(data, end))
 		return XDP_PASS;
-	return is_relay(data, end) ? judge(context) : turn(context);
+	if (is_relay(data, end))
+		return judge(context);
+	if (is_filtered(context))
+		return XDP_DROP;
+	*turns = true;
+	return XDP_PASS;
+}
+
+SEC("xdp.frags")
+int uplink_xdp(struct xdp_md *context)
+{
+	bool turns;
+	int verdict = admit_frame(context, &turns);
+
+	return turns ? turn(context) : verdict;
 }
 
 /*
@@ -99,9 +116,9 @@ int uplink_xdp(struct xdp_md *context)
 SEC("xdp.frags")
 int uplink_guard(struct xdp_md *context)
 {
-	const void *data = (void *)(long)context->data, *end = (void *)(long)context->data_end;
+	bool turns;
 
-	return is_ip(data, end) && is_relay(data, end) ? judge(context) : XDP_PASS;
+	return admit_frame(context, &turns);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -9,14 +9,32 @@
 
 #include "apply/bpf.h"
 #include "base/cleanup.h"
+#include "bpf/abi.h"
 #include "ctl/protocol.h"
+#include "ctl/rows.h"
 #include "doctor/doctor.h"
+
+static void add_filtered(const char *pin_dir, struct facts *facts)
+{
+	static const uint32_t reasons[FILTER_REASONS] = {REASON_filtered_unserved, REASON_filtered_stranger,
+		REASON_filtered_outside, REASON_filtered_own_source};
+	struct reason_count totals[REASON_COUNT] = {0};
+
+	bpf_reasons(pin_dir, totals, NULL);
+	for (size_t i = 0; i < FILTER_REASONS; i++) {
+		uint32_t reason = reasons[i], watched = WATCHED(reason);
+
+		facts->dropped[i] = (struct filtered_facts){reason_name(reason), totals[reason].packets};
+		facts->watched[i] = (struct filtered_facts){reason_name(watched), totals[watched].packets};
+	}
+}
 
 static void add_uplink(const char *name, const char *pin_dir, struct uplink_facts *uplink)
 {
 	snprintf(uplink->xdp_mode, sizeof(uplink->xdp_mode), "%s", bpf_xdp_mode(name));
 	uplink->xdp_alone = bpf_xdp_is_alone(name);
 	uplink->xdp_relays = bpf_xdp_relays(pin_dir, name);
+	uplink->filters = bpf_filters(pin_dir, name);
 }
 
 static void add_facts(const struct model *model, const char *pin_dir, struct facts *facts)
@@ -30,6 +48,7 @@ static void add_facts(const struct model *model, const char *pin_dir, struct fac
 	facts->relay_overhead = self ? (int)bpf_relay_overhead(address_family(&self->address)) : 0;
 	for (size_t i = 0; i < model_uplink_count(model); i++)
 		add_uplink(model_uplink(model, i), pin_dir, &facts->uplinks[i]);
+	add_filtered(pin_dir, facts);
 }
 
 int examine(const struct model *model, const char *run_dir, const char *pin_dir, bool json)

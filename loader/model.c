@@ -6,6 +6,13 @@
 
 #include "base/cleanup.h"
 
+static void free_texts(char **texts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(texts[i]);
+	free(texts);
+}
+
 static void free_members(struct array *array)
 {
 	for (size_t i = 0; i < array->member_count; i++)
@@ -31,13 +38,6 @@ static void free_providers(struct model *model)
 		free(model->providers[i].prefixes);
 	}
 	free(model->providers);
-}
-
-static void free_texts(char **texts, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		free(texts[i]);
-	free(texts);
 }
 
 static void free_ipsec(struct ipsec *ipsec)
@@ -105,12 +105,19 @@ static void free_egress(struct model *model)
 
 		free(group->name);
 		free(group->destinations);
-		for (size_t k = 0; k < group->from_count; k++)
-			free(group->from[k]);
-		free(group->from);
+		free_texts(group->from, group->from_count);
 		free(group->links);
 	}
 	free(model->egress);
+}
+
+static void free_filter(struct filter *filter)
+{
+	free_texts(filter->watch, filter->watch_count);
+	free_texts(filter->drop, filter->drop_count);
+	free(filter->from);
+	free(filter->ports);
+	free(filter->protocols);
 }
 
 void model_free(struct model *model)
@@ -120,15 +127,14 @@ void model_free(struct model *model)
 	free(model->gateway);
 	free_members(&model->array);
 	free_loopbacks(model);
-	for (size_t i = 0; i < model->uplink_count; i++)
-		free(model->uplinks[i]);
-	free(model->uplinks);
+	free_texts(model->uplinks, model->uplink_count);
 	free(model->inside);
 	free_providers(model);
 	free_tunnels(model);
 	free_probes(model);
 	free_routers(model);
 	free_egress(model);
+	free_filter(&model->filter);
 	free(model->control_group);
 	free(model);
 }
@@ -255,6 +261,23 @@ bool model_has_uplink(const struct model *model, const char *name)
 		if (strcmp(model_uplink(model, i), name) == 0)
 			return true;
 	return false;
+}
+
+static bool is_among(const char *name, char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+enum filter_mode model_filter_mode(const struct model *model, const char *uplink)
+{
+	const struct filter *filter = &model->filter;
+
+	if (is_among(uplink, filter->drop, filter->drop_count))
+		return FILTER_DROP;
+	return is_among(uplink, filter->watch, filter->watch_count) ? FILTER_WATCH : FILTER_OFF;
 }
 
 /* Whether the group's interface of this index stands in one before it, or here before. */

@@ -199,6 +199,22 @@ struct probe {
 	uint8_t rise, fall;
 };
 
+/* What comes by an uplink to this machine, and nobody here serves. */
+enum filter_mode { FILTER_OFF, FILTER_WATCH, FILTER_DROP };
+
+struct filter {
+	bool enabled;         /* it has the section; else all else is meaningless */
+	char **watch, **drop; /* uplinks: what would be dropped there is counted, or dropped */
+	size_t watch_count, drop_count;
+	/* What is let in besides what the configuration says, and what the machine's sockets say: */
+	struct prefix *from; /* whatever comes from there */
+	size_t from_count;
+	uint16_t *ports; /* of TCP and UDP, behind which is no socket */
+	size_t port_count;
+	uint8_t *protocols; /* beside TCP, UDP and ICMP */
+	size_t protocol_count;
+};
+
 enum attach_mode { ATTACH_AUTO, ATTACH_TCX, ATTACH_CLSACT };
 
 struct tables {
@@ -229,6 +245,7 @@ struct model {
 	size_t egress_count;
 	struct router *routers; /* sorted by name */
 	size_t router_count;
+	struct filter filter;
 	bool mss_clamp;
 	enum attach_mode attach;
 	struct tables tables;
@@ -272,6 +289,7 @@ const struct member *model_member_by_name(const struct model *model, const char 
 size_t model_uplink_count(const struct model *model);
 const char *model_uplink(const struct model *model, size_t which);
 bool model_has_uplink(const struct model *model, const char *name);
+enum filter_mode model_filter_mode(const struct model *model, const char *uplink);
 /* The LAN interfaces of all egress groups, each once. */
 size_t model_lan_count(const struct model *model);
 const char *model_lan(const struct model *model, size_t which);

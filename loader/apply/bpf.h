@@ -15,6 +15,7 @@
  *	bpf_members.c     the other gateways, as they tell us
  *	bpf_keys.c        what vouches for relays
  *	bpf_egress.c      which link has which share of an egress group
+ *	bpf_filter.c      filters of uplinks
  *	bpf_ask.c         usable bits, explain, reasons
  */
 #ifndef APPLY_BPF_H
@@ -127,6 +128,11 @@ int bpf_egress_write(
 int bpf_egress_forget_others(const char *pin_dir, const struct model *model, struct error *error);
 /* What a link has sent; zeros: nothing yet. */
 int bpf_egress_sent(const char *pin_dir, uint16_t tunnel, struct reason_count *sent, struct error *error);
+
+/* ---- Filters of uplinks ------------------------------------------------------------------------------------------ */
+
+/* Whether one is in force there. */
+bool bpf_filters(const char *pin_dir, const char *uplink);
 
 /* ---- Asking ---------------------------------------------------------------------------------------------------- */
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "apply/bpf.h"
+#include "apply/bpf_fill.h"
 #include "apply/link.h"
 #include "base/cleanup.h"
 #include "bpf/abi.h"
@@ -26,34 +27,6 @@ struct entry {
 	uint8_t value[VALUE_ROOM];
 };
 
-struct table {
-	const char *map;
-	size_t key_size, value_size;
-	bool is_array; /* its entries cannot be deleted */
-	struct entry *entries;
-	size_t count, room;
-	int result; /* the first failure of table_add() */
-};
-
-enum {
-	TABLE_PREFIXES,
-	TABLE_LOCALS,
-	TABLE_PROVIDERS,
-	TABLE_TUNNELS,
-	TABLE_INTERFACES,
-	TABLE_MEMBERS,
-	TABLE_EGRESS_GROUPS,
-	TABLE_EGRESS_FROM,
-	TABLE_SETTINGS,
-	TABLES
-};
-
-struct filling {
-	const char *pin_dir;
-	const struct model *model;
-	struct table tables[TABLES];
-};
-
 _Static_assert(sizeof(struct provider_entry) <= VALUE_ROOM && sizeof(struct settings) <= VALUE_ROOM, "");
 _Static_assert(sizeof(struct prefix_key) <= KEY_ROOM, "");
 
@@ -66,12 +39,15 @@ static const struct table empty_tables[TABLES] = {
 	[TABLE_MEMBERS] = {MAP_MEMBERS, sizeof(uint32_t), sizeof(struct member_entry), .is_array = true},
 	[TABLE_EGRESS_GROUPS] = {MAP_EGRESS_GROUPS, sizeof(uint32_t), sizeof(struct egress_entry)},
 	[TABLE_EGRESS_FROM] = {MAP_EGRESS_FROM, sizeof(struct egress_from), sizeof(uint32_t)},
+	[TABLE_SERVICES] = {MAP_SERVICES, sizeof(uint32_t), sizeof(struct services), .is_array = true},
+	[TABLE_OWN] = {MAP_OWN, 16, sizeof(uint32_t)},
+	[TABLE_FILTERS] = {MAP_FILTERS, sizeof(uint32_t), sizeof(uint32_t)},
 	[TABLE_SETTINGS] = {MAP_SETTINGS, sizeof(uint32_t), sizeof(struct settings), .is_array = true},
 };
 
 /* ---- Tables in memory -------------------------------------------------------------------------------------------- */
 
-static void table_add(struct table *table, const void *key, const void *value)
+void table_add(struct table *table, const void *key, const void *value)
 {
 	struct entry *entry;
 
@@ -121,7 +97,7 @@ static bool table_has(const struct table *table, const void *key)
 
 /* ---- What is wanted ---------------------------------------------------------------------------------------------- */
 
-static void add_prefix(
+void fill_prefix(
 	struct filling *filling, uint16_t space, uint16_t which, const struct prefix *prefix, uint16_t holder)
 {
 	struct prefix network = prefix_network(prefix);
@@ -169,7 +145,7 @@ static void add_provider(struct filling *filling, const struct provider *provide
 	keep_members_ways(filling, number, &value);
 	table_add(&filling->tables[TABLE_PROVIDERS], &number, &value);
 	for (size_t i = 0; i < provider->prefix_count; i++)
-		add_prefix(filling, SPACE_ZONE, provider->zone, &provider->prefixes[i], provider->number);
+		fill_prefix(filling, SPACE_ZONE, provider->zone, &provider->prefixes[i], provider->number);
 }
 
 static void add_tunnel(struct filling *filling, const struct tunnel *tunnel)
@@ -187,8 +163,8 @@ static void add_tunnel(struct filling *filling, const struct tunnel *tunnel)
 	if (index)
 		table_add(&filling->tables[TABLE_INTERFACES], &index, &number);
 	for (size_t i = 0; i < tunnel->address_count; i++) {
-		add_prefix(filling, SPACE_LINK, tunnel->number, &tunnel->addresses[i], 1);
-		add_prefix(filling, SPACE_NEIGHBOUR, zone, &tunnel->addresses[i], tunnel->number);
+		fill_prefix(filling, SPACE_LINK, tunnel->number, &tunnel->addresses[i], 1);
+		fill_prefix(filling, SPACE_NEIGHBOUR, zone, &tunnel->addresses[i], tunnel->number);
 		add_local(filling, &tunnel->addresses[i].address, LOCAL_TUNNEL, tunnel->number);
 	}
 }
@@ -208,7 +184,7 @@ static void add_group(struct filling *filling, const struct egress_group *group)
 			table_add(&filling->tables[TABLE_EGRESS_FROM], &from, &one);
 	}
 	for (size_t i = 0; i < group->destination_count; i++)
-		add_prefix(filling, SPACE_EGRESS, 0, &group->destinations[i], group->number);
+		fill_prefix(filling, SPACE_EGRESS, 0, &group->destinations[i], group->number);
 }
 
 /*
@@ -255,6 +231,7 @@ static void add_settings(struct filling *filling)
 		.gateway = model->number,
 		.mss_clamp = model->mss_clamp,
 		.counters = model->counters,
+		.filter = model->filter.enabled,
 		.home_mac = HOME_MAC,
 	};
 	uint32_t zero = 0;
@@ -314,8 +291,8 @@ static int add_members(struct filling *filling, struct error *error)
 	return 0;
 }
 
-/* An uplink's network is inside. */
-static int add_uplink_network(uint32_t index, const struct prefix *prefix, bool ours, void *context)
+/* An uplink's network is inside; and its filter judges what goes to our address there. */
+static int add_machines_address(uint32_t index, const struct prefix *prefix, bool ours, void *context)
 {
 	struct filling *filling = context;
 	const struct model *model = filling->model;
@@ -323,7 +300,8 @@ static int add_uplink_network(uint32_t index, const struct prefix *prefix, bool 
 	(void)ours;
 	for (size_t i = 0; i < model->uplink_count; i++)
 		if (if_nametoindex(model->uplinks[i]) == index)
-			add_prefix(filling, SPACE_INSIDE, 0, prefix, 1);
+			fill_prefix(filling, SPACE_INSIDE, 0, prefix, 1);
+	fill_own_address(filling, index, prefix);
 	return 0;
 }
 
@@ -337,7 +315,7 @@ static int write_down(struct filling *filling, struct netlink *netlink, struct e
 			add_local(filling, &model->loopbacks[i].addresses[j], LOCAL_LOOPBACK,
 				model->loopbacks[i].zone);
 	for (size_t i = 0; i < model->inside_count; i++)
-		add_prefix(filling, SPACE_INSIDE, 0, &model->inside[i], 1);
+		fill_prefix(filling, SPACE_INSIDE, 0, &model->inside[i], 1);
 	for (size_t i = 0; i < model->provider_count; i++)
 		add_provider(filling, &model->providers[i]);
 	for (size_t i = 0; i < model->tunnel_count; i++)
@@ -346,12 +324,13 @@ static int write_down(struct filling *filling, struct netlink *netlink, struct e
 		add_group(filling, &model->egress[i]);
 	for (size_t i = 0; i < model->probe_count; i++)
 		if (model_probe_goes_beyond(&model->probes[i]))
-			add_prefix(filling, SPACE_PROBED, model->probes[i].tunnel->number,
+			fill_prefix(filling, SPACE_PROBED, model->probes[i].tunnel->number,
 				&(struct prefix){*model_probe_target(&model->probes[i]), 128}, 1);
+	fill_filters(filling);
 	add_settings(filling);
 	result = add_members(filling, error);
 	if (result == 0)
-		result = address_each(netlink, add_uplink_network, filling, error);
+		result = address_each(netlink, add_machines_address, filling, error);
 	for (int i = 0; i < TABLES && result == 0; i++)
 		if (filling->tables[i].result < 0)
 			result = error_errno(
@@ -423,8 +402,11 @@ static int delete_others(
 	return 0;
 }
 
-static int compare_table(
-	const char *pin_dir, struct table *table, struct comparison *comparison, struct error *error)
+typedef int (*table_step)(
+	const struct table *table, int map, const struct table *present, struct comparison *comparison);
+
+static int compare_table(const char *pin_dir, const struct table *table, table_step step,
+	struct comparison *comparison, struct error *error)
 {
 	_cleanup_close_ int map = bpf_map_open(pin_dir, table->map, NULL, error);
 	struct table present = {0};
@@ -432,15 +414,28 @@ static int compare_table(
 
 	if (map < 0)
 		return map;
-	table_sort(table);
 	if (!table->is_array)
 		result = read_keys(table, map, &present);
 	if (result == 0)
-		result = write_entries(table, map, &present, comparison);
-	if (result == 0)
-		result = delete_others(table, map, &present, comparison);
+		result = step(table, map, &present, comparison);
 	free(present.entries);
 	return result < 0 ? error_errno(error, result, "writing the map %s", table->map) : 0;
+}
+
+/* What both configurations let in is let in at every moment: all is written before anything is deleted. */
+static int compare_tables(struct filling *filling, struct comparison *comparison, struct error *error)
+{
+	int result = 0;
+
+	for (int i = 0; i < TABLES; i++)
+		table_sort(&filling->tables[i]);
+	for (int i = 0; i < TABLES && result == 0; i++)
+		result = compare_table(
+			filling->pin_dir, &filling->tables[i], write_entries, comparison, error);
+	for (int i = TABLES; i-- > 0 && result == 0;)
+		result = compare_table(
+			filling->pin_dir, &filling->tables[i], delete_others, comparison, error);
+	return result;
 }
 
 /* A tunnel that is in the interfaces' map but not in the model: its entry in the array is emptied. */
@@ -473,8 +468,8 @@ static int compare(const char *pin_dir, struct netlink *netlink, const struct mo
 	result = write_down(&filling, netlink, error);
 	if (result == 0)
 		result = empty_old_tunnels(&filling, error);
-	for (int i = 0; i < TABLES && result == 0; i++)
-		result = compare_table(pin_dir, &filling.tables[i], comparison, error);
+	if (result == 0)
+		result = compare_tables(&filling, comparison, error);
 	for (int i = 0; i < TABLES; i++)
 		free(filling.tables[i].entries);
 	return result;

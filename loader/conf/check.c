@@ -115,6 +115,45 @@ static void the_underlay_is_another_interface(struct review *review, const struc
 				underlay);
 }
 
+/* ---- Filters ------------------------------------------------------------------------------------------------------ */
+
+/* What could not be read is no name, and may be any. */
+static bool is_among(char *const *names, size_t count, const char *name)
+{
+	FOR_EACH (i, count)
+		if (!names[i] || strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void filtered_are_uplinks(
+	struct review *review, const struct model *model, const char *list, char *const *names, size_t count)
+{
+	char text[KEY_PATH_SIZE];
+
+	FOR_EACH (i, count)
+		if (names[i] && !is_among(model->uplinks, model->uplink_count, names[i]))
+			review_problem(review, check_key(text, "filter.%s[%zu]", list, i),
+				"\"%s\" is no uplink: add it to uplinks, or correct it here", names[i]);
+}
+
+static void filters_are_of_uplinks(struct review *review, const struct model *model)
+{
+	const struct filter *filter = &model->filter;
+	char text[KEY_PATH_SIZE];
+
+	filtered_are_uplinks(review, model, "watch", filter->watch, filter->watch_count);
+	filtered_are_uplinks(review, model, "drop", filter->drop, filter->drop_count);
+	FOR_EACH (i, filter->watch_count)
+		if (filter->watch[i] && is_among(filter->drop, filter->drop_count, filter->watch[i]))
+			review_problem(review, check_key(text, "filter.watch[%zu]", i),
+				"\"%s\" stands in filter.drop too: an uplink's filter watches or drops",
+				filter->watch[i]);
+	if (filter->enabled && filter->watch_count + filter->drop_count == 0 &&
+		!review_blames(review, "filter.watch") && !review_blames(review, "filter.drop"))
+		review_problem(review, "filter", "filters no uplink: write watch: [UPLINK], or leave it out");
+}
+
 /* ---- Neighbours ------------------------------------------------------------------------------------------------- */
 
 static bool is_on_link(const struct prefix *links, size_t count, const struct address *address)
@@ -282,6 +321,7 @@ static void (*const checks[])(struct review *, const struct model *) = {
 	what_is_needed_is_there,
 	routers_are_no_tunnels,
 	routers_agree_on_bfd,
+	filters_are_of_uplinks,
 	check_addresses,
 	check_ipsec,
 	check_probes,

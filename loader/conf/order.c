@@ -62,6 +62,16 @@ static int sort_providers(struct review *review, struct model *model)
 	return 0;
 }
 
+static int compare_ports(const void *one, const void *other)
+{
+	return (int)*(const uint16_t *)one - (int)*(const uint16_t *)other;
+}
+
+static int compare_protocols(const void *one, const void *other)
+{
+	return (int)*(const uint8_t *)one - (int)*(const uint8_t *)other;
+}
+
 static int compare_probes(const void *one, const void *other)
 {
 	return strcmp(((const struct probe *)one)->name, ((const struct probe *)other)->name);
@@ -124,6 +134,13 @@ static void sort_prefixes(struct model *model)
 	for (size_t i = 0; i < model->router_count; i++)
 		sort(model->routers[i].bgp.import, model->routers[i].bgp.import_count, sizeof(struct prefix),
 			compare_prefixes);
+	sort(model->filter.from, model->filter.from_count, sizeof(*model->filter.from), compare_prefixes);
+}
+
+static void sort_filter(struct filter *filter)
+{
+	sort(filter->ports, filter->port_count, sizeof(*filter->ports), compare_ports);
+	sort(filter->protocols, filter->protocol_count, sizeof(*filter->protocols), compare_protocols);
 }
 
 int order_model(struct review *review, struct model *model)
@@ -140,6 +157,7 @@ int order_model(struct review *review, struct model *model)
 		model->egress[i].number = (uint16_t)(i + 1);
 	sort(model->routers, model->router_count, sizeof(struct router), compare_routers);
 	sort_prefixes(model);
+	sort_filter(&model->filter);
 	model->number = model_member_by_name(model, model->gateway)->number;
 	return 0;
 }

@@ -340,6 +340,23 @@ DEFINE_SECTION(egress,
 	ONE(struct egress_group, "hash", hash, choice, DEFAULT = "flow", .choices = egress_hashes,
 		OPTIONAL = "load-sharing: what goes by one link: a \"flow\", or all that comes from a \"source\""));
 
+DEFINE_SECTION(accept,
+	MANY(struct filter, "from", from, from_count, network, LIMITS(1, 128), UNIQUE,
+		OPTIONAL = "networks whatever comes from which is let in, such as those that the machine is administered from; as "
+			   "is all from inside, from the gateways and from routers"),
+	MANY(struct filter, "ports", ports, port_count, number, LIMITS(1, 65535), UNIQUE,
+		OPTIONAL = "ports of TCP and UDP that are served without a socket of this machine: redirected by a firewall, or "
+			   "taken by a program at XDP"),
+	MANY(struct filter, "protocols", protocols, protocol_count, number, LIMITS(0, 255), UNIQUE,
+		OPTIONAL = "protocols of IP that are served, such as 47 (GRE), beside TCP, UDP and ICMP"));
+
+DEFINE_SECTION(filter,
+	MANY(struct filter, "watch", watch, watch_count, interface, UNIQUE,
+		OPTIONAL = "the uplinks where is counted what would be dropped: gwctl doctor shows it"),
+	MANY(struct filter, "drop", drop, drop_count, interface, UNIQUE,
+		OPTIONAL = "the uplinks where it is dropped, and counted"),
+	SAME("accept", accept, OPTIONAL = "what is let in besides"));
+
 DEFINE_SECTION(timeouts,
 	ONE(struct timeouts, "half_open", half_open_ms, duration, DEFAULT = "30s", TIMEOUT,
 		OPTIONAL = "a TCP connection that is not established yet"),
@@ -388,6 +405,12 @@ static const struct setting top_settings[] = {
 	SECTIONS(struct model, "egress", egress, egress_count, egress,
 		OPTIONAL = "groups of tunnels by which a LAN reaches the same destinations: we are a provider's local gateway, or a "
 			   "VPN's egress"),
+	SECTION(struct model, "filter", filter, filter, FLAG(struct model, filter.enabled),
+		OPTIONAL = "drops at an uplink, before the kernel has any work with it, what comes to an address of this machine and "
+			   "nobody here serves: to ports where nobody listens, to a tunnel's port when its peer's address is "
+			   "configured and another sends, to a loopback or a tunnel's own address from outside, from our own "
+			   "addresses; what is forwarded, ICMP and multicast are let in. Not where the machine translates "
+			   "addresses (NAT), since what is translated has no socket; watch first"),
 	ONE(struct model, "mss_clamp", mss_clamp, flag, DEFAULT = "yes",
 		OPTIONAL = "lower the MSS of TCP handshakes so that segments fit array.mtu"),
 	ONE(struct model, "attach", attach, choice, DEFAULT = "auto", .choices = attach_modes,

@@ -12,7 +12,7 @@
  *	probe_feature.c offloads of a device    probe_provider.c  routers, LANs, what probes trust
  *	judge.c         the table of checks, and those of the machine
  *	judge_network.c those of the network     judge_provider.c  of routers, egress groups and probes
- *	print.c         findings as text or JSON
+ *	judge_filter.c  of uplinks' filters      print.c           findings as text or JSON
  *
  * A fact that could not be found out is no finding: the row says so and is `ok`, since guesses cry wolf.
  */
@@ -32,6 +32,13 @@
 
 #define UNKNOWN (-1)
 
+/* What uplinks' filters have counted for a reason: dropped, or only watched. */
+struct filtered_facts {
+	const char *reason; /* its name */
+	uint64_t packets;
+};
+#define FILTER_REASONS 4
+
 struct uplink_facts {
 	char name[IF_NAMESIZE];
 	bool exists;
@@ -45,6 +52,7 @@ struct uplink_facts {
 	bool xdp_relays;   /* what surfaces there and has its way home elsewhere, by itself */
 	bool has_headers;  /* of Ethernet: it is no WireGuard interface */
 	bool has_address;  /* the one of this gateway in array.gateways */
+	bool filters;      /* a filter is in force there */
 };
 
 struct tunnel_facts {
@@ -103,6 +111,7 @@ struct facts {
 	int64_t clock_error_us;
 	int64_t late_us; /* how much later than asked the latest of a few short sleeps ended */
 	int rp_all, rp_default;
+	bool translates;                      /* addresses: the kernel's NAT is loaded */
 	int neighbours[2], neighbours_max[2]; /* v4, v6: entries, gc_thresh3 */
 	struct uplink_facts *uplinks;         /* model_uplink_count(), in the model's order */
 	struct tunnel_facts *tunnels;         /* model->tunnel_count, in the model's order */
@@ -111,7 +120,8 @@ struct facts {
 	struct lan_facts *lans;               /* model_lan_count(), in the model's order */
 	struct probe_facts *probes;           /* model->probe_count, in the model's order */
 	int forwarding_v6;                    /* net.ipv6.conf.all.forwarding */
-	struct listener *listeners;           /* on wildcard addresses */
+	struct filtered_facts dropped[FILTER_REASONS], watched[FILTER_REASONS];
+	struct listener *listeners; /* on wildcard addresses */
 	size_t listener_count;
 };
 
@@ -177,6 +187,8 @@ void judge_mtus(const struct model *model, const struct facts *facts, struct dia
 void judge_rp_filter(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis);
 void judge_neighbours(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis);
 void judge_listeners(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis);
+/* That of judge_filter.c. */
+void judge_filters(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis);
 /* Those of judge_provider.c. */
 void judge_routers(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis);
 void judge_egress(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis);

@@ -270,6 +270,7 @@ const struct check doctor_checks[] = {
 	{"home0", judge_dummy},
 	{"versions", judge_versions},
 	{"uplinks", judge_uplinks},
+	{"filter", judge_filters},
 	{"routers", judge_routers},
 	{"egress", judge_egress},
 	{"probes", judge_probes},

@@ -187,6 +187,7 @@ static int neighbour_entries(const char *path)
 
 static void probe_sysctls(struct facts *facts)
 {
+	facts->translates = access("/sys/module/nf_nat", F_OK) == 0;
 	facts->rp_all = probe_number("/proc/sys/net/ipv4/conf/all/rp_filter");
 	facts->rp_default = probe_number("/proc/sys/net/ipv4/conf/default/rp_filter");
 	facts->neighbours[0] = neighbour_entries("/proc/net/stat/arp_cache");

@@ -386,6 +386,49 @@ static void small_underlay(void)
 	with_underlay();
 	uplinks[1].mtu = 1451;
 }
+/* On the first uplink; it found something, or would have. */
+static void with_filter(bool drops)
+{
+	static char *filtered[] = {"eth0"};
+
+	model.filter = (struct filter){.enabled = true,
+		.watch = filtered,
+		.watch_count = drops ? 0 : 1,
+		.drop = filtered,
+		.drop_count = drops ? 1 : 0};
+	uplinks[0].filters = true;
+}
+static void a_filter_dropped(void)
+{
+	with_filter(true);
+	facts.dropped[0] = (struct filtered_facts){"filtered_unserved", 1200};
+	facts.dropped[2] = (struct filtered_facts){"filtered_outside", 3};
+}
+static void a_filter_watched(void)
+{
+	with_filter(false);
+	facts.translates = true;
+	facts.watched[1] = (struct filtered_facts){"watched_stranger", 7};
+}
+static void a_filter_found_nothing(void)
+{
+	with_filter(true);
+}
+static void a_filter_is_not_there(void)
+{
+	with_filter(true);
+	uplinks[0].filters = false;
+}
+static void a_filter_and_nat(void)
+{
+	with_filter(true);
+	facts.translates = true;
+}
+static void a_filter_of_a_bond(void)
+{
+	with_filter(true);
+	strcpy(uplinks[0].driver, "bonding");
+}
 static void small_path(void)
 {
 	tunnel_facts[0].path_mtu = 1459;
@@ -499,6 +542,8 @@ static const struct fault {
 	{small_underlay, FINDING_PROBLEM, "mtu",
 		"underlay wg-array has an MTU of 1451, and relayed packets of the array have 1452",
 		"array.mtu"},
+	{a_filter_and_nat, FINDING_WARNING, "filter", "the kernel has NAT", "filter.watch"},
+	{a_filter_of_a_bond, FINDING_WARNING, "filter", "its filter sees nothing", "leave the uplink out"},
 	{small_path, FINDING_WARNING, "mtu", "carries 1459 bytes, a full packet of the array needs 1460",
 		"array.mtu"},
 	{ipsec_in_a_small_path, FINDING_PROBLEM, "mtu",
@@ -555,6 +600,28 @@ static void each_fault_is_told_with_what_to_do(void)
 		CU_ASSERT_EQUAL(told, 1);
 		CU_ASSERT(tells(&diagnosis, &faults[i]));
 		CU_ASSERT_EQUAL(diagnosis_worst(&diagnosis), faults[i].level);
+	}
+}
+
+static void what_a_filter_found_is_told(void)
+{
+	static const struct fault told[] = {
+		{a_filter_dropped, FINDING_OK, "filter",
+			"filters have dropped 1200 filtered_unserved, 3 filtered_outside", ""},
+		{a_filter_watched, FINDING_OK, "filter", "would have dropped 7 watched_stranger", ""},
+		{a_filter_watched, FINDING_OK, "filter", "uplink eth0: its filter lets in, and counts,", ""},
+		{a_filter_found_nothing, FINDING_OK, "filter", "uplink eth0: its filter drops", ""},
+		{a_filter_is_not_there, FINDING_OK, "filter", "its filter is not in force", ""},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(told); i++) {
+		_cleanup_(diagnosis_free) struct diagnosis diagnosis;
+
+		make_world();
+		told[i].make();
+		CU_ASSERT_EQUAL(doctor_judge(&model, &facts, &diagnosis), 0);
+		CU_ASSERT(tells(&diagnosis, &told[i]));
+		CU_ASSERT_EQUAL(diagnosis_worst(&diagnosis), FINDING_OK);
 	}
 }
 
@@ -870,6 +937,7 @@ static void this_machine_is_seen(void)
 
 UNIT_TESTS("doctor", {"a machine without fault is told to be", a_machine_without_fault_is_told_to_be},
 	{"each fault is told with what to do", each_fault_is_told_with_what_to_do},
+	{"what a filter found is told", what_a_filter_found_is_told},
 	{"the kernel bears several IPsec tunnels", the_kernel_bears_ipsec},
 	{"every check has a fault", every_check_has_a_fault},
 	{"what is unknown is no fault", what_is_unknown_is_no_fault},

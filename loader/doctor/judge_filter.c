@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The filters of uplinks: which there are, what they found, and what would make them drop what is served. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "doctor/doctor.h"
+
+static void judge_filter(const struct uplink_facts *uplink, enum filter_mode mode, const struct facts *facts,
+	struct diagnosis *diagnosis)
+{
+	if (!uplink->filters) {
+		found(diagnosis, FINDING_OK, "", "uplink %s: its filter is not in force, gwd does not run",
+			uplink->name);
+		return;
+	}
+	if (strcmp(uplink->driver, "bonding") == 0 && strcmp(uplink->xdp_mode, "native") == 0)
+		found(diagnosis, FINDING_WARNING, "leave the uplink out of filter",
+			"uplink %s is a bond: its filter sees nothing, since native XDP runs at its members",
+			uplink->name);
+	if (mode == FILTER_DROP && facts->translates)
+		found(diagnosis, FINDING_WARNING,
+			"where this machine translates addresses at this uplink, move it from filter.drop to "
+			"filter.watch",
+			"uplink %s has a filter, and the kernel has NAT: what is translated has no socket, "
+			"and is dropped",
+			uplink->name);
+	found(diagnosis, FINDING_OK, "", "uplink %s: its filter %s what nobody here serves", uplink->name,
+		mode == FILTER_DROP ? "drops" : "lets in, and counts,");
+}
+
+/* "filters have dropped 1200 filtered_unserved, 3 filtered_outside" */
+static void tell_filtered(
+	const char *what, const struct filtered_facts filtered[FILTER_REASONS], struct diagnosis *diagnosis)
+{
+	char text[FINDING_TEXT_SIZE / 2] = "";
+	size_t length = 0;
+
+	for (size_t i = 0; i < FILTER_REASONS && length < sizeof(text); i++)
+		if (filtered[i].packets)
+			length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%" PRIu64 " %s",
+				length ? ", " : "", filtered[i].packets, filtered[i].reason);
+	if (length)
+		found(diagnosis, FINDING_OK, "", "%s %s", what, text);
+}
+
+void judge_filters(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
+{
+	for (size_t i = 0; i < model->uplink_count; i++) {
+		enum filter_mode mode = model_filter_mode(model, model->uplinks[i]);
+
+		if (mode != FILTER_OFF)
+			judge_filter(&facts->uplinks[i], mode, facts, diagnosis);
+	}
+	if (!model->filter.enabled)
+		found(diagnosis, FINDING_OK, "", "no uplink has a filter");
+	tell_filtered("filters have dropped", facts->dropped, diagnosis);
+	tell_filtered("filters have let in, and would have dropped", facts->watched, diagnosis);
+}
