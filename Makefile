@@ -154,10 +154,10 @@ $(B)/bench/%.bpf.o: tests/bench/%.bpf.c $(BPF_HEADERS) tests/bench/generate.h
 $(B)/bench/%.skel.h: $(B)/bench/%.bpf.o
 	bpftool gen skeleton $< name $*_bpf > $@.new && mv $@.new $@
 
-$(patsubst %,$(B)/plain/tests/bench/%.o,tables programs flood forward): $(B)/bench/tables.skel.h $(B)/bench/generate.skel.h
+$(patsubst %,$(B)/plain/tests/bench/%.o,tables programs flood forward filter): $(B)/bench/tables.skel.h $(B)/bench/generate.skel.h
 
 BENCH_SHARED = $(call objects,plain,$(patsubst %,tests/bench/%.c,world recipe rows network) tests/bpf/packet.c)
-BENCHES = $(patsubst %,$(B)/bench/%,tables programs flood forward fill)
+BENCHES = $(patsubst %,$(B)/bench/%,tables programs flood forward filter fill)
 $(filter-out %/fill,$(BENCHES)): $(B)/bench/%: $(B)/plain/tests/bench/%.o $(BENCH_SHARED)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $^ -lbpf -o $@

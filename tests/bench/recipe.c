@@ -51,33 +51,51 @@ static void write_ipv4(struct recipe *recipe, size_t network)
 	recipe->sum = sum_of_header(recipe->bytes + network);
 }
 
-void recipe_write(
-	struct recipe *recipe, enum direction_of_packet direction, enum family family, bool ethernet)
+/* `from_device`: whether the device whose address is to be filled in is where it comes from, or goes. */
+static void write_recipe(struct recipe *recipe, const struct shape *wanted, enum family family, bool ethernet,
+	bool from_device)
 {
 	static const uint8_t mac[6] = {0x02, 0, 0, 0, 0, 0x11}; /* WORLD_MAC */
 	size_t network = ethernet ? ETHERNET_LENGTH : 0, header = family == V4 ? 20 : 40;
-	struct shape shape = {.kind = UDP, .payload = GENERATED - network - header - 8};
+	struct shape shape = *wanted;
 	uint8_t packet[PACKET_MAX];
 
-	if (direction == REQUEST)
-		shape.from = DEVICE, shape.to = LOOPBACK, shape.from_port = DEVICE_PORT,
-		shape.to_port = LOOPBACK_PORT;
-	else
-		shape.from = LOOPBACK, shape.to = DEVICE, shape.from_port = LOOPBACK_PORT,
-		shape.to_port = DEVICE_PORT;
+	shape.kind = UDP;
+	shape.payload = GENERATED - network - header - 8;
 	packet_build(&shape, family, ethernet, packet);
 	memcpy(recipe->bytes, packet, GENERATED);
 	if (ethernet)
 		memcpy(recipe->bytes, mac, sizeof(mac));
-	recipe->device_at = network + (family == V4 ? 12 : 20) +
-			    (direction == REQUEST  ? 0
-				    : header == 20 ? 4
-						   : 16);
+	recipe->device_at = network + (family == V4 ? 12 : 20) + (from_device ? 0 : header == 20 ? 4 : 16);
 	recipe->number_at = network + header + 8;
 	recipe->checksum_at = 0;
 	if (family == V4)
 		write_ipv4(recipe, network);
 	put_udp_checksum(recipe, family, network);
+}
+
+void recipe_write(
+	struct recipe *recipe, enum direction_of_packet direction, enum family family, bool ethernet)
+{
+	static const struct shape request = {.from = DEVICE,
+					  .to = LOOPBACK,
+					  .from_port = DEVICE_PORT,
+					  .to_port = LOOPBACK_PORT},
+				  response = {.from = LOOPBACK,
+					  .to = DEVICE,
+					  .from_port = LOOPBACK_PORT,
+					  .to_port = DEVICE_PORT};
+
+	write_recipe(
+		recipe, direction == REQUEST ? &request : &response, family, ethernet, direction == REQUEST);
+}
+
+void recipe_flood(struct recipe *recipe, enum family family, uint16_t port)
+{
+	const struct shape shape = {
+		.from = DEVICE, .to = UNDERLAY, .from_port = DEVICE_PORT, .to_port = port};
+
+	write_recipe(recipe, &shape, family, true, true);
 }
 
 struct line_key flow_of(const struct recipe *recipe, enum family family, uint32_t number)

@@ -153,6 +153,26 @@ def of_forwarding(figures, case):
     return table(heads, lines)
 
 
+FILTER = {
+    "flood": ("a flood that nobody serves", ["floor", "no filter", "nft, input", "nft, prerouting", "ours"]),
+    "served": ("what is served", ["no filter", "ours, elsewhere", "ours, tunnel", "ours, socket"]),
+}
+FILTER_SOURCES = 4096
+
+
+def of_filter(figures, case):
+    words, rivals = FILTER[case]
+    lines = []
+    for family in (4, 6):
+        rows = {r: figures.get("filter", case, r, family, FILTER_SOURCES) for r in rivals}
+        said = [cell(rows[r]) for r in rivals]
+        if case == "flood":
+            said += [times(ratio(rows[r], rows["ours"])) for r in rivals[1:4]]
+        lines.append([words, f"v{family}", *said])
+    heads = ["ns a packet", "", *rivals] + ([f"{r} / ours" for r in rivals[1:4]] if case == "flood" else [])
+    return table(heads, lines)
+
+
 def of_daemons(figures):
     lines = []
     for (part, of, _, _, flows, tunnels), row in figures.rows.items():
@@ -295,6 +315,7 @@ def sections(figures):
     ):
         drawn = [picture(figures, f"{case}-by-{what}.svg", f"ns a packet, by {what}") for what in ("flows", "tunnels")]
         yield title, of_forwarding(figures, case) + "".join(drawn)
+    yield "### An uplink's filter", of_filter(figures, "flood") + "\n" + of_filter(figures, "served")
     yield "### Daemons", of_daemons(figures)
 
 

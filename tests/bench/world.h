@@ -57,6 +57,8 @@ uint64_t world_count(enum reason reason);
 enum direction_of_packet { REQUEST, RESPONSE };
 void recipe_write(
 	struct recipe *recipe, enum direction_of_packet direction, enum family family, bool ethernet);
+/* From as many hosts to a port of the machine's own address. */
+void recipe_flood(struct recipe *recipe, enum family family, uint16_t port);
 /* The flow of a number. */
 struct line_key flow_of(const struct recipe *recipe, enum family family, uint32_t number);
 
