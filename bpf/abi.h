@@ -356,7 +356,7 @@ struct egress_pin {
 	X(change_lost, 0, "a change of a table that gwd will find by walking it")                           \
 	X(entry_refused, 0, "no line was to be had in the flow table: goes by its device")                  \
 	X(device_refused, 0, "no line was to be had in the device table: goes by its flow or provider")     \
-	X(entry_taken, 0, "a new one got a line that was half-open or used once: its table is full")        \
+	X(entry_taken, 0, "a new flow got the line of a half-open one: the flow table is full there")       \
 	X(answered, 0, "a packet from the inside that was dropped: its sender was told why, by ICMP")       \
 	X(answer_withheld, 0,                                                                               \
 		"a packet from the inside that was dropped: too many were told of theirs just then")        \

@@ -420,27 +420,6 @@ SUBPROGRAM int learn_new_device(
 	return 0;
 }
 
-/* Whether a line was taken out of service for a request's flow, or its device, that was refused one. */
-SUBPROGRAM int vacate_line(
-	const struct settings *config, const struct packet *packet, __u16 zone, __u32 way, bool device)
-{
-	__u64 now_ns = bpf_ktime_get_coarse_ns();
-	struct line_key key;
-	struct table table;
-
-	if (!config || !packet)
-		return false;
-	if (device)
-		key_of_device(&key, packet->source, zone);
-	else
-		key_of_request(&key, packet, zone);
-	table = device ? device_table(config, now_ns) : flow_table(config, now_ns);
-	if (!table_vacate(&table, hash_of(&key, config->hash_seed), HOME_TUNNEL(way), realtime_of(now_ns)))
-		return false;
-	count(REASON_entry_taken, 1, 0);
-	return true;
-}
-
 static __always_inline int learn(struct __sk_buff *skb, const struct settings *config,
 	const struct packet *packet, __u16 zone, __u32 way)
 {
@@ -448,15 +427,10 @@ static __always_inline int learn(struct __sk_buff *skb, const struct settings *c
 
 	if (learned & FLOW_UNKNOWN) {
 		learned = learn_new_flow(skb, config, packet, zone, way);
-		if (learned & FLOW_REFUSED && vacate_line(config, packet, zone, way, false))
-			learned = learn_new_flow(skb, config, packet, zone, way);
 		learned |= learn_device(config, packet, zone, WAY_OF_NEWEST(way, learned));
 	}
 	if (learned & DEVICE_UNKNOWN)
 		learned |= learn_new_device(config, packet, zone, WAY_OF_NEWEST(way, learned));
-	if (learned & DEVICE_REFUSED && vacate_line(config, packet, zone, way, true))
-		learned = (learned & ~DEVICE_REFUSED) |
-			  learn_new_device(config, packet, zone, WAY_OF_NEWEST(way, learned));
 	return learned;
 }
 

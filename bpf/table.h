@@ -32,7 +32,7 @@
  *    second: whoever writes through an old finding then loses by the hash in the tag, and a way home read
  *    too late is caught by the exit check (home.h).
  *  - A window without a line to claim gives up a half-open line of its crowd, else takes a closing one out of service,
- *    the longest idle first. An established line in use is never given up: the new flow goes without an entry, and
+ *    the longest idle first. An established line is never given up: the new flow goes without an entry, and
  *    that is counted. Two exceptions have the width of an insert: a flow that comes back to its own expired
  *    line, in the same state, just when another is claiming that line, loses it, and so does one that finds
  *    its expired line while gwd's sweep has written since when it is dead, and not yet that it is. Their
@@ -43,12 +43,7 @@
  *    the handshakes of others outlive the flood, but for some that lie close together, which it gets its share of: without
  *    a counter that all CPUs write, and alike at each gateway, since tunnels' numbers are the array's.
  *  - What a flood does not turn over it may fill up: established is what UDP and ICMP had answered, whatever its source is, and so are
- *    devices from the first. So what is refused a line vacates one that was used but once: established by these, not used again after the
- *    second in which it became so, and idle for the grace: the longest idle of the tunnels that have three or more of such in the window,
- *    if its own has not two. So such a flood, by however many tunnels, fills the table once, and no more of it is told; and each
- *    other tunnel has two lines of each window. A flow whose line is vacated keeps its way home by its device; one that is used
- *    again just then loses its line like those two. What a flood uses again two seconds later stays for its lifetime, as what
- *    anybody uses: so at twice the packets it still closes a table to new flows of others.
+ *    devices from the first. Their lines go when they expire; until then a full table takes no new ones.
  *
  * A record of another gateway is merged by gwd, by the rule that every gateway of the array follows: the newest
  * stamp wins, of two the same the higher gateway of the way home. A TCP line that is half-open has the stamp of its SYN,
@@ -303,50 +298,6 @@ static __always_inline enum rank best_line(const struct table *table, __u64 hash
 	return best >> 32;
 }
 
-/* What a full window gives up before its time. */
-enum spare { SPARE_HALF_OPEN, SPARE_ONCE };
-
-#define ONCE_SHIFT 31 /* ns: 2.1 s */
-
-/*
- * 1: established by what proves nothing of its source, not used again after the second in which that was; and
- * not what we began ourselves. `real_ns` is the table's moment as stamps tell it.
- */
-static __always_inline __u32 is_once(
-	const struct table *table, const struct line *line, __u64 home, __u64 real_ns)
-{
-	enum { NUMBER_TCP = 6 }; /* as in abi.h */
-	__s64 idle = idle_ms(home, table_now(table));
-	/* The home word may be older than the stamp, by so much. */
-	__u64 used_ns = real_ns - peek(&line->stamp) + (TOUCH_MS - idle) * 1000000;
-
-	return is_zero(TAG_STATE(peek(&line->tag)) ^ LINE_ESTABLISHED) &
-	       ~is_zero(line->key.protocol ^ NUMBER_TCP) & ~is_zero(HOME_TUNNEL(home)) &
-	       is_zero(used_ns >> ONCE_SHIFT);
-}
-
-/* A bit a line of the window. */
-static __always_inline __u32 find_once(const struct table *table, __u64 hash, __u64 real_ns)
-{
-	__u32 once = count_from_zero(table);
-
-	for (__u32 step = 0; step < TABLE_WINDOW; step++) {
-		__u32 index;
-		struct line *line = table_line(table, hash, step, &index);
-
-		if (!line)
-			break;
-		once |= is_once(table, line, peek(&line->home), real_ns) << step;
-	}
-	return once;
-}
-
-/* 1: it is; `once` is find_once()'s, for the kind that asks for it. */
-static __always_inline __u32 is_spare(const struct line *line, enum spare kind, __u32 once, __u32 step)
-{
-	return kind == SPARE_ONCE ? once >> step & 1 : is_zero(TAG_STATE(peek(&line->tag)) ^ LINE_HALF_OPEN);
-}
-
 /* By how many the tunnel's half-open lines of the window are more than those of all others. */
 static __always_inline __s32 lead_of(const struct table *table, __u64 hash, __u16 tunnel)
 {
@@ -388,13 +339,11 @@ static __always_inline __u16 find_crowd(const struct table *table, __u64 hash, _
 	return lead_of(table, hash, crowd) > 1 ? crowd : newcomer;
 }
 
-/* A bit a tunnel, or for 64 of them: those that have two spare lines in the window, or more; in `larger`, three or more. */
-static __always_inline __u64 find_crowds(
-	const struct table *table, __u64 hash, enum spare kind, __u32 once, __u64 *larger)
+/* A bit a tunnel, or for 64 of them: those that have two half-open lines in the window, or more. */
+static __always_inline __u64 find_crowds(const struct table *table, __u64 hash)
 {
-	__u64 single = count_from_zero(table), twice = single;
+	__u64 once = count_from_zero(table), twice = once;
 
-	*larger = single;
 	for (__u32 step = 0; step < TABLE_WINDOW; step++) {
 		__u32 index;
 		struct line *line = table_line(table, hash, step, &index);
@@ -402,22 +351,19 @@ static __always_inline __u64 find_crowds(
 
 		if (!line)
 			break;
-		bit = (__u64)is_spare(line, kind, once, step) << (HOME_TUNNEL(peek(&line->home)) & 63);
-		*larger |= twice & bit;
-		twice |= single & bit;
-		single |= bit;
+		bit = (__u64)is_zero(TAG_STATE(peek(&line->tag)) ^ LINE_HALF_OPEN)
+		      << (HOME_TUNNEL(peek(&line->home)) & 63);
+		twice |= once & bit;
+		once |= bit;
 	}
 	return twice;
 }
 
-/*
- * The longest idle spare line of a tunnel that has its bit in `crowds`, and this number; ANY_TUNNEL: whatever number. What was
- * used once must have been idle for its grace.
- */
-static __always_inline bool choose_spare(const struct table *table, __u64 hash, enum spare kind, __u32 once,
-	__u64 crowds, __u32 number, struct finding *chosen)
+/* The longest idle half-open line of a tunnel that has its bit in `crowds`, and this number; ANY_TUNNEL: whatever number. */
+static __always_inline bool choose_half_open(
+	const struct table *table, __u64 hash, __u64 crowds, __u32 number, struct finding *chosen)
 {
-	__u32 longest = kind == SPARE_ONCE ? DEAD_GRACE_MS + 1 : 0;
+	__u32 longest = 0;
 	bool any = false;
 
 	for (__u32 step = 0; step < TABLE_WINDOW; step++) {
@@ -430,7 +376,7 @@ static __always_inline bool choose_spare(const struct table *table, __u64 hash, 
 		tag = peek(&line->tag);
 		home = peek(&line->home);
 		idle = idle_ms(home, table_now(table));
-		if (!is_spare(line, kind, once, step) || idle < longest)
+		if (TAG_STATE(tag) != LINE_HALF_OPEN || idle < longest)
 			continue;
 		if (!(crowds >> (HOME_TUNNEL(home) & 63) & 1) ||
 			(number != ANY_TUNNEL && HOME_TUNNEL(home) != number))
@@ -443,26 +389,18 @@ static __always_inline bool choose_spare(const struct table *table, __u64 hash, 
 	return any;
 }
 
-static __always_inline bool choose_half_open(
-	const struct table *table, __u64 hash, __u16 newcomer, struct finding *chosen)
-{
-	__u16 crowd = find_crowd(table, hash, newcomer);
-	__u64 larger;
-
-	return choose_spare(table, hash, SPARE_HALF_OPEN, 0, ~0ULL, crowd, chosen) ||
-	       choose_spare(table, hash, SPARE_HALF_OPEN, 0,
-		       find_crowds(table, hash, SPARE_HALF_OPEN, 0, &larger), ANY_TUNNEL, chosen);
-}
-
 /* Devices are never half-open. */
 static __always_inline enum rank choose_line(const struct table *table, const struct line_key *key,
 	__u64 hash, __u16 newcomer, struct finding *chosen)
 {
 	enum rank rank = best_line(table, hash, chosen);
 
-	if (rank >= RANK_FREE || !key->protocol || !choose_half_open(table, hash, newcomer, chosen))
+	if (rank >= RANK_FREE || !key->protocol)
 		return rank;
-	return RANK_HALF_OPEN;
+	if (choose_half_open(table, hash, ~0ULL, find_crowd(table, hash, newcomer), chosen) ||
+		choose_half_open(table, hash, find_crowds(table, hash), ANY_TUNNEL, chosen))
+		return RANK_HALF_OPEN;
+	return rank;
 }
 
 /* Takes an expired line out of service for good. False: somebody else changes its state. */
@@ -543,27 +481,6 @@ static __always_inline enum inserted table_insert(
 	new->tag = TAG(hash, TAG_STATE(new->tag));
 	swap_word(&line->tag, claimed, new->tag);
 	return rank == RANK_HALF_OPEN ? INSERT_TOOK : INSERTED;
-}
-
-/*
- * For what was refused a line: takes one out of service, so that the next attempt finds it dead. It is the longest idle of those
- * that were used but once by tunnels that have three or more of them in the window; who has two takes none. False: there
- * is none.
- */
-static __always_inline bool table_vacate(const struct table *table, __u64 hash, __u16 newcomer, __u64 real_ns)
-{
-	__u32 once = find_once(table, hash, real_ns);
-	struct finding chosen = {};
-	struct line *line;
-	__u64 larger;
-
-	if (!once || find_crowds(table, hash, SPARE_ONCE, once, &larger) >> (newcomer & 63) & 1)
-		return false;
-	if (!choose_spare(table, hash, SPARE_ONCE, once, larger, ANY_TUNNEL, &chosen))
-		return false;
-	line = line_at(table, chosen.index);
-	return line && is_once(table, line, peek(&line->home), real_ns) && /* still, and by this tag */
-	       swap_word(&line->tag, chosen.tag, TAG(TAG_HASH(chosen.tag), LINE_DEAD));
 }
 
 /* ---- Changing a line in service ---------------------------------------------------------------------------------- */

@@ -2,8 +2,6 @@
 /* What another gateway says of a line, merged by the programs' own code: the rule stands in bpf/table.h. */
 #include "flow/merge.h"
 
-#include <time.h>
-
 #include "bpf/table.h"
 
 #define NS_PER_MS 1000000ULL
@@ -12,15 +10,6 @@
 _Static_assert((int)FLOW_MERGED == (int)MERGED && (int)FLOW_KNOWN == (int)MERGE_KNOWN &&
 		       (int)FLOW_RIVALLED == (int)MERGE_RIVALLED && (int)FLOW_REFUSED == (int)MERGE_REFUSED,
 	"two names of one thing");
-
-/* The clock of stamps. */
-static uint64_t real_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 enum flow_merged flow_merge(const struct flow_table *table, const struct settings *settings,
 	const struct line *record, uint32_t now_ms)
@@ -32,14 +21,8 @@ enum flow_merged flow_merge(const struct flow_table *table, const struct setting
 		.now_ns = now_ms * NS_PER_MS,
 	};
 
-	__u64 hash = hash_of(&record->key, settings->hash_seed);
-	enum merged merged;
-
 	if (!table->lines)
 		return FLOW_REFUSED;
-	merged = table_merge(&lines, &record->key, hash, TAG_STATE(record->tag), record->home, record->stamp);
-	if (merged == MERGE_REFUSED && table_vacate(&lines, hash, HOME_TUNNEL(record->home), real_ns()))
-		merged = table_merge(
-			&lines, &record->key, hash, TAG_STATE(record->tag), record->home, record->stamp);
-	return (enum flow_merged)merged;
+	return (enum flow_merged)table_merge(&lines, &record->key, hash_of(&record->key, settings->hash_seed),
+		TAG_STATE(record->tag), record->home, record->stamp);
 }

@@ -6,7 +6,7 @@
  * shared word and what its process makes of it.
  *
  * Left out: hashes (a flow is its own, so the tag tells the key), stamps, merges; and tunnels, so a packet takes any
- * half-open line, not only the crowd's. One that was used but once is half-open here: it may be taken as readily.
+ * half-open line, not only the crowd's.
  *
  * Time has no numbers. A line is ALIVE, past its lifetime (EXPIRED), or past its grace too (GRACE_OVER); a dead one is past
  * its grace or not. It may grow older at any moment, but for what the grace is there for: who was at work when the

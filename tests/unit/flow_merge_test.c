@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "flow/merge.h"
@@ -223,47 +222,6 @@ static void is_refused_by_a_full_table(void)
 	CU_ASSERT_EQUAL(refused, 5);
 }
 
-/* Flows of UDP (the even numbers) by tunnel 101, in a window that is full of them, answered `ago` ms before. */
-static void fill_window(struct line small[TABLE_WINDOW], uint32_t ago, uint32_t used_ms)
-{
-	const struct flow_table full = {.lines = small, .count = TABLE_WINDOW};
-	struct timespec now;
-	uint64_t since;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	since = ((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 - ago) * 1000000;
-	memset(small, 0, TABLE_WINDOW * sizeof(*small));
-	for (unsigned i = 0; i < TABLE_WINDOW; i++) {
-		struct line line = record(
-			2 * i, LINE_ESTABLISHED, HOME(NOW - ago + used_ms, 101, THEIRS, THEIRS), since);
-
-		CU_ASSERT_EQUAL(flow_merge(&full, &settings, &line, NOW), FLOW_MERGED);
-	}
-}
-
-static void a_full_table_gives_up_what_was_used_once_by_another_tunnel(void)
-{
-	static const struct {
-		uint32_t ago, used_ms;
-		uint16_t tunnel;
-		enum flow_merged merged;
-	} rows[] = {
-		{5000, 0, 102, FLOW_MERGED}, {5000, 0, 101, FLOW_REFUSED}, /* its own crowd */
-		{500, 0, 102, FLOW_REFUSED},                               /* not idle for the grace */
-		{9000, 3000, 102, FLOW_REFUSED},                           /* used again */
-	};
-	struct line small[TABLE_WINDOW] __attribute__((aligned(64)));
-	const struct flow_table full = {.lines = small, .count = TABLE_WINDOW};
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct line line =
-			record(1000, LINE_ESTABLISHED, HOME(NOW, rows[i].tunnel, THEIRS, THEIRS), 1);
-
-		fill_window(small, rows[i].ago, rows[i].used_ms);
-		CU_ASSERT_EQUAL(flow_merge(&full, &settings, &line, NOW), rows[i].merged);
-	}
-}
-
 static void is_refused_without_a_table(void)
 {
 	static const struct flow_table none;
@@ -337,8 +295,6 @@ UNIT_TESTS("flow merge", {"makes a line", makes_a_line}, {"the newest stamp wins
 	{"a half-open line yields to what is newer", a_half_open_line_yields_to_what_is_newer},
 	{"nobody tells what is half-open", nobody_tells_what_is_half_open},
 	{"is refused by a full table", is_refused_by_a_full_table},
-	{"a full table gives up what was used once by another tunnel",
-		a_full_table_gives_up_what_was_used_once_by_another_tunnel},
 	{"is refused without a table", is_refused_without_a_table},
 	{"goes on when the clock wraps", goes_on_when_the_clock_wraps},
 	{"several at once agree on the newest", several_at_once_agree_on_the_newest})
