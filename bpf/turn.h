@@ -69,7 +69,7 @@ SUBPROGRAM int find_neighbour(struct xdp_md *context, const struct settings *con
 	if (!route || route->result != BPF_FIB_LKUP_RET_SUCCESS)
 		return false;
 	fib = fib_of(route);
-	v4 = fib->family == FAMILY_V4;
+	v4 = is_underlay_v4(config); /* fib says the next hop's family, which may be the other one */
 	if (fib->ifindex != context->ingress_ifindex ||
 		length + (v4 ? RELAY_OVERHEAD_V4 : RELAY_OVERHEAD_V6) > fib->mtu_result)
 		return false;
