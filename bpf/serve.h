@@ -8,9 +8,9 @@
  * redirected, other protocols.
  *
  * Let in unasked, in this order: what is no IP; what goes to nobody in `own` (multicast, link-local, what the machine
- * forwards, responses that surface); what cannot be read, which the stack reads anyhow; later fragments, whose first one is
- * judged; to an address of the machine's all ICMP, since neighbours and path MTUs are found by it, and DHCP; and whoever is
- * trusted: the inside, members, routers. The filter believes source addresses, but for our own.
+ * forwards, responses that surface); and to an address of the machine's what cannot be read, which the stack reads anyhow,
+ * later fragments, whose first one is judged, all ICMP, since neighbours and path MTUs are found by it, and DHCP; and whoever
+ * is trusted: the inside, members, routers. The filter believes source addresses, but for our own.
  */
 #ifndef HOMEWARD_SERVE_H
 #define HOMEWARD_SERVE_H
@@ -115,19 +115,25 @@ SUBPROGRAM int judge_service(struct xdp_md *context, const struct packet *packet
 	return served_if(known_of(SERVICES_PROTOCOLS, packet->protocol) != SERVICE_ASK);
 }
 
-/* What goes to one of our addresses: passed_other, or why it shall not be let in. Sources are looked at last: a flood has many. */
+/*
+ * What goes to one of our addresses: passed_other, or why it shall not be let in. Sources are looked at last: a flood has many.
+ * A transport header that contradicts itself, such as an empty length of UDP, which the stack reads as all there is, is
+ * judged by what it says; where the parser does not get that far it has no payload.
+ */
 SUBPROGRAM int judge_frame(struct xdp_md *context, __u32 kind, __u32 length)
 {
 	enum reason reason = REASON_filtered_outside;
 	struct packet packet;
 	enum own_kind whose;
 
-	if (parse_packet(context, ETH_HLEN, length, &packet) != PARSED)
-		return REASON_passed_other;
-	if (kind == OWN_MACHINE)
+	if (parse_packet(context, ETH_HLEN, length, &packet) != PARSED && !packet.payload) {
+		if (kind == OWN_MACHINE)
+			reason = REASON_passed_other;
+	} else if (kind == OWN_MACHINE) {
 		reason = judge_service(context, &packet);
-	else if (packet.icmp == ICMP_KIND_ERROR)
+	} else if (packet.icmp == ICMP_KIND_ERROR) {
 		reason = REASON_passed_other;
+	}
 	if (reason != REASON_passed_other && !holder_of(SPACE_TRUSTED, 0, packet.source))
 		return reason;
 	return is_ours((const __u64 *)packet.source, &whose) ? REASON_filtered_own_source

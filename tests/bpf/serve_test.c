@@ -362,6 +362,47 @@ static void what_is_cut_short_is_the_stack_s(void)
 	}
 }
 
+/* The stack takes a datagram of IPv6 without a length for all that is there. */
+static void a_header_that_contradicts_itself_hides_nothing(void)
+{
+	static const struct {
+		enum reason reason;
+		struct shape in;
+	} tries[] = {
+		{REASON_filtered_unserved, FROM_STRANGER(UDP, UNDERLAY, NOWHERE)},
+		{REASON_filtered_stranger, FROM_STRANGER(UDP, UNDERLAY, FIXED_TUNNEL)},
+		{REASON_filtered_outside, FROM_STRANGER(UDP, LOOPBACK, SYSLOG)},
+		{REASON_filtered_own_source,
+			{.kind = UDP, .from = LOOPBACK, .to = UNDERLAY, .from_port = 1, .to_port = SYSLOG}},
+	};
+	uint8_t packet[PACKET_MAX];
+
+	for (size_t i = 0; i < 2 * sizeof(tries) / sizeof(tries[0]); i++) {
+		enum family family = i % 2 ? V6 : V4;
+		uint64_t before = scene_count(tries[i / 2].reason);
+		size_t length = packet_build(&tries[i / 2].in, family, true, packet);
+
+		memset(packet + ETHERNET_LENGTH + (family == V4 ? 20 : 40) + 4, 0, 2);
+		CU_ASSERT_EQUAL(run_by(xdp->progs.uplink_xdp, packet, length), XDP_DROPPED);
+		CU_ASSERT_EQUAL(scene_count(tries[i / 2].reason), before + 1);
+	}
+}
+
+/* Behind more headers than are walked; to our own addresses it is the stack's. */
+static void what_cannot_be_read_comes_to_no_loopback(void)
+{
+	const struct row to_loopback = {"a request behind many options", REASON_filtered_outside,
+		FROM_STRANGER(UDP, LOOPBACK, SYSLOG, .extensions = 7)};
+	const struct row from_ours = {"from an address of ours, behind many options",
+		REASON_filtered_own_source, {.kind = UDP, .from = LOOPBACK, .to = UNDERLAY, .extensions = 7}};
+	const struct row to_us = {
+		"to us, behind many options", IN, FROM_STRANGER(UDP, UNDERLAY, NOWHERE, .extensions = 7)};
+
+	play(&to_loopback, xdp->progs.uplink_xdp, V6, false);
+	play(&from_ours, xdp->progs.uplink_xdp, V6, false);
+	play(&to_us, xdp->progs.uplink_xdp, V6, false);
+}
+
 /* A VLAN's frames are another network's; what comes behind the packet is Ethernet's. */
 static void a_tagged_frame_passes_and_a_padded_one_does_not(void)
 {
@@ -386,4 +427,6 @@ SCENE_TESTS("bpf serve", {"what nobody serves is dropped", what_nobody_serves_is
 	{"without a filter all passes", without_a_filter_all_passes},
 	{"another protocol is dropped unless it is served", another_protocol_is_dropped_unless_it_is_served},
 	{"what is cut short is the stack's", what_is_cut_short_is_the_stack_s},
+	{"a header that contradicts itself hides nothing", a_header_that_contradicts_itself_hides_nothing},
+	{"what cannot be read comes to no loopback", what_cannot_be_read_comes_to_no_loopback},
 	{"a tagged frame passes, and a padded one does not", a_tagged_frame_passes_and_a_padded_one_does_not})
