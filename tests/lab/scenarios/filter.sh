@@ -77,7 +77,7 @@ expect_counted() { # REASON LEAST COMMAND…: so many packets at least meet it b
 expect_relayed_home() {
 	local family address relayed
 	for family in 4 6; do
-		address=$(device_address $family 37)
+		address=$(device_address $family 18)
 		expect "who answers" edge-gw-01 "$(ask "$address" $family name 5077)"
 		steer 2 2 $family from "$address"
 		relayed=$(counter 2 relayed_request)
