@@ -217,7 +217,7 @@ static json_t *answer_object(
 		table_object(request->device_count, views->devices), "drops", drop_rows(totals));
 }
 
-/* From there on every fifth new one finds no line (bpf/table.h). */
+/* From there on, where all are established, every fifth new one finds no line (bpf/table.h). */
 #define FULL_PERCENT 80
 
 static void judge_table(json_t *list, const char *what, const struct flow_table *table, uint64_t count)
@@ -225,9 +225,10 @@ static void judge_table(json_t *list, const char *what, const struct flow_table 
 	uint64_t percent = table->count ? count * 100 / table->count : 0;
 
 	if (percent >= FULL_PERCENT)
-		degraded(list, json_sprintf("the table of %s is %u %% full, so many a new one goes without a "
-					    "line: see tables.%s",
-				       what, (unsigned)percent, what));
+		degraded(list,
+			json_sprintf("the table of %s is %u %% full, and new ones go without a line where "
+				     "it is: see tables.%s",
+				what, (unsigned)percent, what));
 }
 
 /* Trouble with the counters is told in `degraded`, where there is room for it. */

@@ -77,6 +77,7 @@ scenario_ipsec() {
 	gwctl edge-gw-02 config apply /run/lab/ipsec.yaml
 	ipsec_stands
 	charon=$(ipsec_charon)
+	mkdir -p "$BUILD/check"
 	on edge-gw-02 "$GWCTL" -j doctor /run/lab/ipsec.yaml >"$BUILD/check/doctor.json" || [ $? = 1 ]
 	/usr/bin/python3 "$ROOT/tests/vm/kernels" --check "$BUILD/check/doctor.json" || fail "docs/design.md says other things of this kernel"
 
