@@ -372,19 +372,25 @@ static bool map_says(
 	       memcmp(value, entry->value, table->value_size) == 0;
 }
 
+static int write_entry(const struct table *table, int map, const struct table *present,
+	const struct entry *entry, struct comparison *comparison)
+{
+	if (map_says(table, map, present, entry))
+		return 0;
+	comparison->differences++;
+	if (comparison->write && bpf_map_update_elem(map, entry->key, entry->value, BPF_ANY) < 0)
+		return -errno;
+	return 0;
+}
+
 static int write_entries(
 	const struct table *table, int map, const struct table *present, struct comparison *comparison)
 {
-	for (size_t i = 0; i < table->count; i++) {
-		const struct entry *entry = &table->entries[i];
+	int result = 0;
 
-		if (map_says(table, map, present, entry))
-			continue;
-		comparison->differences++;
-		if (comparison->write && bpf_map_update_elem(map, entry->key, entry->value, BPF_ANY) < 0)
-			return -errno;
-	}
-	return 0;
+	for (size_t i = 0; i < table->count && result == 0; i++)
+		result = write_entry(table, map, present, &table->entries[i], comparison);
+	return result;
 }
 
 static int delete_others(
@@ -400,6 +406,19 @@ static int delete_others(
 			return -errno;
 	}
 	return 0;
+}
+
+/* Of the filters' table: those that shall drop nothing any more. */
+static int loosen(
+	const struct table *table, int map, const struct table *present, struct comparison *comparison)
+{
+	static const uint32_t watches = FILTER_WATCHES;
+	int result = delete_others(table, map, present, comparison);
+
+	for (size_t i = 0; i < table->count && result == 0; i++)
+		if (memcmp(table->entries[i].value, &watches, sizeof(watches)) == 0)
+			result = write_entry(table, map, present, &table->entries[i], comparison);
+	return result;
 }
 
 typedef int (*table_step)(
@@ -422,13 +441,17 @@ static int compare_table(const char *pin_dir, const struct table *table, table_s
 	return result < 0 ? error_errno(error, result, "writing the map %s", table->map) : 0;
 }
 
-/* What both configurations let in is let in at every moment: all is written before anything is deleted. */
+/*
+ * What both configurations let in is let in at every moment: filters that go are gone before what they let in is, and all is
+ * written before anything is deleted.
+ */
 static int compare_tables(struct filling *filling, struct comparison *comparison, struct error *error)
 {
-	int result = 0;
+	int result;
 
 	for (int i = 0; i < TABLES; i++)
 		table_sort(&filling->tables[i]);
+	result = compare_table(filling->pin_dir, &filling->tables[TABLE_FILTERS], loosen, comparison, error);
 	for (int i = 0; i < TABLES && result == 0; i++)
 		result = compare_table(
 			filling->pin_dir, &filling->tables[i], write_entries, comparison, error);

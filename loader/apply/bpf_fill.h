@@ -22,7 +22,8 @@ struct table {
 
 /*
  * In the order in which they are written; what is not wanted is deleted in the reverse order, when all is written. So the
- * filters' services, own addresses and uplinks, which keep out, come behind the prefixes, which let in.
+ * filters' services, own addresses and uplinks, which keep out, come behind the prefixes, which let in. Only uplinks that
+ * drop no more come before all: their services may go with their filters.
  */
 enum {
 	TABLE_PREFIXES,
