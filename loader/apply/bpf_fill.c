@@ -326,11 +326,11 @@ static int write_down(struct filling *filling, struct netlink *netlink, struct e
 		if (model_probe_goes_beyond(&model->probes[i]))
 			fill_prefix(filling, SPACE_PROBED, model->probes[i].tunnel->number,
 				&(struct prefix){*model_probe_target(&model->probes[i]), 128}, 1);
-	fill_filters(filling);
 	add_settings(filling);
 	result = add_members(filling, error);
 	if (result == 0)
 		result = address_each(netlink, add_machines_address, filling, error);
+	fill_filters(filling);
 	for (int i = 0; i < TABLES && result == 0; i++)
 		if (filling->tables[i].result < 0)
 			result = error_errno(

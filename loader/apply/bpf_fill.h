@@ -52,8 +52,8 @@ void table_add(struct table *table, const void *key, const void *value);
 void fill_prefix(struct filling *filling, uint16_t space, uint16_t which, const struct prefix *prefix,
 	uint16_t holder);
 
-/* The filters (bpf_filter.c); an address of an interface of this machine, too. */
-void fill_filters(struct filling *filling);
+/* Of filters (bpf_filter.c): an address of an interface of this machine, each; and then all else. */
 void fill_own_address(struct filling *filling, uint32_t index, const struct prefix *prefix);
+void fill_filters(struct filling *filling);
 
 #endif

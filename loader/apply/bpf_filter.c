@@ -3,7 +3,8 @@
  * The filters of uplinks in the maps (bpf/serve.h).
  *
  * They judge what goes to the uplinks' own addresses, lo's, and those that the configuration gives us. Addresses of other
- * interfaces are left out: a VLAN's on an uplink are another network's, and who listens there may be bound to it.
+ * interfaces are left out: a VLAN's on an uplink are another network's, and who listens there may be bound to it. An address
+ * that a tunnel borrows from an uplink or from lo is the machine's: it is written down first, and so stays.
  */
 #include <bpf/bpf.h>
 #include <net/if.h>
@@ -69,6 +70,15 @@ static void fill_own(struct filling *filling, const struct address *address, uin
 	table_add(&filling->tables[TABLE_OWN], address->bytes, &kind);
 }
 
+static bool is_loopbacks(const struct model *model, const struct address *address)
+{
+	for (size_t i = 0; i < model->loopback_count; i++)
+		for (size_t j = 0; j < model->loopbacks[i].address_count; j++)
+			if (address_equal(&model->loopbacks[i].addresses[j], address))
+				return true;
+	return false;
+}
+
 /* Of loopbacks and of tunnels' links; a link-local one may be the uplink's too. */
 static void fill_tunnels_addresses(struct filling *filling)
 {
@@ -81,19 +91,6 @@ static void fill_tunnels_addresses(struct filling *filling)
 		for (size_t j = 0; j < model->tunnels[i].address_count; j++)
 			if (!address_is_link_local(&model->tunnels[i].addresses[j].address))
 				fill_own(filling, &model->tunnels[i].addresses[j].address, OWN_TUNNELS);
-}
-
-static bool is_tunnels(const struct model *model, const struct address *address)
-{
-	for (size_t i = 0; i < model->loopback_count; i++)
-		for (size_t j = 0; j < model->loopbacks[i].address_count; j++)
-			if (address_equal(&model->loopbacks[i].addresses[j], address))
-				return true;
-	for (size_t i = 0; i < model->tunnel_count; i++)
-		for (size_t j = 0; j < model->tunnels[i].address_count; j++)
-			if (address_equal(&model->tunnels[i].addresses[j].address, address))
-				return true;
-	return false;
 }
 
 /* 127.0.0.0/8 and ::1 come by no uplink, and what claims to is the kernel's to drop. */
@@ -117,7 +114,7 @@ void fill_own_address(struct filling *filling, uint32_t index, const struct pref
 	const struct model *model = filling->model;
 
 	if (model->filter.enabled && is_of_uplink(model, index) && !is_hosts_own(&prefix->address) &&
-		!is_tunnels(model, &prefix->address))
+		!is_loopbacks(model, &prefix->address))
 		fill_own(filling, &prefix->address, OWN_MACHINE);
 }
 

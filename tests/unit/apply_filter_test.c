@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The filters of uplinks in the maps of a real kernel: in which order they change. */
+/* The filters of uplinks in the maps of a real kernel: in which order they change, and whose an address is. */
 #include "apply_machine.h"
 
 #include <bpf/bpf.h>
@@ -79,5 +79,34 @@ static void what_stays_served_is_let_in_all_the_time(void)
 	filter(false, false, false);
 }
 
+static uint32_t owner(const char *text)
+{
+	_cleanup_close_ int map = bpf_map_open(PINS, MAP_OWN, NULL, NULL);
+	struct address address;
+	uint32_t kind = 0;
+
+	address_parse(text, &address);
+	bpf_map_lookup_elem(map, address.bytes, &kind);
+	return kind;
+}
+
+/* A tunnel without numbers of its own borrows the machine's: who administers it there goes on to. */
+static void a_borrowed_address_is_the_machines(void)
+{
+	CU_ASSERT_EQUAL(
+		system("ip address add 169.254.1.1/32 dev uplink0; ip address add fd00:2::1/128 dev lo"), 0);
+	filter(false, true, false);
+	CU_ASSERT_EQUAL(owner("10.0.0.11"), OWN_MACHINE);
+	CU_ASSERT_EQUAL(owner("192.0.2.1"), OWN_TUNNELS);
+	CU_ASSERT_EQUAL(owner("2001:db8::1"), OWN_TUNNELS);
+	CU_ASSERT_EQUAL(owner("fd00:1::1"), OWN_TUNNELS);
+	CU_ASSERT_EQUAL(owner("169.254.1.1"), OWN_MACHINE);
+	CU_ASSERT_EQUAL(owner("fd00:2::1"), OWN_MACHINE);
+	CU_ASSERT_EQUAL(
+		system("ip address del 169.254.1.1/32 dev uplink0; ip address del fd00:2::1/128 dev lo"), 0);
+	filter(false, false, false);
+}
+
 APPLY_TESTS("apply filter",
-	{"what stays served is let in all the time", what_stays_served_is_let_in_all_the_time})
+	{"what stays served is let in all the time", what_stays_served_is_let_in_all_the_time},
+	{"a borrowed address is the machine's", a_borrowed_address_is_the_machines})
