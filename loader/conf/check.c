@@ -6,6 +6,7 @@
 #include "conf/check.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,6 +153,38 @@ static void filters_are_of_uplinks(struct review *review, const struct model *mo
 	if (filter->enabled && filter->watch_count + filter->drop_count == 0 &&
 		!review_blames(review, "filter.watch") && !review_blames(review, "filter.drop"))
 		review_problem(review, "filter", "filters no uplink: write watch: [UPLINK], or leave it out");
+}
+
+/* What bpf/serve.h never looks up; NULL: another protocol, which it does. */
+static const char *why_no_protocol(uint8_t protocol)
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+		return "TCP and UDP are served by their sockets: write accept.ports or accept.from instead";
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return "ICMP is let in whatever the filter says: leave it out";
+	case IPPROTO_HOPOPTS:
+	case IPPROTO_ROUTING:
+	case IPPROTO_FRAGMENT:
+	case IPPROTO_DSTOPTS:
+		return "this is a header of IPv6 before a protocol's: write the number of the protocol";
+	default:
+		return NULL;
+	}
+}
+
+static void protocols_are_looked_up(struct review *review, const struct model *model)
+{
+	char text[KEY_PATH_SIZE];
+
+	FOR_EACH (i, model->filter.protocol_count) {
+		const char *why = why_no_protocol(model->filter.protocols[i]);
+
+		if (why && !review_blames(review, check_key(text, "filter.accept.protocols[%zu]", i)))
+			review_problem(review, text, "%u: %s", model->filter.protocols[i], why);
+	}
 }
 
 /* ---- Neighbours ------------------------------------------------------------------------------------------------- */
@@ -322,6 +355,7 @@ static void (*const checks[])(struct review *, const struct model *) = {
 	routers_are_no_tunnels,
 	routers_agree_on_bfd,
 	filters_are_of_uplinks,
+	protocols_are_looked_up,
 	check_addresses,
 	check_ipsec,
 	check_probes,

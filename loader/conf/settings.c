@@ -348,7 +348,7 @@ DEFINE_SECTION(accept,
 		OPTIONAL = "ports of TCP and UDP that are served without a socket of this machine: redirected by a firewall, or "
 			   "taken by a program at XDP"),
 	MANY(struct filter, "protocols", protocols, protocol_count, number, LIMITS(0, 255), UNIQUE,
-		OPTIONAL = "protocols of IP that are served, such as 47 (GRE), beside TCP, UDP and ICMP"));
+		OPTIONAL = "protocols of IP that are served, such as 47 (GRE): others than TCP, UDP and ICMP"));
 
 DEFINE_SECTION(filter,
 	MANY(struct filter, "watch", watch, watch_count, interface, UNIQUE,
