@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "daemon.h"
 #include "notify.h"
+#include "plan/served.h"
 
 #define SECOND_US        1000000
 #define SWEEP_US         100000
@@ -214,12 +215,13 @@ static void hear_link_lost(void *self, const char *interface)
 	daemon_heal_soon(daemon);
 }
 
-/* Of our own making we know already. */
+/* Of our own making we know already. A filter must know of what others give lo and take from it. */
 static void hear_link_changed(void *self, const char *interface)
 {
 	struct daemon *daemon = self;
 
-	if (model_has_interface(daemon->model, interface))
+	if (model_has_interface(daemon->model, interface) ||
+		plan_filters_addresses_of(daemon->model, interface))
 		daemon_heal_in(daemon, UPLINK_SETTLE_MS);
 }
 

@@ -101,20 +101,13 @@ static bool is_hosts_own(const struct address *address)
 	return address_is_v4(address) ? address->bytes[12] == 127 : address_equal(address, &one);
 }
 
-static bool is_of_uplink(const struct model *model, uint32_t index)
-{
-	for (size_t i = 0; i < model->uplink_count; i++)
-		if (if_nametoindex(model->uplinks[i]) == index)
-			return true;
-	return index == if_nametoindex(LOOPBACK_INTERFACE);
-}
-
 void fill_own_address(struct filling *filling, uint32_t index, const struct prefix *prefix)
 {
 	const struct model *model = filling->model;
+	char name[IF_NAMESIZE];
 
-	if (model->filter.enabled && is_of_uplink(model, index) && !is_hosts_own(&prefix->address) &&
-		!is_loopbacks(model, &prefix->address))
+	if (if_indextoname(index, name) && plan_filters_addresses_of(model, name) &&
+		!is_hosts_own(&prefix->address) && !is_loopbacks(model, &prefix->address))
 		fill_own(filling, &prefix->address, OWN_MACHINE);
 }
 

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plan/served.h"
 
+#include <string.h>
+
+#include "plan/plan.h"
+
 struct telling {
 	served_callback callback;
 	void *context;
@@ -81,6 +85,16 @@ static void tell_trusted(const struct telling *telling, const struct model *mode
 		trust(telling, whole(&model->routers[i].bgp.neighbor));
 	for (size_t i = 0; i < model->filter.from_count; i++)
 		trust(telling, model->filter.from[i]);
+}
+
+bool plan_filters_addresses_of(const struct model *model, const char *interface)
+{
+	if (!model->filter.enabled)
+		return false;
+	for (size_t i = 0; i < model->uplink_count; i++)
+		if (strcmp(model->uplinks[i], interface) == 0)
+			return true;
+	return strcmp(interface, LOOPBACK_INTERFACE) == 0;
 }
 
 void plan_served(const struct model *model, served_callback callback, void *context)

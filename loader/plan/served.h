@@ -31,6 +31,9 @@ struct served {
 
 typedef void (*served_callback)(const struct served *served, void *context);
 
+/* Whether a filter judges what goes to the interface's addresses, as the machine's own: uplinks' and lo's, where one is. */
+bool plan_filters_addresses_of(const struct model *model, const char *interface);
+
 /* Calls for each; for none where no uplink has a filter. */
 void plan_served(const struct model *model, served_callback callback, void *context);
 

@@ -141,8 +141,21 @@ static void an_operator_adds_to_it(void)
 	       "trusted 0 2001:db8:7::/48\n");
 }
 
+/* Who gives and takes those of lo tells nobody but the kernel. */
+static void addresses_of_uplinks_and_of_lo_are_judged(void)
+{
+	make_world();
+	CU_ASSERT(plan_filters_addresses_of(&model, "eth0"));
+	CU_ASSERT(plan_filters_addresses_of(&model, "lo"));
+	CU_ASSERT_FALSE(plan_filters_addresses_of(&model, "eth1"));
+	model.filter.enabled = false;
+	CU_ASSERT_FALSE(plan_filters_addresses_of(&model, "eth0"));
+	CU_ASSERT_FALSE(plan_filters_addresses_of(&model, "lo"));
+}
+
 UNIT_TESTS("served", {"without a filter nothing is told", without_a_filter_nothing_is_told},
 	{"a peer that is configured has its port alone", a_peer_that_is_configured_has_its_port_alone},
 	{"tunnels of IPsec share their ports", tunnels_of_ipsec_share_their_ports},
 	{"the inside, gateways and routers are trusted", the_inside_gateways_and_routers_are_trusted},
-	{"an operator adds to it", an_operator_adds_to_it})
+	{"an operator adds to it", an_operator_adds_to_it},
+	{"addresses of uplinks and of lo are judged", addresses_of_uplinks_and_of_lo_are_judged})
