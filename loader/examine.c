@@ -34,7 +34,7 @@ static void add_uplink(const char *name, const char *pin_dir, struct uplink_fact
 	snprintf(uplink->xdp_mode, sizeof(uplink->xdp_mode), "%s", bpf_xdp_mode(name));
 	uplink->xdp_alone = bpf_xdp_is_alone(name);
 	uplink->xdp_relays = bpf_xdp_relays(pin_dir, name);
-	uplink->filters = bpf_filters(pin_dir, name);
+	uplink->filter = bpf_filter_mode(pin_dir, name);
 }
 
 static void add_facts(const struct model *model, const char *pin_dir, struct facts *facts)

@@ -131,8 +131,8 @@ int bpf_egress_sent(const char *pin_dir, uint16_t tunnel, struct reason_count *s
 
 /* ---- Filters of uplinks ------------------------------------------------------------------------------------------ */
 
-/* Whether one is in force there. */
-bool bpf_filters(const char *pin_dir, const char *uplink);
+/* What the programs do there, once they are attached; FILTER_OFF also: nobody told them. */
+enum filter_mode bpf_filter_mode(const char *pin_dir, const char *uplink);
 
 /* ---- Asking ---------------------------------------------------------------------------------------------------- */
 

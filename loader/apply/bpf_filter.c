@@ -131,10 +131,12 @@ void fill_filters(struct filling *filling)
 	}
 }
 
-bool bpf_filters(const char *pin_dir, const char *uplink)
+enum filter_mode bpf_filter_mode(const char *pin_dir, const char *uplink)
 {
 	_cleanup_close_ int map = bpf_map_open(pin_dir, MAP_FILTERS, NULL, NULL);
 	uint32_t index = if_nametoindex(uplink), filter;
 
-	return map >= 0 && index && bpf_map_lookup_elem(map, &index, &filter) == 0;
+	if (map < 0 || !index || bpf_map_lookup_elem(map, &index, &filter) < 0)
+		return FILTER_OFF;
+	return filter == FILTER_DROPS ? FILTER_DROP : FILTER_WATCH;
 }

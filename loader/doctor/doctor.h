@@ -45,14 +45,16 @@ struct uplink_facts {
 	int mtu, rp_filter;
 	char driver[32]; /* empty: the kernel did not say */
 	int hands_on; /* 1: it leaves the cutting of large packets in a relay to whoever is behind; 0, UNKNOWN */
-	int queues;        /* combined, or receiving ones; UNKNOWN: the driver does not say */
-	int queues_max;    /* that it could have */
-	char xdp_mode[16]; /* of what is attached: "native", "generic", "none"; empty: unknown */
-	bool xdp_alone;    /* no other program can share the hook with it */
-	bool xdp_relays;   /* what surfaces there and has its way home elsewhere, by itself */
-	bool has_headers;  /* of Ethernet: it is no WireGuard interface */
-	bool has_address;  /* the one of this gateway in array.gateways */
-	bool filters;      /* a filter is in force there */
+	int hides_tags;          /* 1: it takes VLAN tags off before XDP looks; 0, UNKNOWN */
+	bool has_vlans;          /* VLAN devices stand on it */
+	int queues;              /* combined, or receiving ones; UNKNOWN: the driver does not say */
+	int queues_max;          /* that it could have */
+	char xdp_mode[16];       /* of what is attached: "native", "generic", "none"; empty: unknown */
+	bool xdp_alone;          /* no other program can share the hook with it */
+	bool xdp_relays;         /* what surfaces there and has its way home elsewhere, by itself */
+	bool has_headers;        /* of Ethernet: it is no WireGuard interface */
+	bool has_address;        /* the one of this gateway in array.gateways */
+	enum filter_mode filter; /* that the programs were told of, whoever is attached */
 };
 
 struct tunnel_facts {

@@ -5,17 +5,40 @@
 
 #include "doctor/doctor.h"
 
+/* NULL: it is. Another configuration than this one may be. */
+static const char *why_not_in_force(const struct uplink_facts *uplink, enum filter_mode mode)
+{
+	if (uplink->filter == FILTER_OFF)
+		return "gwd was not told of it, or does not run";
+	if (strcmp(uplink->xdp_mode, "none") == 0)
+		return "no XDP program is attached";
+	if (uplink->filter == mode)
+		return NULL;
+	return mode == FILTER_DROP ? "what nobody here serves is only counted so far"
+				   : "what nobody here serves is still dropped";
+}
+
 static void judge_filter(const struct uplink_facts *uplink, enum filter_mode mode, const struct facts *facts,
 	struct diagnosis *diagnosis)
 {
-	if (!uplink->filters) {
-		found(diagnosis, FINDING_OK, "", "uplink %s: its filter is not in force, gwd does not run",
-			uplink->name);
+	const char *why = why_not_in_force(uplink, mode);
+
+	if (why) {
+		found(diagnosis, FINDING_OK, "", "uplink %s: its filter is not in force: %s", uplink->name,
+			why);
 		return;
 	}
 	if (strcmp(uplink->driver, "bonding") == 0 && strcmp(uplink->xdp_mode, "native") == 0)
 		found(diagnosis, FINDING_WARNING, "leave the uplink out of filter",
 			"uplink %s is a bond: its filter sees nothing, since native XDP runs at its members",
+			uplink->name);
+	if (mode == FILTER_DROP && uplink->hides_tags == 1 && uplink->has_vlans &&
+		strcmp(uplink->xdp_mode, "native") == 0)
+		found(diagnosis, FINDING_WARNING,
+			"ethtool -K with rxvlan off, or move it from filter.drop to filter.watch",
+			"uplink %s has VLANs, and takes their tags off before XDP: its filter drops what it "
+			"takes for "
+			"its own network's",
 			uplink->name);
 	if (mode == FILTER_DROP && facts->translates)
 		found(diagnosis, FINDING_WARNING,

@@ -52,6 +52,18 @@ bool probe_address(const char *interface, const struct address *wanted)
 	return found;
 }
 
+/* A line a device: "eth0.5 | 5 | eth0". */
+static bool has_vlans(const char *interface)
+{
+	_cleanup_fclose_ FILE *file = fopen("/proc/net/vlan/config", "re");
+	char line[256], parent[IF_NAMESIZE];
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "%*[^|]|%*[^|]| %15s", parent) == 1 && strcmp(parent, interface) == 0)
+			return true;
+	return false;
+}
+
 static void probe_uplink(int fd, const char *name, const struct member *self, struct uplink_facts *uplink)
 {
 	struct ifreq request = {0};
@@ -68,6 +80,8 @@ static void probe_uplink(int fd, const char *name, const struct member *self, st
 	uplink->rp_filter = probe_number("/proc/sys/net/ipv4/conf/%s/rp_filter", name);
 	probe_driver(fd, uplink);
 	uplink->hands_on = probe_feature(fd, uplink->name, "tx-udp_tnl-segmentation");
+	uplink->hides_tags = probe_feature(fd, uplink->name, "rx-vlan-hw-parse");
+	uplink->has_vlans = has_vlans(uplink->name);
 }
 
 /* A connected UDP socket knows its path's MTU, and has sent nothing. */

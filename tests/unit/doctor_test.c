@@ -396,7 +396,7 @@ static void with_filter(bool drops)
 		.watch_count = drops ? 0 : 1,
 		.drop = filtered,
 		.drop_count = drops ? 1 : 0};
-	uplinks[0].filters = true;
+	uplinks[0].filter = drops ? FILTER_DROP : FILTER_WATCH;
 }
 static void a_filter_dropped(void)
 {
@@ -417,7 +417,33 @@ static void a_filter_found_nothing(void)
 static void a_filter_is_not_there(void)
 {
 	with_filter(true);
-	uplinks[0].filters = false;
+	uplinks[0].filter = FILTER_OFF;
+}
+static void a_filter_has_no_program(void)
+{
+	with_filter(true);
+	strcpy(uplinks[0].xdp_mode, "none");
+}
+static void a_filter_sees_tags(void)
+{
+	with_filter(true);
+	uplinks[0].hides_tags = UNKNOWN;
+	uplinks[0].has_vlans = true;
+}
+static void a_filter_has_no_vlans(void)
+{
+	with_filter(true);
+	uplinks[0].hides_tags = 1;
+}
+static void a_filter_is_to_drop(void)
+{
+	with_filter(true);
+	uplinks[0].filter = FILTER_WATCH;
+}
+static void a_filter_is_to_watch(void)
+{
+	with_filter(false);
+	uplinks[0].filter = FILTER_DROP;
 }
 static void a_filter_and_nat(void)
 {
@@ -428,6 +454,12 @@ static void a_filter_of_a_bond(void)
 {
 	with_filter(true);
 	strcpy(uplinks[0].driver, "bonding");
+}
+static void a_filter_does_not_see_tags(void)
+{
+	with_filter(true);
+	uplinks[0].hides_tags = 1;
+	uplinks[0].has_vlans = true;
 }
 static void small_path(void)
 {
@@ -544,6 +576,7 @@ static const struct fault {
 		"array.mtu"},
 	{a_filter_and_nat, FINDING_WARNING, "filter", "the kernel has NAT", "filter.watch"},
 	{a_filter_of_a_bond, FINDING_WARNING, "filter", "its filter sees nothing", "leave the uplink out"},
+	{a_filter_does_not_see_tags, FINDING_WARNING, "filter", "takes their tags off", "rxvlan off"},
 	{small_path, FINDING_WARNING, "mtu", "carries 1459 bytes, a full packet of the array needs 1460",
 		"array.mtu"},
 	{ipsec_in_a_small_path, FINDING_PROBLEM, "mtu",
@@ -611,7 +644,16 @@ static void what_a_filter_found_is_told(void)
 		{a_filter_watched, FINDING_OK, "filter", "would have dropped 7 watched_stranger", ""},
 		{a_filter_watched, FINDING_OK, "filter", "uplink eth0: its filter lets in, and counts,", ""},
 		{a_filter_found_nothing, FINDING_OK, "filter", "uplink eth0: its filter drops", ""},
-		{a_filter_is_not_there, FINDING_OK, "filter", "its filter is not in force", ""},
+		{a_filter_is_not_there, FINDING_OK, "filter",
+			"its filter is not in force: gwd was not told of it", ""},
+		{a_filter_has_no_program, FINDING_OK, "filter",
+			"its filter is not in force: no XDP program is attached", ""},
+		{a_filter_sees_tags, FINDING_OK, "filter", "uplink eth0: its filter drops", ""},
+		{a_filter_has_no_vlans, FINDING_OK, "filter", "uplink eth0: its filter drops", ""},
+		{a_filter_is_to_drop, FINDING_OK, "filter",
+			"its filter is not in force: what nobody here serves is only counted so far", ""},
+		{a_filter_is_to_watch, FINDING_OK, "filter",
+			"its filter is not in force: what nobody here serves is still dropped", ""},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(told); i++) {
