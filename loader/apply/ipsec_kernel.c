@@ -10,6 +10,8 @@
  *
  * Where ESP goes in UDP, the kernel takes it out where it comes in, at charon's socket; so without charon nothing comes in.
  * One that was killed leaves its policies and states: they go before another is started, which would find them in its way.
+ * A rule for its routes, which it would put in even where it has none, could not be told from another charon's: with no
+ * table for them it has no rule.
  */
 #include "apply/ipsec.h"
 
@@ -262,7 +264,7 @@ static int clean(struct apply *apply, struct error *error)
 const struct ipsec_driver ipsec_kernel = {
 	.name = "xfrm",
 	.plugins = "kernel-netlink",
-	.settings = "install_routes = no",
+	.settings = "install_routes = no\n  routing_table = 0",
 	.plugin_settings = "kernel-netlink { roam_events = no }",
 	.check = check,
 	.create = create,
