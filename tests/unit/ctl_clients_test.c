@@ -178,11 +178,12 @@ static void a_step_is_bounded(void)
 static void a_slow_reader_costs_no_more_than_what_waits_for_him(void)
 {
 	static char row[400];
-	int ends[2];
+	int ends[2], less = OUTPUT_FULL / 4; /* than waits, fits into the socket */
 	struct output output = {0};
 
 	memset(row, ' ', sizeof(row));
 	CU_ASSERT_FATAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
+	CU_ASSERT_EQUAL(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &less, sizeof(less)), 0);
 	output.fd = ends[0];
 	for (int i = 0; i < 100000; i++) {
 		while (!output_full(&output))
