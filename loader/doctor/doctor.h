@@ -113,7 +113,7 @@ struct facts {
 	int64_t clock_error_us;
 	int64_t late_us; /* how much later than asked the latest of a few short sleeps ended */
 	int rp_all, rp_default;
-	bool translates;                      /* addresses: the kernel's NAT is loaded */
+	int translates; /* addresses: 1: the kernel's NAT is loaded; 0; UNKNOWN: it may be built in */
 	int neighbours[2], neighbours_max[2]; /* v4, v6: entries, gc_thresh3 */
 	struct uplink_facts *uplinks;         /* model_uplink_count(), in the model's order */
 	struct tunnel_facts *tunnels;         /* model->tunnel_count, in the model's order */

@@ -18,6 +18,30 @@ static const char *why_not_in_force(const struct uplink_facts *uplink, enum filt
 				   : "what nobody here serves is still dropped";
 }
 
+/* What makes it drop what is served. */
+static void judge_dropping(
+	const struct uplink_facts *uplink, const struct facts *facts, struct diagnosis *diagnosis)
+{
+	if (uplink->hides_tags == 1 && uplink->has_vlans && strcmp(uplink->xdp_mode, "native") == 0)
+		found(diagnosis, FINDING_WARNING,
+			"ethtool -K with rxvlan off, or move it from filter.drop to filter.watch",
+			"uplink %s has VLANs, and takes their tags off before XDP: its filter drops "
+			"what it takes for its own network's",
+			uplink->name);
+	if (facts->translates == UNKNOWN)
+		found(diagnosis, FINDING_OK, "",
+			"uplink %s has a filter, and whether the kernel translates addresses is "
+			"unknown: what is translated has no socket, and is dropped",
+			uplink->name);
+	if (facts->translates == 1)
+		found(diagnosis, FINDING_WARNING,
+			"where this machine translates addresses at this uplink, move it from filter.drop to "
+			"filter.watch",
+			"uplink %s has a filter, and the kernel has NAT: what is translated has no socket, "
+			"and is dropped",
+			uplink->name);
+}
+
 static void judge_filter(const struct uplink_facts *uplink, enum filter_mode mode, const struct facts *facts,
 	struct diagnosis *diagnosis)
 {
@@ -32,21 +56,8 @@ static void judge_filter(const struct uplink_facts *uplink, enum filter_mode mod
 		found(diagnosis, FINDING_WARNING, "leave the uplink out of filter",
 			"uplink %s is a bond: its filter sees nothing, since native XDP runs at its members",
 			uplink->name);
-	if (mode == FILTER_DROP && uplink->hides_tags == 1 && uplink->has_vlans &&
-		strcmp(uplink->xdp_mode, "native") == 0)
-		found(diagnosis, FINDING_WARNING,
-			"ethtool -K with rxvlan off, or move it from filter.drop to filter.watch",
-			"uplink %s has VLANs, and takes their tags off before XDP: its filter drops what it "
-			"takes for "
-			"its own network's",
-			uplink->name);
-	if (mode == FILTER_DROP && facts->translates)
-		found(diagnosis, FINDING_WARNING,
-			"where this machine translates addresses at this uplink, move it from filter.drop to "
-			"filter.watch",
-			"uplink %s has a filter, and the kernel has NAT: what is translated has no socket, "
-			"and is dropped",
-			uplink->name);
+	if (mode == FILTER_DROP)
+		judge_dropping(uplink, facts, diagnosis);
 	found(diagnosis, FINDING_OK, "", "uplink %s: its filter %s what nobody here serves", uplink->name,
 		mode == FILTER_DROP ? "drops" : "lets in, and counts,");
 }

@@ -185,9 +185,20 @@ static int neighbour_entries(const char *path)
 	return file ? second_line_number(file) : UNKNOWN;
 }
 
+/* What is built in has no directory there, and may be unused. */
+static int probe_translation(const char *release)
+{
+	char path[LINE_LENGTH];
+
+	if (access("/sys/module/nf_nat", F_OK) == 0)
+		return 1;
+	snprintf(path, sizeof(path), "/lib/modules/%s/modules.builtin", release);
+	return access(path, R_OK) == 0 && !file_names(path, "/nf_nat.ko") ? 0 : UNKNOWN;
+}
+
 static void probe_sysctls(struct facts *facts)
 {
-	facts->translates = access("/sys/module/nf_nat", F_OK) == 0;
+	facts->translates = probe_translation(facts->kernel);
 	facts->rp_all = probe_number("/proc/sys/net/ipv4/conf/all/rp_filter");
 	facts->rp_default = probe_number("/proc/sys/net/ipv4/conf/default/rp_filter");
 	facts->neighbours[0] = neighbour_entries("/proc/net/stat/arp_cache");

@@ -407,7 +407,7 @@ static void a_filter_dropped(void)
 static void a_filter_watched(void)
 {
 	with_filter(false);
-	facts.translates = true;
+	facts.translates = 1;
 	facts.watched[1] = (struct filtered_facts){"watched_stranger", 7};
 }
 static void a_filter_found_nothing(void)
@@ -423,6 +423,11 @@ static void a_filter_has_no_program(void)
 {
 	with_filter(true);
 	strcpy(uplinks[0].xdp_mode, "none");
+}
+static void a_filter_and_perhaps_nat(void)
+{
+	with_filter(true);
+	facts.translates = UNKNOWN;
 }
 static void a_filter_sees_tags(void)
 {
@@ -448,7 +453,7 @@ static void a_filter_is_to_watch(void)
 static void a_filter_and_nat(void)
 {
 	with_filter(true);
-	facts.translates = true;
+	facts.translates = 1;
 }
 static void a_filter_of_a_bond(void)
 {
@@ -648,6 +653,7 @@ static void what_a_filter_found_is_told(void)
 			"its filter is not in force: gwd was not told of it", ""},
 		{a_filter_has_no_program, FINDING_OK, "filter",
 			"its filter is not in force: no XDP program is attached", ""},
+		{a_filter_and_perhaps_nat, FINDING_OK, "filter", "translates addresses is unknown: what", ""},
 		{a_filter_sees_tags, FINDING_OK, "filter", "uplink eth0: its filter drops", ""},
 		{a_filter_has_no_vlans, FINDING_OK, "filter", "uplink eth0: its filter drops", ""},
 		{a_filter_is_to_drop, FINDING_OK, "filter",
