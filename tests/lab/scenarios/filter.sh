@@ -42,19 +42,40 @@ filter_apply() { # EDGE [MODE]
 	gwctl "edge-gw-0$1" config apply /run/lab/filter.yaml
 }
 
-stranger_asks() { # PORT: by UDP and TCP, in both families. 0: connections are taken, 1: refused, 124: nobody answers
-	local address status=0
+stranger_asks() { # PORT: by UDP and TCP. Says in v4's and in v6's words: 0: connections are taken, 1: refused, 124: nobody answers
+	local address status
 	for address in "${INTERNET_ADDRESS_OF_EDGE[1]}" "${STRANGER_LINK}1:1"; do
+		status=0
 		on internet bash -c "echo >/dev/udp/$address/$1" 2>/dev/null || true
 		on internet timeout 0.5 bash -c ": >/dev/tcp/$address/$1" 2>/dev/null || status=$?
+		echo "$status"
 	done
-	return $status
 }
 
 stranger_ends() { # STATUS PORT
-	local status=0
-	stranger_asks "$2" || status=$?
-	expect "how the stranger's connections to port $2 end" "$1" "$status"
+	expect "how the stranger's connections to port $2 end, in each family" "$1 $1" "$(stranger_asks "$2" | xargs)"
+}
+
+stranger_is_served() { # PORT
+	[ "$(stranger_asks "$1" | xargs)" = "0 0" ]
+}
+
+# Connections to what accept.ports has, for as long as the filter comes, changes and goes: the stack refuses each.
+refusals_begin() {
+	# shellcheck disable=SC2016
+	background internet "$LAB/internet/lab/refusals" bash -c 'while :; do
+		for address; do
+			timeout 5 bash -c ": >/dev/tcp/$address/8080" 2>/dev/null
+			echo "$address $?"
+			sleep 0.01
+		done
+	done' refusals "${INTERNET_ADDRESS_OF_EDGE[1]}" "${STRANGER_LINK}1:1"
+}
+
+expect_refusals() { # of all since refusals_begin
+	expect "how connections to port 8080 ended all the time" \
+		"$(printf '%s 1\n' "${INTERNET_ADDRESS_OF_EDGE[1]}" "${STRANGER_LINK}1:1" | sort)" \
+		"$(sort -u "$LAB/internet/lab/refusals")"
 }
 
 stranger_spoofs() { # SOURCE-4 SOURCE-6 DESTINATION-4 DESTINATION-6: three packets each
@@ -91,15 +112,24 @@ doctor_says() { # WORDS
 	{ on edge-gw-01 "$GWCTL" doctor /run/lab/filter.yaml || true; } | grep "$1" || fail "doctor does not say: $1"
 }
 
+# A SYN that was dropped comes again and is refused then: only the counter tells.
+expect_none_unserved() { # COMMAND…
+	local before
+	before=$(counter 1 filtered_unserved)
+	"$@"
+	expect "filtered_unserved after $*" "$before" "$(counter 1 filtered_unserved)"
+}
+
 scenario_filtered() {
 	stranger_plug
 	background edge-gw-01 "$LAB/edge-gw-01/lab/listens" /usr/bin/python3 -c 'import socket, time
 s = socket.create_server(("::", 2222), family=socket.AF_INET6, dualstack_ipv6=True, backlog=100)
 time.sleep(600)'
 	traffic_start 36
-	filter_apply 1 drop
+	refusals_begin
+	expect_none_unserved filter_apply 1 drop
 	filter_apply 2 drop
-	within 5 stranger_asks 2222 || fail "what listens is not reached"
+	within 5 stranger_is_served 2222 || fail "what listens is not reached"
 	expect_counted filtered_unserved 4 stranger_ends 124 9
 	expect_counted filtered_stranger 2 stranger_ends 124 "${INTERNET_PORT[11]}"
 	expect_counted filtered_outside 6 stranger_spoofs "$(device_address 4 11)" "$(device_address 6 11)" \
@@ -108,16 +138,19 @@ time.sleep(600)'
 		"${INTERNET_ADDRESS_OF_EDGE[1]}" "${STRANGER_LINK}1:1"
 	stranger_ends 1 8080
 	on internet ping -c 1 -W 2 "${INTERNET_ADDRESS_OF_EDGE[1]}"
+	on internet ping -c 1 -W 2 "${STRANGER_LINK}1:1"
 	expect_relayed_home
 	doctor_says "uplink eth1: its filter drops"
 	doctor_says "filters have dropped .*filtered_stranger"
-	filter_apply 1 watch
+	expect_none_unserved filter_apply 1 watch
 	expect_counted watched_unserved 4 stranger_ends 1 9
 	edges_ready || fail "a tunnel did not stay usable"
 	expect "the member" alive "$(gwctl edge-gw-01 -j gateway list | jq -r '.gateways[] | select(.gateway == "edge-gw-02").state')"
-	traffic_end
-	filter_apply 1
+	filter_apply 1 drop
+	expect_none_unserved filter_apply 1
 	filter_apply 2
+	traffic_end
+	expect_refusals
 	stranger_ends 1 9
 	stranger_unplug
 }
