@@ -25,6 +25,7 @@
 struct entry {
 	uint8_t key[KEY_ROOM]; /* zeros behind the map's key size */
 	uint8_t value[VALUE_ROOM];
+	size_t order; /* in which it was added */
 };
 
 _Static_assert(sizeof(struct provider_entry) <= VALUE_ROOM && sizeof(struct settings) <= VALUE_ROOM, "");
@@ -62,8 +63,9 @@ void table_add(struct table *table, const void *key, const void *value)
 		table->entries = larger;
 		table->room = room;
 	}
-	entry = &table->entries[table->count++];
+	entry = &table->entries[table->count];
 	memset(entry, 0, sizeof(*entry));
+	entry->order = table->count++;
 	memcpy(entry->key, key, table->key_size);
 	memcpy(entry->value, value, table->value_size);
 }
@@ -73,13 +75,24 @@ static int compare_keys(const void *one, const void *other)
 	return memcmp(one, other, KEY_ROOM);
 }
 
-/* Sorted, and of entries with one key only the first: two tunnels may have one link network. */
+static int compare_entries(const void *one, const void *other)
+{
+	const struct entry *a = one, *b = other;
+	int keys = compare_keys(a->key, b->key);
+
+	return keys ? keys : (a->order > b->order) - (a->order < b->order);
+}
+
+/*
+ * Sorted, and of entries with one key only the first that was added: two tunnels may have one link network, and an address of
+ * the machine's may be a tunnel's too.
+ */
 static void table_sort(struct table *table)
 {
 	size_t kept = 0;
 
 	if (table->count)
-		qsort(table->entries, table->count, sizeof(*table->entries), compare_keys);
+		qsort(table->entries, table->count, sizeof(*table->entries), compare_entries);
 	for (size_t i = 0; i < table->count; i++)
 		if (i == 0 || compare_keys(&table->entries[i], &table->entries[kept - 1]) != 0)
 			table->entries[kept++] = table->entries[i];
