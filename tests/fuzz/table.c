@@ -215,6 +215,8 @@ static int rank_of(const struct line *line, unsigned number, uint16_t crowd)
 		return 4;
 	if (idle > lifetime && idle - lifetime > DEAD_GRACE_MS)
 		return 5;
+	if (TAG_STATE(line->tag) == LINE_HALF_OPEN && key_of(number).protocol == 0)
+		return 0; /* where devices are, none is */
 	if (TAG_STATE(line->tag) == LINE_HALF_OPEN && HOME_TUNNEL(line->home) == crowd)
 		return 3;
 	if (TAG_STATE(line->tag) == LINE_HALF_OPEN && half_open_of(number, HOME_TUNNEL(line->home)) > 1)
