@@ -9,6 +9,8 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
+#define LINEAR_MAX 0x7fff /* how far the verifier follows an offset */
+
 #ifdef HOOK_XDP
 #define __sk_buff      xdp_md
 #define ROUTES_OF_HOOK ROUTES_OF_XDP
@@ -20,7 +22,13 @@ static __always_inline long load_beyond(struct __sk_buff *skb, __u32 offset, voi
 
 static __always_inline long store_bytes(struct __sk_buff *skb, __u32 offset, const void *from, __u32 length)
 {
-	return bpf_xdp_store_bytes(skb, offset, (void *)from, length);
+	void *start = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+
+	if (offset > LINEAR_MAX || start + offset + length > end)
+		return bpf_xdp_store_bytes(skb, offset, (void *)from, length);
+	start += offset;
+	__builtin_memcpy(length % 2 ? start : __builtin_assume_aligned(start, 2), from, length);
+	return 0;
 }
 
 static __always_inline __u32 packets_in(struct __sk_buff *skb)

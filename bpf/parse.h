@@ -34,8 +34,6 @@
 #ifdef __bpf__
 #include "bpf/hook.h"
 
-#define LINEAR_MAX 0x7fff /* how far the verifier follows an offset */
-
 /*
  * Headers are in the linear part of a packet as a rule, and there they are read without a call: a call's
  * return is what costs where the CPU is guarded against speculation.

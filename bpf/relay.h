@@ -37,11 +37,11 @@ SUBPROGRAM int aim(struct __sk_buff *skb, const struct settings *config, __u32 g
 
 	if (!config)
 		return TC_ACT_SHOT;
-	route = find_route(skb, config, gateway);
+	route = find_route(skb, config, gateway, bpf_ktime_get_coarse_ns());
 	if (!leads(route))
 		return TC_ACT_SHOT;
 	fib = fib_of(route);
-	overhead = fib->family == FAMILY_V4 ? RELAY_OVERHEAD_V4 : RELAY_OVERHEAD_V6;
+	overhead = is_underlay_v4(config) ? RELAY_OVERHEAD_V4 : RELAY_OVERHEAD_V6;
 	if (fib->mtu_result && length + overhead > fib->mtu_result) {
 		skb->cb[DECISION_FITS] = fib->mtu_result - overhead;
 		return TC_ACT_UNSPEC;
@@ -134,7 +134,7 @@ SUBPROGRAM int send_copy(struct __sk_buff *skb, const struct settings *config, _
 
 	if (!config)
 		return COPY_LOST;
-	route = find_route(skb, config, gateway);
+	route = find_route(skb, config, gateway, bpf_ktime_get_coarse_ns());
 	if (!leads(route))
 		return COPY_LOST;
 	fib = fib_of(route);

@@ -9,9 +9,9 @@
 #define HOMEWARD_RESPONSE_H
 
 #include "bpf/clamp.h"
+#include "bpf/follow.h"
 #include "bpf/fragment.h"
 #include "bpf/home.h"
-#include "bpf/learn.h"
 #include "bpf/relay.h"
 #include "bpf/verdict.h"
 

@@ -16,9 +16,9 @@
 
 #include <linux/if_ether.h>
 
+#include "bpf/follow.h"
 #include "bpf/home.h"
 #include "bpf/hop.h"
-#include "bpf/learn.h"
 #include "bpf/outer.h"
 #include "bpf/surface.h"
 
@@ -39,33 +39,60 @@ static __always_inline bool is_plain(const struct settings *config, const struct
 	       packet->length <= config->mtu;
 }
 
-/* What the relay is to say to whom, as RELAY_TO() has it; 0: none is to be sent. */
-SUBPROGRAM __u32 find_member(const struct settings *config, const struct line_key *key)
+/* The flow of a packet that is to be turned, and its line as it was found. */
+struct turning_flow {
+	struct line_key key;
+	__u64 tag, home; /* 0: it has no line */
+	__u32 index;
+};
+
+/* What the relay is to say to whom, as RELAY_TO() has it; 0: none is to be sent. Nothing is learned yet. */
+SUBPROGRAM __u32 find_member(const struct settings *config, struct turning_flow *flow, __u64 now_ns)
 {
 	struct finding found = {};
 	struct way way = {};
+	struct table table;
+	__u64 hash;
 
-	if (!config || !key)
+	if (!config || !flow)
 		return 0;
-	if (!find_flow(config, key, bpf_ktime_get_coarse_ns(), &found))
-		found.home = 0; /* of a line that has expired it says when that was */
-	find_way_home(config, key, found.home, &way);
+	table = flow_table(config, now_ns);
+	hash = hash_of(&flow->key, config->hash_seed);
+	fetch_counters(config, hash);
+	if (table_find(&table, &flow->key, hash, &found)) {
+		flow->tag = found.tag;
+		flow->home = found.home;
+		flow->index = found.index;
+	}
+	find_way_home(config, &flow->key, flow->home, &way);
 	if (!way.tunnel || way.gateway == config->gateway)
 		return 0;
 	return RELAY_TO(way.gateway, way.tunnel, RELAY_SURFACED);
 }
 
+/* The flow is alive, and one step further. Whatever became of its line meanwhile: its words are changed from what was found. */
+static __always_inline void note_turned(const struct settings *config, const struct packet *packet,
+	const struct turning_flow *flow, __u64 now_ns)
+{
+	struct table table = flow_table(config, now_ns);
+	struct finding found = {.index = flow->index, .tag = flow->tag, .home = flow->home};
+
+	if (flow->tag)
+		found.line = line_at(&table, flow->index);
+	if (!found.line)
+		return;
+	follow_response(&table, packet, 0, &found);
+	count_line(config, flow->index, DIRECTION_RESPONSE, 1, packet->length);
+}
+
 /* The Ethernet header towards the member, if it is reached by this uplink, whole, and known to its neighbours. */
-SUBPROGRAM int find_neighbour(struct xdp_md *context, const struct settings *config, __u32 gateway,
-	__u32 length, struct ethhdr *ethernet)
+static __always_inline int find_neighbour(struct xdp_md *context, const struct settings *config,
+	__u32 gateway, __u32 length, struct ethhdr *ethernet, __u64 now_ns)
 {
 	const struct bpf_fib_lookup *fib;
-	struct route_entry *route;
+	struct route_entry *route = find_route(context, config, gateway, now_ns);
 	bool v4;
 
-	if (!config || !ethernet)
-		return false;
-	route = find_route(context, config, gateway);
 	if (!route || route->result != BPF_FIB_LKUP_RET_SUCCESS)
 		return false;
 	fib = fib_of(route);
@@ -98,20 +125,29 @@ static __always_inline int wrap(struct xdp_md *context, const struct settings *c
 
 	if (bpf_xdp_adjust_head(context, -room))
 		return XDP_PASS;
-	if (spend_hop_at(context, packet, packet->network + room) ||
-		write_headers(context, config, to, outer, v4) ||
+	if (spend_hop_at(context, packet, ETH_HLEN + room) || write_headers(context, config, to, outer, v4) ||
 		store_bytes(context, 0, ethernet, sizeof(*ethernet)))
 		return XDP_DROP;
 	return XDP_TX;
 }
 
+/* At once: no program may lay one end of a packet aside and look at the other meanwhile. */
+static __always_inline __u32 linear_length(const struct xdp_md *context)
+{
+	__u32 length = context->data_end - context->data;
+
+	asm volatile("" : "+r"(length));
+	return length;
+}
+
 static __always_inline int turn(struct xdp_md *context)
 {
 	const struct settings *config = settings_get();
-	__u32 length = context->data_end - context->data, to;
-	struct response response = {};
+	__u32 length = linear_length(context), to;
+	struct turning_flow flow = {};
 	struct ethhdr ethernet = {};
 	struct packet packet;
+	__u64 now_ns;
 	__u16 zone;
 	int verdict;
 
@@ -119,17 +155,16 @@ static __always_inline int turn(struct xdp_md *context)
 		parse_packet(context, ETH_HLEN, length, &packet) != PARSED || !is_plain(config, &packet) ||
 		!is_loopback(packet.source, &zone) || is_for_us_or_inside(&packet))
 		return XDP_PASS;
-	key_of_response(&response.key, &packet, zone);
-	to = find_member(config, &response.key);
-	if (!to || !find_neighbour(context, config, RELAY_TO_GATEWAY(to), packet.length, &ethernet) ||
+	now_ns = bpf_ktime_get_coarse_ns();
+	key_of_response(&flow.key, &packet, zone);
+	to = find_member(config, &flow, now_ns);
+	if (!to || !find_neighbour(context, config, RELAY_TO_GATEWAY(to), packet.length, &ethernet, now_ns) ||
 		!is_addressed_to(context, ethernet.h_source))
 		return XDP_PASS;
 	verdict = wrap(context, config, &packet, to, &ethernet);
 	if (verdict == XDP_PASS)
 		return verdict;
-	note_response(config, &packet, &response);
-	if (response.line)
-		count_line(config, response.line - 1, DIRECTION_RESPONSE, 1, packet.length);
+	note_turned(config, &packet, &flow, now_ns);
 	count(verdict == XDP_TX ? REASON_relayed_response : REASON_relay_unreachable, 1, length);
 	return verdict;
 }

@@ -170,9 +170,10 @@ static uint64_t now_ns(clockid_t clock)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
+/* By a clock as coarse as the programs': by a finer one it would begin some milliseconds before theirs. */
 uint32_t scene_slot(void)
 {
-	return now_ns(CLOCK_REALTIME) >> RELAY_SLOT_SHIFT;
+	return now_ns(CLOCK_REALTIME_COARSE) >> RELAY_SLOT_SHIFT;
 }
 
 void scene_clock(int32_t slots)

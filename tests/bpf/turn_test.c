@@ -242,34 +242,98 @@ static void padding_comes_along(void)
 	expect_bytes(&outcome, relay, relayed + 60 - length);
 }
 
+/* Which a member relayed to us: its line is all that the table of flows has. */
+static struct line *ask_us(const struct shape *question, enum family inner)
+{
+	struct envelope envelope = envelope_from_member(V4, RELAY_REQUEST, 103);
+	uint8_t packet[PACKET_MAX], relay[PACKET_MAX];
+	size_t length = packet_build(question, inner, false, packet);
+	struct line *line;
+	unsigned count;
+
+	length = envelope_build(&envelope, packet, length, relay);
+	CU_ASSERT_EQUAL(
+		scene_run(scene.gateway->progs.uplink_ingress, relay, length, 0).reason, REASON_passed_relay);
+	line = scene_line(scene.flows, &count);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(line);
+	return line;
+}
+
 /* As uplink_ingress would have noted it: the flow is alive, one step further, and counts. */
 static void its_flow_learns_of_it(void)
 {
-	static const struct shape query = {.kind = UDP,
-		.from = DEVICE,
-		.to = LOOPBACK,
-		.from_port = 5060,
-		.to_port = 5061,
-		.payload = 60};
+	static const struct shape question = QUESTION(.from_port = 5060);
 
 	EACH_FAMILY (inner) {
-		struct envelope envelope = envelope_from_member(V4, RELAY_REQUEST, 103);
-		uint8_t packet[PACKET_MAX], relay[PACKET_MAX];
-		size_t length = packet_build(&query, inner, false, packet);
+		uint8_t packet[PACKET_MAX];
 		struct line *line;
-		unsigned count;
 
 		begin(V4);
-		scene_run(scene.gateway->progs.uplink_ingress, relay,
-			envelope_build(&envelope, packet, length, relay), 0);
-		line = scene_line(scene.flows, &count);
-		CU_ASSERT_PTR_NOT_NULL_FATAL(line);
+		line = ask_us(&question, inner);
 		CU_ASSERT_EQUAL(TAG_STATE(line->tag), LINE_HALF_OPEN);
 		expect_turned(&answer, V4, inner);
 		CU_ASSERT_EQUAL(TAG_STATE(line->tag), LINE_ESTABLISHED);
 		CU_ASSERT_EQUAL(HOME_OWNER(line->home), SCENE_GATEWAY);
 		CU_ASSERT_EQUAL(scene.counters[line - scene.flows].response_packets, 1);
-		CU_ASSERT_EQUAL(scene.counters[line - scene.flows].response_bytes, length);
+		CU_ASSERT_EQUAL(scene.counters[line - scene.flows].response_bytes,
+			packet_build(&answer, inner, false, packet));
+	}
+}
+
+static void a_connection_learns_of_its_end(void)
+{
+	static const struct shape opening = {
+		.kind = TCP, .from = DEVICE, .to = LOOPBACK, .from_port = 4000, .to_port = 80, .flags = SYN};
+	static const struct shape middle = SEGMENT(.flags = ACK), end = SEGMENT(.flags = FIN | ACK);
+
+	EACH_FAMILY (inner) {
+		struct line *line;
+		uint64_t stamp;
+
+		begin(V4);
+		line = ask_us(&opening, inner);
+		expect_turned(&middle, V4, inner);
+		CU_ASSERT_EQUAL(TAG_STATE(line->tag), LINE_HALF_OPEN);
+		line->tag = TAG(TAG_HASH(line->tag), LINE_ESTABLISHED);
+		stamp = line->stamp;
+		expect_turned(&middle, V4, inner);
+		CU_ASSERT_EQUAL(line->stamp, stamp);
+		expect_turned(&end, V4, inner);
+		CU_ASSERT_EQUAL(TAG_STATE(line->tag), LINE_CLOSING);
+		CU_ASSERT(line->stamp > stamp);
+		CU_ASSERT_EQUAL(scene.counters[line - scene.flows].response_packets, 3);
+	}
+}
+
+/* Nobody has a free line. */
+static void fill_with_strangers(void)
+{
+	for (uint32_t i = 0; i < scene.lines; i++)
+		if (TAG_STATE(scene.flows[i].tag) == LINE_FREE)
+			scene.flows[i] = (struct line){.tag = TAG(i + 1, LINE_ESTABLISHED),
+				.key = {.source_port = (uint16_t)i, .protocol = 6},
+				.home = HOME(scene_now_ms(), 101, SCENE_GATEWAY, SCENE_GATEWAY),
+				.stamp = 1};
+}
+
+/* It goes by its device then; neither the line that it had learns of it, nor those beside that. */
+static void an_expired_flow_s_place_and_its_neighbours_are_left_alone(void)
+{
+	static const struct shape question = QUESTION(.from_port = 5060);
+	static struct line flows[SCENE_LINES];
+	static struct line_counters counters[SCENE_LINES];
+
+	EACH_FAMILY (inner) {
+		begin(V4);
+		ask_us(&question, inner);
+		expect_turned(&answer, V4, inner);
+		scene_age(130000);
+		fill_with_strangers();
+		memcpy(flows, scene.flows, sizeof(flows));
+		memcpy(counters, scene.counters, sizeof(counters));
+		expect_turned(&answer, V4, inner);
+		CU_ASSERT_EQUAL(memcmp(flows, scene.flows, sizeof(flows)), 0);
+		CU_ASSERT_EQUAL(memcmp(counters, scene.counters, sizeof(counters)), 0);
 	}
 }
 
@@ -359,15 +423,11 @@ static void what_an_expired_flow_knew_is_not_asked(void)
 	static const struct shape other_question = QUESTION(.from_port = 6000);
 
 	EACH_FAMILY (inner) {
-		uint8_t packet[PACKET_MAX], relay[PACKET_MAX];
-		struct envelope envelope = envelope_from_member(V4, RELAY_REQUEST, 103);
+		uint8_t packet[PACKET_MAX];
 		size_t length;
 
 		begin(V4);
-		length = packet_build(&question, inner, false, packet);
-		length = envelope_build(&envelope, packet, length, relay);
-		CU_ASSERT_EQUAL(scene_run(scene.gateway->progs.uplink_ingress, relay, length, 0).reason,
-			REASON_passed_relay);
+		ask_us(&question, inner);
 		expect_turned(&answer, V4, inner);
 		scene_age(130000);
 		scene_usable(SCENE_GATEWAY, 102, true);
@@ -453,6 +513,16 @@ static void without_a_way_out_of_this_uplink_it_passes(void)
 	}
 }
 
+/* A member of IPv4 behind a next hop of IPv6 (RFC 8950): the outer header is the member's. */
+static void the_next_hop_may_be_of_the_other_family(void)
+{
+	begin(V4);
+	change_route("ip route add 10.0.0.12/32 via inet6 fd00:10::12 dev up0");
+	EACH_FAMILY (inner)
+		expect_turned(&answer, V4, inner);
+	change_route("ip route del 10.0.0.12/32");
+}
+
 /* What the uplink does not carry with a relay's headers is not sent; what it just carries is. */
 static void too_big_for_the_uplink_it_passes(void)
 {
@@ -485,6 +555,9 @@ SCENE_TESTS("bpf turn",
 	{"it is what uplink_ingress would send", it_is_what_uplink_ingress_would_send},
 	{"the array's whole MTU turns", the_array_s_whole_mtu_turns},
 	{"padding comes along", padding_comes_along}, {"its flow learns of it", its_flow_learns_of_it},
+	{"a connection learns of its end", a_connection_learns_of_its_end},
+	{"an expired flow's place and its neighbours are left alone",
+		an_expired_flow_s_place_and_its_neighbours_are_left_alone},
 	{"what only traffic control can do passes", what_only_traffic_control_can_do_passes},
 	{"what is no response of ours passes", what_is_no_response_of_ours_passes},
 	{"what goes by our tunnel passes", what_goes_by_our_tunnel_passes},
@@ -493,6 +566,7 @@ SCENE_TESTS("bpf turn",
 	{"cut short it passes", cut_short_it_passes},
 	{"where it may not be sent it passes", where_it_may_not_be_sent_it_passes},
 	{"without a way out of this uplink it passes", without_a_way_out_of_this_uplink_it_passes},
+	{"the next hop may be of the other family", the_next_hop_may_be_of_the_other_family},
 	{"too big for the uplink it passes", too_big_for_the_uplink_it_passes},
 	{"without a key it is dropped and counted as by traffic control",
 		without_a_key_it_is_dropped_and_counted_as_by_traffic_control})
