@@ -352,6 +352,7 @@ void members_refresh(struct replication *replication)
 		row->lost = status.counts.batches_lost;
 		row->asked_again = status.counts.batches_asked;
 		row->refused = sum_refused(status.counts.refused) + status.counts.records_ahead;
+		row->unkept = replication->told[row->member->number].unkept;
 		row->flows = status.flows;
 		row->clock_skew_ms = status.skew_ns / 1000000;
 	}

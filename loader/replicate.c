@@ -118,10 +118,11 @@ static void send_datagram(void *self, uint8_t member, const void *datagram, size
 
 static void merge(void *self, uint8_t member, const struct array_record *record)
 {
-	struct lines lines = replicate_lines(self);
+	struct replication *replication = self;
+	struct lines lines = replicate_lines(replication);
 
-	(void)member;
-	lines_merge(&lines, record, flow_now_ms());
+	if (lines_merge(&lines, record, flow_now_ms()) == FLOW_REFUSED)
+		replication->told[member].unkept++;
 }
 
 static size_t walk(void *self, uint64_t *line, uint64_t end, struct array_record *records, size_t room)

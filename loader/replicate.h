@@ -29,6 +29,7 @@ struct told {
 	size_t tunnel_count;
 	uint64_t refused_ms; /* when its kernel last refused a datagram; 0: never */
 	bool apart;          /* its clock and ours */
+	uint64_t unkept;     /* records for which our tables had no line */
 };
 
 struct replication {

@@ -99,6 +99,7 @@ struct member_status {
 	/* Datagrams of the replication: to it and from it; those that never came, were asked for again, are not believed. */
 	uint64_t sent, received, lost, asked_again,
 		refused;             /* of this gateway: refused alone, those that name no member */
+	uint64_t unkept;             /* records of it for which our tables had no line */
 	uint64_t overflowed, unsent; /* of this gateway: came too fast for us; could not be sent */
 	uint64_t flows;              /* that it owns, as it says */
 	int64_t clock_skew_ms;       /* its clock less ours */

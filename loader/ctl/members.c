@@ -144,7 +144,7 @@ json_t *member_row(const struct request *request, const struct member_status *is
 	bool self = is_self(status, is);
 
 	return json_pack("{s:s, s:i, s:o, s:s, s:b, s:o, s:o, s:b, s:o, s:o, s:o, s:o, "
-			 "s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:I, s:o, s:o}",
+			 "s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o}",
 		"gateway", is->member->name, "number", is->member->number, "address",
 		address_text(&is->member->address), "state", member_state_name(status, is), "serving",
 		self ? is_announced(status) && !status->drained : is->serving, "drained",
@@ -154,11 +154,12 @@ json_t *member_row(const struct request *request, const struct member_status *is
 		is->last_heard_ms ? age_ms(is->last_heard_ms) : json_null(), "lag_p50_us",
 		lag(is->lag_p50_us), "lag_p99_us", lag(is->lag_p99_us), "sent", (json_int_t)is->sent,
 		"received", (json_int_t)is->received, "lost", (json_int_t)is->lost, "asked_again",
-		(json_int_t)is->asked_again, "refused", (json_int_t)is->refused, "overflowed",
-		only(self, is->overflowed), "unsent", only(self, is->unsent), "clock_skew_ms",
-		self ? json_null() : json_integer(is->clock_skew_ms), "flows", (json_int_t)owned->flows,
-		"connections", (json_int_t)owned->connections, "flows_there", only(!self, is->flows),
-		"tunnels", self ? own_tunnels(status) : members_tunnels(is));
+		(json_int_t)is->asked_again, "refused", (json_int_t)is->refused, "unkept",
+		only(!self, is->unkept), "overflowed", only(self, is->overflowed), "unsent",
+		only(self, is->unsent), "clock_skew_ms", self ? json_null() : json_integer(is->clock_skew_ms),
+		"flows", (json_int_t)owned->flows, "connections", (json_int_t)owned->connections,
+		"flows_there", only(!self, is->flows), "tunnels",
+		self ? own_tunnels(status) : members_tunnels(is));
 }
 
 static const struct member_status *wanted_member(const struct request *request)

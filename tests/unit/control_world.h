@@ -304,6 +304,7 @@ static void world_make(void)
 		.lost = 3,
 		.asked_again = 4,
 		.refused = 5,
+		.unkept = 11,
 		.flows = 6,
 		.clock_skew_ms = -7,
 		.tunnels = world.member_tunnels,

@@ -492,11 +492,12 @@ static void gateways_are_listed(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(reply,
 		"\"flows\":2,\"connections\":1,\"flows_there\":null,\"tunnels\":[{\"tunnel_number\":101,"
 		"\"tunnel\":\"acme-lgw-01\",\"provider\":\"acme\",\"usable\":true}"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"refused\":8,\"overflowed\":9,\"unsent\":10,"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(reply, "\"refused\":8,\"unkept\":null,\"overflowed\":9,\"unsent\":10,"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(reply, "\"state\":\"alive\",\"serving\":true,\"drained\":null"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(reply,
 		"\"lag_p50_us\":1234,\"lag_p99_us\":null,\"sent\":10,\"received\":20,"
-		"\"lost\":3,\"asked_again\":4,\"refused\":5,\"overflowed\":null,"
+		"\"lost\":3,\"asked_again\":4,\"refused\":5,\"unkept\":11,\"overflowed\":null,"
 		"\"unsent\":null,\"clock_skew_ms\":-7,"
 		"\"flows\":1,\"connections\":1,\"flows_there\":6,\"tunnels\":[{\"tunnel_number\":201,"
 		"\"tunnel\":null,\"provider\":\"acme\",\"usable\":true},"
