@@ -235,6 +235,15 @@ const struct member *model_member_by_name(const struct model *model, const char 
 	FIND(model, array.members, array.member_count, strcmp(model->array.members[i].name, name) == 0);
 }
 
+const struct loopback *model_loopback_of(const struct model *model, const struct address *address)
+{
+	for (size_t i = 0; i < model->loopback_count; i++)
+		for (size_t k = 0; k < model->loopbacks[i].address_count; k++)
+			if (address_equal(&model->loopbacks[i].addresses[k], address))
+				return &model->loopbacks[i];
+	return NULL;
+}
+
 const struct address *model_address_towards(
 	const struct prefix *addresses, size_t count, const struct address *neighbor)
 {
@@ -255,15 +264,7 @@ const char *model_uplink(const struct model *model, size_t which)
 	return which < model->uplink_count ? model->uplinks[which] : model->array.underlay;
 }
 
-bool model_has_uplink(const struct model *model, const char *name)
-{
-	for (size_t i = 0; i < model_uplink_count(model); i++)
-		if (strcmp(model_uplink(model, i), name) == 0)
-			return true;
-	return false;
-}
-
-static bool is_among(const char *name, char *const *names, size_t count)
+bool model_lists(char *const *names, size_t count, const char *name)
 {
 	for (size_t i = 0; i < count; i++)
 		if (strcmp(names[i], name) == 0)
@@ -271,13 +272,19 @@ static bool is_among(const char *name, char *const *names, size_t count)
 	return false;
 }
 
+bool model_has_uplink(const struct model *model, const char *name)
+{
+	return model_lists(model->uplinks, model->uplink_count, name) ||
+	       (model->array.underlay && strcmp(model->array.underlay, name) == 0);
+}
+
 enum filter_mode model_filter_mode(const struct model *model, const char *uplink)
 {
 	const struct filter *filter = &model->filter;
 
-	if (is_among(uplink, filter->drop, filter->drop_count))
+	if (model_lists(filter->drop, filter->drop_count, uplink))
 		return FILTER_DROP;
-	return is_among(uplink, filter->watch, filter->watch_count) ? FILTER_WATCH : FILTER_OFF;
+	return model_lists(filter->watch, filter->watch_count, uplink) ? FILTER_WATCH : FILTER_OFF;
 }
 
 /* Whether the group's interface of this index stands in one before it, or here before. */

@@ -285,6 +285,10 @@ const struct provider *model_provider_by_number(const struct model *model, uint1
 const struct provider *model_provider_by_name(const struct model *model, const char *name);
 const struct member *model_member_by_number(const struct model *model, uint8_t number);
 const struct member *model_member_by_name(const struct model *model, const char *name);
+/* Whose loopback it is; NULL: nobody's. */
+const struct loopback *model_loopback_of(const struct model *model, const struct address *address);
+/* Whether `name` is one of the model's own lists of names. */
+bool model_lists(char *const *names, size_t count, const char *name);
 /* All interfaces towards the inside and the members: the uplinks, and behind them the underlay, an uplink too. */
 size_t model_uplink_count(const struct model *model);
 const char *model_uplink(const struct model *model, size_t which);

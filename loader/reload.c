@@ -44,19 +44,10 @@ static void next_free(struct next *next)
 	free(next->announced);
 }
 
-static bool has_loopback(const struct model *model, const struct address *address)
-{
-	for (size_t i = 0; i < model->loopback_count; i++)
-		for (size_t j = 0; j < model->loopbacks[i].address_count; j++)
-			if (address_equal(&model->loopbacks[i].addresses[j], address))
-				return true;
-	return false;
-}
-
 static bool has_all_addresses(const struct model *model, const struct loopback *loopback)
 {
 	for (size_t i = 0; i < loopback->address_count; i++)
-		if (!has_loopback(model, &loopback->addresses[i]))
+		if (!model_loopback_of(model, &loopback->addresses[i]))
 			return false;
 	return true;
 }

@@ -70,15 +70,6 @@ static void fill_own(struct filling *filling, const struct address *address, uin
 	table_add(&filling->tables[TABLE_OWN], address->bytes, &kind);
 }
 
-static bool is_loopbacks(const struct model *model, const struct address *address)
-{
-	for (size_t i = 0; i < model->loopback_count; i++)
-		for (size_t j = 0; j < model->loopbacks[i].address_count; j++)
-			if (address_equal(&model->loopbacks[i].addresses[j], address))
-				return true;
-	return false;
-}
-
 /* Of loopbacks and of tunnels' links; a link-local one may be the uplink's too. */
 static void fill_tunnels_addresses(struct filling *filling)
 {
@@ -107,7 +98,7 @@ void fill_own_address(struct filling *filling, uint32_t index, const struct pref
 	char name[IF_NAMESIZE];
 
 	if (if_indextoname(index, name) && plan_filters_addresses_of(model, name) &&
-		!is_hosts_own(&prefix->address) && !is_loopbacks(model, &prefix->address))
+		!is_hosts_own(&prefix->address) && !model_loopback_of(model, &prefix->address))
 		fill_own(filling, &prefix->address, OWN_MACHINE);
 }
 

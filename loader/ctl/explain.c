@@ -68,9 +68,9 @@ static int find_seen(struct request *request, enum explain_direction *seen)
 		*seen = EXPLAIN_LAN;
 	else if (ends->from_uplink)
 		*seen = EXPLAIN_UPLINK;
-	else if (ends->from_tunnel || loopback_of(model, to))
+	else if (ends->from_tunnel || model_loopback_of(model, to))
 		*seen = EXPLAIN_REQUEST;
-	else if (loopback_of(model, from))
+	else if (model_loopback_of(model, from))
 		*seen = EXPLAIN_RESPONSE;
 	else if (is_tunnel_address(model, to))
 		*seen = EXPLAIN_REQUEST;

@@ -159,7 +159,7 @@ int flow_of_ends(struct request *request, bool from_device, struct line_key *key
 	const struct arguments *ends = &request->arguments;
 	const struct address *device = from_device ? &ends->source : &ends->destination;
 	const struct address *loopback = from_device ? &ends->destination : &ends->source;
-	const struct loopback *known = loopback_of(request->views->status->model, loopback);
+	const struct loopback *known = model_loopback_of(request->views->status->model, loopback);
 
 	if (address_is_v4(device) != address_is_v4(loopback))
 		return error_set(&request->error, REPLY_USAGE, "the two ends are of different families");
@@ -178,7 +178,7 @@ int flow_get_step(struct request *request)
 	uint32_t end = slice_end(table, request->index);
 	struct flow_filter alive = filter_alive(request);
 	const struct model *model = request->views->status->model;
-	bool to_loopback = loopback_of(model, &request->arguments.destination);
+	bool to_loopback = model_loopback_of(model, &request->arguments.destination);
 	char text[LINE_ROW_SIZE];
 	struct line_key key;
 	struct line line;
@@ -186,7 +186,7 @@ int flow_get_step(struct request *request)
 
 	if (r)
 		return r;
-	if (!to_loopback && !loopback_of(model, &request->arguments.source))
+	if (!to_loopback && !model_loopback_of(model, &request->arguments.source))
 		return error_set(
 			&request->error, REPLY_NOT_FOUND, "neither end is a loopback of this gateway");
 	while (flow_next(table, &request->index, end, &alive, &line))

@@ -131,15 +131,6 @@ const char *egress_mode_name(const struct egress_group *group)
 	return group->mode == EGRESS_LOAD_SHARING ? "load-sharing" : "active-standby";
 }
 
-const struct loopback *loopback_of(const struct model *model, const struct address *address)
-{
-	for (size_t i = 0; i < model->loopback_count; i++)
-		for (size_t k = 0; k < model->loopbacks[i].address_count; k++)
-			if (address_equal(&model->loopbacks[i].addresses[k], address))
-				return &model->loopbacks[i];
-	return NULL;
-}
-
 json_t *traffic(uint64_t packets, uint64_t bytes)
 {
 	return json_pack("{s:I, s:I}", "packets", (json_int_t)packets, "bytes", (json_int_t)bytes);

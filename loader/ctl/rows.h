@@ -29,8 +29,6 @@ const struct provider *provider_of(const struct model *model, uint16_t zone, con
 const char *tunnel_provider(const struct tunnel *tunnel);
 /* "active-standby" or "load-sharing", as configured. */
 const char *egress_mode_name(const struct egress_group *group);
-/* Whose loopback it is; NULL: nobody's. */
-const struct loopback *loopback_of(const struct model *model, const struct address *address);
 
 /* A line of a table as the text of an object: how long it is. It is not terminated. 0: it does not fit. */
 #define LINE_ROW_SIZE 1024 /* five names, and all else at its longest, are shorter */

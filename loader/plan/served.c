@@ -89,12 +89,8 @@ static void tell_trusted(const struct telling *telling, const struct model *mode
 
 bool plan_filters_addresses_of(const struct model *model, const char *interface)
 {
-	if (!model->filter.enabled)
-		return false;
-	for (size_t i = 0; i < model->uplink_count; i++)
-		if (strcmp(model->uplinks[i], interface) == 0)
-			return true;
-	return strcmp(interface, LOOPBACK_INTERFACE) == 0;
+	return model->filter.enabled && (model_lists(model->uplinks, model->uplink_count, interface) ||
+						strcmp(interface, LOOPBACK_INTERFACE) == 0);
 }
 
 void plan_served(const struct model *model, served_callback callback, void *context)
