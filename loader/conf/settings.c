@@ -192,7 +192,8 @@ DEFINE_SECTION(ipsec,
 		OPTIONAL = "what IKE may agree on, in strongSwan's words, such as [aes256-sha384-ecp384]; without it what "
 			   "strongSwan takes for good"),
 	MANY(struct ipsec, "esp_proposals", esp_proposals, esp_proposal_count, name, LIMITS(1, 255),
-		OPTIONAL = "the same for the tunnel's packets, such as [aes256gcm16-ecp384]"),
+		OPTIONAL = "the same for the tunnel's packets, such as [aes256gcm16-ecp384], or [chacha20poly1305-ecp384] where "
+			   "the doctor says so"),
 	SAME("rekey", rekey, OPTIONAL = "when keys are exchanged, unless the peer does so before; no packet is lost"),
 	ONE(struct ipsec, "dpd", dpd_ms, seconds, DEFAULT = "10s", LIMITS(0, 3600 * SECOND),
 		OPTIONAL = "a peer that said nothing for so long is asked whether it is there; 0s: never"));

@@ -9,6 +9,7 @@
 
 #define KERNEL_MINIMUM 510 /* what the dispatcher of XDP programs needs */
 #define KERNEL_TCX     606
+#define KERNEL_COUNTS  601 /* who holds the devices of ESP packets wrongly: docs/design.md, on IPsec */
 #define CLOCK_ERROR_US 100000
 #define SKEW_MS        1000 /* as long as that the older of two changes may win */
 
@@ -80,6 +81,31 @@ static size_t count_kind(const struct model *model, const char *kind)
 	return count;
 }
 
+/* Linux decrypts AES later when another computation, such as WireGuard's, has the registers; ChaCha20 never. */
+static bool may_be_put_off(const struct ipsec *ipsec)
+{
+	for (size_t i = 0; i < ipsec->esp_proposal_count; i++)
+		if (strncmp(ipsec->esp_proposals[i], "chacha20poly1305", 16) != 0 ||
+			strstr(ipsec->esp_proposals[i], "aes"))
+			return true;
+	return ipsec->esp_proposal_count == 0;
+}
+
+static void judge_esp(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
+{
+	found(diagnosis, FINDING_OK, "", "the kernel has ESP and XFRM interfaces for IPsec tunnels");
+	if (facts->kernel_version != KERNEL_COUNTS || !facts->kernel_wireguard ||
+		!count_kind(model, "wireguard"))
+		return;
+	for (size_t i = 0; i < model->tunnel_count; i++)
+		if (model->tunnels[i].ipsec.enabled && may_be_put_off(&model->tunnels[i].ipsec))
+			found(diagnosis, FINDING_WARNING,
+				"esp_proposals: [chacha20poly1305-ecp384], here and at the peer",
+				"tunnel %s may use AES, and Linux %s may then, beside WireGuard, never let "
+				"go of its interface and uplink: who removes one waits for ever",
+				model->tunnels[i].name, facts->kernel);
+}
+
 static void judge_ipsec(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
 {
 	size_t count = count_kind(model, "ipsec");
@@ -91,7 +117,7 @@ static void judge_ipsec(const struct model *model, const struct facts *facts, st
 			"apt install charon-systemd libcharon-extra-plugins libstrongswan-standard-plugins",
 			"an IPsec tunnel is configured, and strongSwan's charon-systemd is not to be found");
 	else if (facts->esp)
-		found(diagnosis, FINDING_OK, "", "the kernel has ESP and XFRM interfaces for IPsec tunnels");
+		judge_esp(model, facts, diagnosis);
 	else if (!facts->tun)
 		found(diagnosis, FINDING_PROBLEM, "modprobe tun",
 			"the kernel has no ESP with XFRM interfaces, and strongSwan has no /dev/net/tun");

@@ -5,17 +5,27 @@
 
 #include "doctor/doctor.h"
 
-/* NULL: it is. Another configuration than this one may be. */
-static const char *why_not_in_force(const struct uplink_facts *uplink, enum filter_mode mode)
+/* Whether it is in force as this configuration has it, which gwd may not have read yet. */
+static bool is_in_force(const struct uplink_facts *uplink, enum filter_mode mode)
 {
+	return uplink->filter == mode && strcmp(uplink->xdp_mode, "none") != 0;
+}
+
+static void judge_not_in_force(
+	const struct uplink_facts *uplink, enum filter_mode mode, struct diagnosis *diagnosis)
+{
+	static const char not_in_force[] = "uplink %s: its filter is not in force: %s";
+
 	if (uplink->filter == FILTER_OFF)
-		return "gwd was not told of it, or does not run";
-	if (strcmp(uplink->xdp_mode, "none") == 0)
-		return "no XDP program is attached";
-	if (uplink->filter == mode)
-		return NULL;
-	return mode == FILTER_DROP ? "what nobody here serves is only counted so far"
-				   : "what nobody here serves is still dropped";
+		found(diagnosis, FINDING_OK, "", not_in_force, uplink->name,
+			"gwd was not told of it, or does not run");
+	else if (uplink->filter == mode)
+		found(diagnosis, FINDING_WARNING, "gwd's log says why it attached none", not_in_force,
+			uplink->name, "no XDP program is attached");
+	else
+		found(diagnosis, FINDING_WARNING, "gwctl reload", not_in_force, uplink->name,
+			mode == FILTER_DROP ? "what nobody here serves is only counted so far"
+					    : "what nobody here serves is still dropped");
 }
 
 /* What makes it drop what is served. */
@@ -45,11 +55,8 @@ static void judge_dropping(
 static void judge_filter(const struct uplink_facts *uplink, enum filter_mode mode, const struct facts *facts,
 	struct diagnosis *diagnosis)
 {
-	const char *why = why_not_in_force(uplink, mode);
-
-	if (why) {
-		found(diagnosis, FINDING_OK, "", "uplink %s: its filter is not in force: %s", uplink->name,
-			why);
+	if (!is_in_force(uplink, mode)) {
+		judge_not_in_force(uplink, mode, diagnosis);
 		return;
 	}
 	if (strcmp(uplink->driver, "bonding") == 0 && strcmp(uplink->xdp_mode, "native") == 0)

@@ -292,6 +292,56 @@ static void ipsec_twice_in_user_space(void)
 	tunnel_facts[1] = tunnel_facts[0];
 	model.tunnel_count = 2;
 }
+/* On Linux 6.1, beside a tunnel of the kernel's WireGuard. */
+static void ipsec_beside_wireguard(void)
+{
+	ipsec_in_user_space();
+	facts.esp = true;
+	facts.kernel_version = 601;
+	tunnels[1] = (struct tunnel){.name = "acme-lgw-02"};
+	tunnel_facts[1] = tunnel_facts[0];
+	model.tunnel_count = 2;
+}
+static void esp_by(char *proposal)
+{
+	static char *proposals[1];
+
+	ipsec_beside_wireguard();
+	proposals[0] = proposal;
+	tunnels[0].ipsec.esp_proposals = proposals;
+	tunnels[0].ipsec.esp_proposal_count = 1;
+}
+static void esp_by_aes(void)
+{
+	esp_by("aes256gcm16-ecp384");
+}
+static void esp_by_either(void)
+{
+	esp_by("chacha20poly1305-aes256gcm16-ecp384");
+}
+static void esp_by_strongswans_own(void)
+{
+	esp_by("default");
+}
+static void esp_by_chacha(void)
+{
+	esp_by("chacha20poly1305-ecp384");
+}
+static void esp_of_a_newer_kernel(void)
+{
+	ipsec_beside_wireguard();
+	facts.kernel_version = 606;
+}
+static void esp_beside_wireguard_go(void)
+{
+	ipsec_beside_wireguard();
+	only_go();
+}
+static void esp_alone(void)
+{
+	ipsec_beside_wireguard();
+	model.tunnel_count = 1;
+}
 /* AES-GCM adds least, and of the rest nobody knows. */
 static void ipsec_in_a_small_path(void)
 {
@@ -538,6 +588,12 @@ static const struct fault {
 	{ipsec_without_tun, FINDING_PROBLEM, "ipsec", "/dev/net/tun", "modprobe tun"},
 	{ipsec_in_user_space, FINDING_WARNING, "ipsec", "in user space", "xfrm_interface"},
 	{ipsec_twice_in_user_space, FINDING_PROBLEM, "ipsec", "2 IPsec tunnels", "WireGuard"},
+	{ipsec_beside_wireguard, FINDING_WARNING, "ipsec", "tunnel acme-lgw-01 may use AES",
+		"chacha20poly1305"},
+	{esp_by_aes, FINDING_WARNING, "ipsec", "tunnel acme-lgw-01 may use AES", "chacha20poly1305"},
+	{esp_by_strongswans_own, FINDING_WARNING, "ipsec", "tunnel acme-lgw-01 may use AES",
+		"chacha20poly1305"},
+	{esp_by_either, FINDING_WARNING, "ipsec", "tunnel acme-lgw-01 may use AES", "chacha20poly1305"},
 	{no_wireguard, FINDING_PROBLEM, "wireguard", "neither", "apt install wireguard-go"},
 	{only_go, FINDING_WARNING, "wireguard", "wireguard-go v0 does it", "modprobe wireguard"},
 	{go_without_tun, FINDING_PROBLEM, "wireguard", "/dev/net/tun", "modprobe tun"},
@@ -582,6 +638,12 @@ static const struct fault {
 	{a_filter_and_nat, FINDING_WARNING, "filter", "the kernel has NAT", "filter.watch"},
 	{a_filter_of_a_bond, FINDING_WARNING, "filter", "its filter sees nothing", "leave the uplink out"},
 	{a_filter_does_not_see_tags, FINDING_WARNING, "filter", "takes their tags off", "rxvlan off"},
+	{a_filter_has_no_program, FINDING_WARNING, "filter",
+		"its filter is not in force: no XDP program is attached", "log"},
+	{a_filter_is_to_drop, FINDING_WARNING, "filter",
+		"its filter is not in force: what nobody here serves is only counted so far", "gwctl reload"},
+	{a_filter_is_to_watch, FINDING_WARNING, "filter",
+		"its filter is not in force: what nobody here serves is still dropped", "gwctl reload"},
 	{small_path, FINDING_WARNING, "mtu", "carries 1459 bytes, a full packet of the array needs 1460",
 		"array.mtu"},
 	{ipsec_in_a_small_path, FINDING_PROBLEM, "mtu",
@@ -641,6 +703,23 @@ static void each_fault_is_told_with_what_to_do(void)
 	}
 }
 
+static void esp_that_is_never_put_off_is_fine(void)
+{
+	static void (*const fine[])(void) = {
+		esp_by_chacha, esp_of_a_newer_kernel, esp_beside_wireguard_go, esp_alone};
+
+	for (size_t i = 0; i < ARRAY_SIZE(fine); i++) {
+		_cleanup_(diagnosis_free) struct diagnosis diagnosis;
+
+		make_world();
+		fine[i]();
+		CU_ASSERT_EQUAL(doctor_judge(&model, &facts, &diagnosis), 0);
+		for (size_t k = 0; k < diagnosis.finding_count; k++)
+			if (strcmp(diagnosis.findings[k].check, "ipsec") == 0)
+				CU_ASSERT_EQUAL(diagnosis.findings[k].level, FINDING_OK);
+	}
+}
+
 static void what_a_filter_found_is_told(void)
 {
 	static const struct fault told[] = {
@@ -651,15 +730,9 @@ static void what_a_filter_found_is_told(void)
 		{a_filter_found_nothing, FINDING_OK, "filter", "uplink eth0: its filter drops", ""},
 		{a_filter_is_not_there, FINDING_OK, "filter",
 			"its filter is not in force: gwd was not told of it", ""},
-		{a_filter_has_no_program, FINDING_OK, "filter",
-			"its filter is not in force: no XDP program is attached", ""},
 		{a_filter_and_perhaps_nat, FINDING_OK, "filter", "translates addresses is unknown: what", ""},
 		{a_filter_sees_tags, FINDING_OK, "filter", "uplink eth0: its filter drops", ""},
 		{a_filter_has_no_vlans, FINDING_OK, "filter", "uplink eth0: its filter drops", ""},
-		{a_filter_is_to_drop, FINDING_OK, "filter",
-			"its filter is not in force: what nobody here serves is only counted so far", ""},
-		{a_filter_is_to_watch, FINDING_OK, "filter",
-			"its filter is not in force: what nobody here serves is still dropped", ""},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(told); i++) {
@@ -985,6 +1058,7 @@ static void this_machine_is_seen(void)
 
 UNIT_TESTS("doctor", {"a machine without fault is told to be", a_machine_without_fault_is_told_to_be},
 	{"each fault is told with what to do", each_fault_is_told_with_what_to_do},
+	{"ESP that is never put off is fine", esp_that_is_never_put_off_is_fine},
 	{"what a filter found is told", what_a_filter_found_is_told},
 	{"the kernel bears several IPsec tunnels", the_kernel_bears_ipsec},
 	{"every check has a fault", every_check_has_a_fault},
