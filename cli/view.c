@@ -45,12 +45,6 @@ static void join(const json_t *list, char *text, size_t size)
 	}
 }
 
-static void cut(const char *whole, char *text, size_t size)
-{
-	if (!memccpy(text, whole, '\0', size))
-		text[size - 1] = '\0';
-}
-
 void cell_value(const json_t *row, const char *field, char *text, size_t size)
 {
 	const json_t *value = json_object_get(row, field);
@@ -62,7 +56,7 @@ void cell_value(const json_t *row, const char *field, char *text, size_t size)
 	else if (json_is_array(value))
 		join(value, text, size);
 	else
-		cut(json_string_value(value) ?: "-", text, size);
+		snprintf(text, size, "%s", text_of(row, field));
 }
 
 void format_duration_for_people(json_int_t milliseconds, char *text, size_t size)
@@ -94,18 +88,14 @@ void cell_duration(const json_t *row, const char *field, char *text, size_t size
 void cell_bytes(const json_t *row, const char *field, char *text, size_t size)
 {
 	static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
-	json_int_t exactly = json_integer_value(json_object_get(json_object_get(row, field), "bytes"));
-	double bytes = (double)exactly;
+	double bytes = (double)json_integer_value(json_object_get(json_object_get(row, field), "bytes"));
 	size_t unit = 0;
 
 	while (bytes >= 1000 && unit + 1 < sizeof(units) / sizeof(units[0])) {
 		bytes /= 1000;
 		unit++;
 	}
-	if (unit)
-		snprintf(text, size, "%.1f %s", bytes, units[unit]);
-	else
-		snprintf(text, size, "%lld %s", (long long)exactly, units[unit]);
+	snprintf(text, size, unit ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
 }
 
 void cell_packets(const json_t *row, const char *field, char *text, size_t size)
@@ -195,30 +185,14 @@ static const char *color_of(const struct table *table, const char *text)
 	return NULL;
 }
 
-static void print_spaces(FILE *stream, size_t count)
-{
-	while (count-- > 0)
-		putc_unlocked(' ', stream);
-}
-
-static void print_text(FILE *stream, const char *color, const char *text)
-{
-	if (color)
-		fputs_unlocked(color, stream);
-	fputs_unlocked(text, stream);
-	if (color)
-		fputs_unlocked(PLAIN, stream);
-}
-
 static void print_cell(const struct table *table, size_t i, const char *text)
 {
-	size_t padding = table->widths[i] - shown_width(text);
+	int padding = (int)(table->widths[i] - shown_width(text));
 	bool last = i + 1 == table->column_count, right = table->columns[i].right;
+	const char *color = color_of(table, text);
 
-	print_spaces(table->stream, right ? padding : 0);
-	print_text(table->stream, color_of(table, text), text);
-	print_spaces(table->stream, right || last ? 0 : padding);
-	fputs_unlocked(last ? "\n" : "  ", table->stream);
+	fprintf(table->stream, "%*s%s%s%s%*s%s", right ? padding : 0, "", color ? color : "", text,
+		color ? PLAIN : "", right || last ? 0 : padding, "", last ? "\n" : "  ");
 }
 
 static void print_kept(struct table *table)

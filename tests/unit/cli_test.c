@@ -154,7 +154,6 @@ static void what_is_not_gwd_is_told(void)
 		waitpid(impostor, NULL, 0);
 		unlink(name);
 	}
-	world_listen();
 	world_close();
 }
 
