@@ -197,7 +197,7 @@ $(B)/lab/%: tests/lab/tools/%.c
 	@mkdir -p $(@D)
 	$(CC) -I. -D_GNU_SOURCE -std=gnu17 -O2 -g -Wall -Wextra -Wshadow -Werror -MMD -MP $< $(LDLIBS) -o $@
 
-$(B)/lab/lines $(B)/lab/lag: LDLIBS = -lbpf # they look into the tables
+$(B)/lab/lines $(B)/lab/lag $(B)/lab/stuff: LDLIBS = -lbpf # they look into a gateway's maps
 
 # What the lab upgrades to: the same gwd with other programs, with other limits of their own.
 $(B)/upgrade/gwd: $(B)/gwd
@@ -207,6 +207,10 @@ $(B)/upgrade/gwd: $(B)/gwd
 $(B)/vm/%.bpf.o: tests/vm/%.bpf.c
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(B)/vm/ticks: tests/vm/ticks.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $< -o $@
 
 # The tests that are played there, where a processor is computed: without sanitizers, under which the host plays them.
 $(B)/vm/tests/%: $(B)/plain/tests/bpf/%.o $(call objects,plain,$(BPF_SCENE))
@@ -221,7 +225,7 @@ $(B)/vm/tests/stress_test: $(call objects,plain,$(wildcard loader/flow/*.c) $(BA
 
 .PHONY: tests lab-tools
 lab-tools: $(LAB_TOOLS)
-tests: all $(UNIT_TESTS) $(GOLDEN_TOOLS) $(BPF_TESTS) $(FUZZ_TARGETS) lab-tools $(B)/upgrade/gwd $(VM_TESTS) $(B)/vm/counted.bpf.o $(BENCHES)
+tests: all $(UNIT_TESTS) $(GOLDEN_TOOLS) $(BPF_TESTS) $(FUZZ_TARGETS) lab-tools $(B)/upgrade/gwd $(VM_TESTS) $(B)/vm/counted.bpf.o $(B)/vm/ticks $(BENCHES)
 
 .PHONY: packages check check-unit check-golden check-bpf check-lint check-fuzz check-harden check-install \
 	check-lab check-vm
@@ -233,7 +237,7 @@ BUILD_ALL = $(MAKE) --no-print-directory -j$(shell nproc)
 
 check: packages
 	$(BUILD_ALL) tests
-	tests/run lab unit golden bpf harden install + lint model fuzz + vm
+	tests/run lab bpf harden install + vm + lint model fuzz unit golden
 
 check-unit check-golden check-bpf check-lint check-fuzz check-harden check-install check-lab check-model check-vm: check-%: tests
 	tests/run $*

@@ -81,7 +81,7 @@ ipsec_settings() { # REMOTE LOCAL_ID REMOTE_ID
 		      remote_id: "$3"
 		      psk_file: /run/lab/acme.psk
 		      ike_proposals: [aes256-sha384-ecp384]
-		      esp_proposals: [aes256gcm16-ecp384]
+		      esp_proposals: [$ESP_PROPOSAL]
 	END
 }
 

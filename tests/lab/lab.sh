@@ -20,14 +20,20 @@ lab_picture() {
 	sed -n '/^#  *a service provider/,/^#  *one address/s/^# \{0,1\}//p' "$ROOT/tests/lab/topology.sh"
 }
 
+# A lab stands as long as anyone of it lives: who claims its folder and, by inheritance, its machines hold it locked. What
+# is in a folder that nobody holds is left of a lab that was cut off with all its machines.
 lab_claim() {
 	local program
 	[ "$(id -u)" = 0 ] || die "the lab needs root: sudo make demo, sudo make lab-up"
 	for program in "$GWD" "$GWCTL"; do
 		[ -x "$program" ] || die "there is no $program: run make"
 	done
-	mkdir -p "$(dirname "$LAB")"
-	mkdir "$LAB" 2>/dev/null || die "a lab stands already in $LAB; tests/lab/lab down ends it"
+	lab_stands && die "a lab stands already in $LAB; tests/lab/lab down ends it"
+	topology_down
+	mkdir -p "$LAB"
+	exec {LAB_HELD}<"$LAB"
+	flock -n "$LAB_HELD" || die "someone else sets up a lab in $LAB"
+	[ -z "$(ls -A "$LAB")" ] || die "$LAB is no lab's folder: LAB=… names another"
 	chmod 755 "$LAB"
 	touch "$LAB/.lab"
 }
@@ -50,6 +56,7 @@ lab_up() { # [ATTACH]: the claimed lab, until requests go through
 	wait_all "${jobs[@]}" || exit 1
 	say "waiting for BGP and BFD"
 	lab_wait
+	rm -f "$LAB/disturbed" # by those who made it
 }
 
 lab_wait() { # for all tunnels, at both ends

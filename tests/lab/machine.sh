@@ -11,6 +11,9 @@
 LAB=${LAB:-/run/homeward-lab}
 PATIENCE=${PATIENCE:-1} # whatever waits waits so many times as long: more where the processor is computed (tests/vm)
 
+printf -v MOMENT %d.%02d $((PATIENCE / 20)) $((5 * PATIENCE % 100)) # seconds between two looks, which take as much longer
+exec {NEVER}<> <(:) # nothing ever comes from there: who waits for it needs no process to sleep in
+
 die() {
 	echo "$*" >&2
 	exit 1
@@ -22,7 +25,7 @@ within() { # SECONDS COMMAND…
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $deadline ] || return 1
-		sleep 0.05
+		read -rt "$MOMENT" -u "$NEVER" || true
 	done
 }
 
@@ -66,17 +69,26 @@ machine_init() { # NAME: the process id of its init, as this side sees it
 }
 
 machine_off() { # NAME: the plug is pulled
-	local outer init
+	local outer init network
 	outer=$(<"$LAB/$1.pid") || return
 	disturb
 	init=$(<"$LAB/$1.init")
-	# Its links go first: no closing FIN gets out, and TCP sockets that linger for one cannot keep the links.
-	# home0 goes with its other end, so one of the two is not found: hence -force.
-	nsenter -t "$init" -n sh -c 'ip -o link show type veth | sed "s/^[0-9]*: \([^@]*\)@.*/link del \1/" | ip -force -batch - 2>/dev/null' || true
+	exec {network}<"/proc/$init/ns/net"
+	machine_links "$network" "set \1 down" # first: no closing FIN gets out
 	# An init takes along whoever lives under it: the kernel sees to that, and only then is it a zombie itself.
 	kill -KILL "$init" "$outer" 2>/dev/null || true
 	within 20 process_dead "$init" || die "the machine $1 does not die"
+	# TCP sockets that linger would keep them; and before, processes may.
+	machine_links "$network" "del \1"
+	exec {network}<&-
 	rm -rf "${LAB:?}/$1" "$LAB/$1.pid" "$LAB/$1.init"
+}
+
+# home0 goes with its other end, so one of the two is not found: hence -force.
+machine_links() { # NETWORK WORDS of `ip link`, for each veth (\1): the network by a file that is open
+	# shellcheck disable=SC2016 # expanded in there
+	nsenter --net="/proc/self/fd/$1" sh -c 'ip -o link show type veth | sed "s/^[0-9]*: \([^@]*\)@.*/link $1/" |
+		ip -force -batch - 2>/dev/null' sh "$2" || true
 }
 
 process_dead() { # PID: gone, or a zombie that nobody has buried yet

@@ -85,10 +85,12 @@ url() { # FAMILY PATH
 # ---- Bare machines -----------------------------------------------------------------------------------------------
 
 topology_up() {
-	local machine
+	local machine jobs=()
 	for machine in "${MACHINES[@]}"; do
-		machine_start "$machine"
+		machine_start "$machine" &
+		jobs+=($!)
 	done
+	wait_all "${jobs[@]}" || exit 1
 	on inside sh -ec 'ip link add br0 type bridge; ip addr add 10.0.0.100/16 dev br0; ip addr add fd00:10::100/64 dev br0
 		ethtool -K br0 tx off >/dev/null; ip link set br0 up'
 	topology_plug all
@@ -133,10 +135,16 @@ router() { # MACHINE: it forwards, and takes asymmetric paths for what they are
 		for f in ipv4/conf/*/rp_filter; do echo 0 >$f; done'
 }
 
+lab_stands() { # someone holds it: lab_claim
+	[ -e "$LAB/.lab" ] && ! flock -n "$LAB" true
+}
+
 topology_down() {
 	local machine
-	for machine in $(machines); do
-		machine_off "$machine"
-	done
+	if lab_stands; then # else its numbers of processes are other people's by now
+		for machine in $(machines); do
+			machine_off "$machine"
+		done
+	fi
 	[ ! -e "$LAB/.lab" ] || rm -rf "$LAB"
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The consumer of changes against a real kernel: a ring buffer and counters pinned where gwd's are, in a mount namespace of
- * this test's own, and a program of a few instructions that tells of a change each time it runs.
+ * this test's own, and a program that tells of a change each time it runs.
  */
 #include "unit.h"
 
@@ -19,6 +19,7 @@
 #include "apply/bpf_changes.h"
 #include "base/cleanup.h"
 #include "bpf/abi.h"
+#include "tests/teller.h"
 
 #define PINS       "/run/homeward-changes"
 #define RING_BYTES 4096
@@ -36,48 +37,14 @@ static void hear(void *self, const struct change *change)
 	heard_count++;
 }
 
-#define I(op, to, from, o, n)                                                            \
-	{                                                                                \
-		.code = (op), .dst_reg = (to), .src_reg = (from), .off = (o), .imm = (n) \
-	}
-
-/* An XDP program that gives its packet's first eight bytes to the ring, and answers what the helper answered. */
-static int load_program(void)
-{
-	struct bpf_insn code[] = {
-		I(BPF_LDX | BPF_MEM | BPF_W, 2, 1, 0,
-			0), /* its data, which must be eight bytes before its end */
-		I(BPF_LDX | BPF_MEM | BPF_W, 3, 1, 4, 0),
-		I(BPF_ALU64 | BPF_MOV | BPF_X, 4, 2, 0, 0),
-		I(BPF_ALU64 | BPF_ADD | BPF_K, 4, 0, 0, sizeof(struct change)),
-		I(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 1),
-		I(BPF_JMP | BPF_JGT | BPF_X, 4, 3, 9, 0),
-		I(BPF_LDX | BPF_MEM | BPF_DW, 4, 2, 0, 0), /* by the stack: the helper takes no packet */
-		I(BPF_STX | BPF_MEM | BPF_DW, 10, 4, -8, 0),
-		I(BPF_ALU64 | BPF_MOV | BPF_X, 2, 10, 0, 0),
-		I(BPF_ALU64 | BPF_ADD | BPF_K, 2, 0, 0, -8),
-		I(BPF_LD | BPF_DW | BPF_IMM, 1, BPF_PSEUDO_MAP_FD, 0, ring),
-		I(0, 0, 0, 0, 0),
-		I(BPF_ALU64 | BPF_MOV | BPF_K, 3, 0, 0, sizeof(struct change)),
-		I(BPF_ALU64 | BPF_MOV | BPF_K, 4, 0, 0, 0),
-		I(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_ringbuf_output),
-		I(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, options);
-
-	return bpf_prog_load(BPF_PROG_TYPE_XDP, "tell", "GPL", code, ARRAY_SIZE(code), &options);
-}
-
 /* Whether there was room for it. */
 static bool tell(uint32_t line)
 {
 	const struct change change = {CHANGE_FLOW, line};
-	uint8_t packet[64] = {0};
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet, .data_size_in = sizeof(packet));
+	int r = run_teller(program, &change, 1);
 
-	memcpy(packet, &change, sizeof(change));
-	CU_ASSERT_EQUAL_FATAL(bpf_prog_test_run_opts(program, &options), 0);
-	return options.retval == 0;
+	CU_ASSERT_FATAL(r >= 0);
+	return r;
 }
 
 static void set_up(void)
@@ -101,7 +68,7 @@ static void set_up(void)
 	CU_ASSERT_EQUAL_FATAL(bpf_obj_pin(ring, PINS "/current/" MAP_CHANGES), 0);
 	CU_ASSERT_EQUAL_FATAL(bpf_obj_pin(counters, PINS "/current/" MAP_REASONS), 0);
 	close(counters);
-	program = load_program();
+	program = load_teller(ring);
 	CU_ASSERT_FATAL(program >= 0);
 }
 

@@ -186,3 +186,20 @@ scenario_demo_interrupted() {
 	within 60 process_dead "$pid" || fail "the demo does not end"
 	expect "what is left of it" "" "$(ls -d "$demo" 2>/dev/null; pgrep -a -f "$demo"; grep "$demo" /proc/mounts)"
 }
+
+# A host that lost its power leaves a lab's folder, with the numbers of processes that are other people's by now.
+scenario_lab_cut_off() {
+	local left=$LAB-left beside
+	sleep 60 &
+	beside=$!
+	mkdir -p "$left/device/lab"
+	touch "$left/.lab"
+	echo "$beside" | tee "$left/device.pid" >"$left/device.init"
+	(LAB=$left && lab_claim && topology_down) || fail "the next lab cannot have its folder"
+	expect "what is left of it" "" "$(ls -d "$left" 2>/dev/null)"
+	kill "$beside" || fail "a process of somebody else was ended"
+	expect "who wants the folder of this lab" "a lab stands already in $LAB; tests/lab/lab down ends it" "$( (lab_claim) 2>&1)"
+	mkdir "$left" && touch "$left/mine"
+	expect "who wants a folder of somebody" "$left is no lab's folder: LAB=… names another" "$( (LAB=$left && lab_claim) 2>&1)"
+	rm -r "$left"
+}

@@ -4,7 +4,7 @@
 
     ask.py SOURCE LOOPBACK echo SIZE…            UDP port 7: every size comes back, byte for byte (a lost one is asked again)
     ask.py SOURCE LOOPBACK name [SOURCE_PORT]    UDP port 17: prints who answered
-    ask.py SOURCE LOOPBACK crowd COUNT           UDP port 17 from as many ports: each is answered
+    ask.py SOURCE LOOPBACK crowd COUNT [FIRST]   UDP port 17 from as many ports, FIRST and up: each is answered
     ask.py SOURCE LOOPBACK refused               UDP to a closed port: the port-unreachable reaches this socket
     ask.py SOURCE LOOPBACK short-lived           UDP port 33: asks, and expects nothing (the answer dies on the way)
     ask.py SOURCE LOOPBACK web SIZE…             TCP: each size as the length of a request, then of a piece of /run/lab/big
@@ -22,6 +22,7 @@ import time
 
 source, loopback, what, *arguments = sys.argv[1:]
 TRIES = 8
+EVERY = 0.02 * float(os.environ.get("PATIENCE", 1)) ** 2  # a piece of an upload: a slow machine has other things to do
 
 
 def udp(port, source_port=0):
@@ -59,8 +60,8 @@ def name(source_port="0"):
     print(answer_to(udp(17, int(source_port)), os.urandom(16))[:-17].decode())
 
 
-def crowd(count):
-    for s in [udp(17) for _ in range(int(count))]:
+def crowd(count, first="0"):
+    for s in [udp(17, int(first) and int(first) + n) for n in range(int(count))]:
         answer_to(s, os.urandom(16))
         s.close()
 
@@ -114,7 +115,7 @@ def upload(seconds):
             piece = os.urandom(8192)
             sha256.update(piece)
             s.sendall(piece)
-            time.sleep(0.02)
+            time.sleep(EVERY)
         s.shutdown(socket.SHUT_WR)
         if s.recv(64, socket.MSG_WAITALL).decode() != sha256.hexdigest():
             sys.exit("what was sent arrived damaged")

@@ -24,6 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/lab/tools/tool.h"
+
 #define LATE_MS 1000
 #define OPEN \
 	512 /* requests that wait for their replies; who waits longer than it takes to ask so many has lost */
@@ -39,12 +41,6 @@ static struct {
 	struct pollfd sockets[OPEN]; /* -1: none */
 	unsigned int numbers[OPEN];
 } beat;
-
-static void die(const char *what)
-{
-	fprintf(stderr, "beat: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
 
 static struct timespec now(clockid_t clock)
 {

@@ -26,6 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/lab/tools/tool.h"
+
 #define LATE_MS    3000
 #define BUFFER     (8 << 20)
 #define LOST_SHOWN 30
@@ -35,20 +37,6 @@
 #ifndef IP_FREEBIND
 #define IP_FREEBIND 15
 #endif
-
-static void die(const char *what)
-{
-	fprintf(stderr, "numbers: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 /* Numeric addresses only. */
 static struct addrinfo *resolve(const char *address, const char *port)

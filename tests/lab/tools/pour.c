@@ -19,17 +19,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/lab/tools/tool.h"
+
 #define PORT_FIRST 2000
 #define PORTS      60000
 
 static struct addrinfo *from, *to;
 static char datagram[1400];
-
-static void die(const char *what)
-{
-	fprintf(stderr, "pour: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
 
 static struct addrinfo *resolve(const char *address, const char *port)
 {
@@ -39,14 +35,6 @@ static struct addrinfo *resolve(const char *address, const char *port)
 	if (getaddrinfo(address, port, &hints, &found))
 		die(address);
 	return found;
-}
-
-static uint64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 /* The port stands at the same place in both families' addresses. 0: any. */
