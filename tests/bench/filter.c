@@ -193,19 +193,6 @@ static uint64_t ended(const struct contender *contender)
 	}
 }
 
-static double send_frames(const struct contender *contender, uint32_t packets)
-{
-	static const uint8_t frame[GENERATED];
-	struct xdp_md context = {.data_end = GENERATED, .ingress_ifindex = networks[contender->side].uplink};
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = GENERATED,
-		.repeat = (int)packets, .ctx_in = &context, .ctx_size_in = sizeof(context),
-		.flags = BPF_F_TEST_XDP_LIVE_FRAMES);
-
-	need(bpf_prog_test_run_opts(bpf_program__fd(generate->progs.generate_xdp), &options),
-		contender->name);
-	return options.duration;
-}
-
 /* A driver's work goes on for a moment behind the last frame. */
 static double take(struct row *row, const struct contender *contender, uint32_t packets)
 {
@@ -214,7 +201,7 @@ static double take(struct row *row, const struct contender *contender, uint32_t 
 
 	prepare(contender);
 	before = ended(contender);
-	ns = send_frames(contender, packets);
+	ns = network_send(generate->progs.generate_xdp, networks[contender->side].uplink, packets);
 	for (int i = 0; i < 50 && seen < packets; i++) {
 		seen = ended(contender) - before;
 		if (seen < packets)

@@ -253,31 +253,17 @@ static void judge(struct row *row, const struct contender *contender, uint32_t p
 			right, (uint64_t)generate->bss->astray);
 }
 
-static double send_frames(
-	enum direction_of_packet direction, const struct contender *contender, uint32_t packets)
-{
-	const struct network *network = &networks[contender->side];
-	bool by_uplink = direction == RESPONSE && !contender->by_home;
-	static const uint8_t frame[GENERATED];
-	struct xdp_md context = {
-		.data_end = GENERATED, .ingress_ifindex = by_uplink ? network->uplink : network->entrance};
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = GENERATED,
-		.repeat = (int)packets, .ctx_in = &context, .ctx_size_in = sizeof(context),
-		.flags = BPF_F_TEST_XDP_LIVE_FRAMES);
-
-	need(bpf_prog_test_run_opts(bpf_program__fd(generate->progs.generate_xdp), &options),
-		contender->name);
-	return options.duration;
-}
-
 /* ns a packet, from the number on that the recipe stands at. */
 static double send_and_judge(struct row *row, const struct contender *contender,
 	enum direction_of_packet direction, uint32_t packets)
 {
+	const struct network *network = &networks[contender->side];
+	bool by_uplink = direction == RESPONSE && !contender->by_home;
 	double ns;
 
 	prepare(contender, direction);
-	ns = send_frames(direction, contender, packets);
+	ns = network_send(
+		generate->progs.generate_xdp, by_uplink ? network->uplink : network->entrance, packets);
 	judge(row, contender, packets);
 	return ns;
 }

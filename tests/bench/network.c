@@ -16,6 +16,7 @@
 
 #include <bpf/bpf.h>
 
+#include "tests/bench/generate.h"
 #include "tests/bench/network.h"
 #include "tests/bench/rows.h"
 #include "tests/bench/world.h"
@@ -119,6 +120,18 @@ void network_attach_xdp(uint32_t interface, const struct bpf_program *program)
 	errno = -bpf_xdp_attach(
 		(int)interface, bpf_program__fd(program), 1U << 2 /* XDP_FLAGS_DRV_MODE */, NULL);
 	need(-errno, bpf_program__name(program));
+}
+
+double network_send(const struct bpf_program *program, uint32_t interface, uint32_t packets)
+{
+	static const uint8_t frame[GENERATED];
+	struct xdp_md context = {.data_end = sizeof(frame), .ingress_ifindex = interface};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = sizeof(frame),
+		.repeat = (int)packets, .ctx_in = &context, .ctx_size_in = sizeof(context),
+		.flags = BPF_F_TEST_XDP_LIVE_FRAMES);
+
+	need(bpf_prog_test_run_opts(bpf_program__fd(program), &options), bpf_program__name(program));
+	return options.duration;
 }
 
 /* ---- Tools --------------------------------------------------------------------------------------------------------- */

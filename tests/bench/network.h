@@ -23,6 +23,9 @@ void network_enter(const struct network *network);
 void network_attach_tc(uint32_t interface, enum bpf_tc_attach_point point, const struct bpf_program *program);
 void network_attach_xdp(uint32_t interface, const struct bpf_program *program);
 
+/* Frames of GENERATED zeroes through a program, as if they came in by that interface, and out where it sends them: ns for each. */
+double network_send(const struct bpf_program *program, uint32_t interface, uint32_t packets);
+
 /* Commands for a tool that reads them, such as "ip -batch -"; it must find nothing wrong with them. */
 FILE *network_tool(const char *tool);
 void network_tool_done(FILE *commands, const char *tool);
