@@ -69,19 +69,23 @@ machine_init() { # NAME: the process id of its init, as this side sees it
 }
 
 machine_off() { # NAME: the plug is pulled
-	local outer init network
+	local outer
 	outer=$(<"$LAB/$1.pid") || return
 	disturb
-	init=$(<"$LAB/$1.init")
-	exec {network}<"/proc/$init/ns/net"
-	machine_links "$network" "set \1 down" # first: no closing FIN gets out
+	machine_end "$(<"$LAB/$1.init")" "$outer" || die "the machine $1 does not die"
+	rm -rf "${LAB:?}/$1" "$LAB/$1.pid" "$LAB/$1.init"
+}
+
+machine_end() { # INIT OUTER
+	local network
+	{ exec {network}<"/proc/$1/ns/net"; } 2>/dev/null || return 0 # it is dead, and had taken its links along
+	machine_links "$network" "set \1 down"                        # first: no closing FIN gets out
 	# An init takes along whoever lives under it: the kernel sees to that, and only then is it a zombie itself.
-	kill -KILL "$init" "$outer" 2>/dev/null || true
-	within 20 process_dead "$init" || die "the machine $1 does not die"
+	kill -KILL "$1" "$2" 2>/dev/null || true
+	within 20 process_dead "$1" || return
 	# TCP sockets that linger would keep them; and before, processes may.
 	machine_links "$network" "del \1"
 	exec {network}<&-
-	rm -rf "${LAB:?}/$1" "$LAB/$1.pid" "$LAB/$1.init"
 }
 
 # home0 goes with its other end, so one of the two is not found: hence -force.
