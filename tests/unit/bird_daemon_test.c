@@ -15,19 +15,19 @@
 static void sessions_come_up(void)
 {
 	make_all();
-	CU_ASSERT_FATAL(until(both_told, 15000));
+	CU_ASSERT_FATAL(soon(both_told));
 }
 
 static void the_loopbacks_are_announced_and_nothing_else(void)
 {
-	CU_ASSERT(until(peer_sees_all, 3000));
+	CU_ASSERT(soon(peer_sees_all));
 }
 
 static void nothing_enters_our_kernel_but_markers(void)
 {
 	const char *imported = "";
 
-	CU_ASSERT(until(markers_up, 3000));
+	CU_ASSERT(soon(markers_up));
 	imported = output(false, "birdc -s %s show route protocol hw_bgp_101", here.daemon.socket);
 	CU_ASSERT_PTR_NOT_NULL(strstr(imported, "100.64.0.0/10"));
 	CU_ASSERT_PTR_NULL(strstr(imported, "198.51.100.0/24"));
@@ -37,20 +37,20 @@ static void nothing_enters_our_kernel_but_markers(void)
 static void a_guard_that_lets_go_withdraws(void)
 {
 	end(&here.guard);
-	CU_ASSERT(until(peer_sees_nothing, 3000));
+	CU_ASSERT(soon(peer_sees_nothing));
 	start_guard();
-	CU_ASSERT(until(peer_sees_all, 3000));
+	CU_ASSERT(soon(peer_sees_all));
 }
 
 static void withdrawing_is_verified_and_seen(void)
 {
 	announce_and_wait(none);
-	CU_ASSERT(until(peer_sees_nothing, 5000));
+	CU_ASSERT(soon(peer_sees_nothing));
 	CU_ASSERT(both_up());
 	announce_and_wait(first);
-	CU_ASSERT(until(peer_sees_first, 5000));
+	CU_ASSERT(soon(peer_sees_first));
 	announce_and_wait(all);
-	CU_ASSERT(until(peer_sees_all, 5000));
+	CU_ASSERT(soon(peer_sees_all));
 	CU_ASSERT(both_up());
 }
 
@@ -64,9 +64,9 @@ static void a_burst_is_coalesced(void)
 	announce(first);
 	CU_ASSERT_EQUAL(bird_client_wait(here.client, 2000, &error), 0);
 	CU_ASSERT(here.configured - before <= 3);
-	CU_ASSERT(until(peer_sees_first, 5000));
+	CU_ASSERT(soon(peer_sees_first));
 	announce_and_wait(all);
-	CU_ASSERT(until(peer_sees_all, 5000));
+	CU_ASSERT(soon(peer_sees_all));
 }
 
 static void a_refused_file_changes_nothing(void)
@@ -121,14 +121,14 @@ static void what_leaves_says_so(void)
 {
 	here.leaving = true;
 	announce_and_wait(all);
-	CU_ASSERT(until(peer_knows_all_leaving, 3000));
+	CU_ASSERT(soon(peer_knows_all_leaving));
 	CU_ASSERT(peer_sees_all());
 	announce_and_wait(none);
-	CU_ASSERT(until(peer_sees_nothing, 3000));
+	CU_ASSERT(soon(peer_sees_nothing));
 	here.leaving = false;
 	announce_and_wait(all);
-	CU_ASSERT(until(peer_sees_all, 3000));
-	CU_ASSERT(until(peer_knows_none_leaving, 3000));
+	CU_ASSERT(soon(peer_sees_all));
+	CU_ASSERT(soon(peer_knows_none_leaving));
 }
 
 #define TOLD_V4 "101:100.64.0.0/10"
@@ -230,14 +230,14 @@ static void preferences_change_without_a_reset(void)
 	here.m.tunnels[0].bgp.local_pref = 90;
 	install(all);
 	announce_and_wait(all);
-	CU_ASSERT(until(peer_was_told_preferences, 3000));
-	CU_ASSERT(until(imported_with_preference, 3000));
+	CU_ASSERT(soon(peer_was_told_preferences));
+	CU_ASSERT(soon(imported_with_preference));
 	CU_ASSERT(peer_has(2, FIRST_V4 SECOND_V4, V6));
 	here.m.tunnels[0].bgp.med = here.m.tunnels[0].bgp.prepend = 0;
 	here.m.tunnels[0].bgp.local_pref = 100;
 	install(all);
 	announce_and_wait(all);
-	CU_ASSERT(until(peer_was_told_no_preferences, 3000));
+	CU_ASSERT(soon(peer_was_told_no_preferences));
 	CU_ASSERT_EQUAL(here.lost, lost);
 }
 
@@ -258,11 +258,11 @@ static void one_tunnel_leaves_and_is_silent(void)
 
 	here.voices[0] = VOICE_LEAVES;
 	announce_and_wait(all);
-	CU_ASSERT(until(first_tunnel_hears_of_leaving, 3000));
+	CU_ASSERT(soon(first_tunnel_hears_of_leaving));
 	CU_ASSERT(peer_sees_all());
 	here.voices[0] = VOICE_SILENT;
 	announce_and_wait(all);
-	CU_ASSERT(until(first_tunnel_hears_nothing, 3000));
+	CU_ASSERT(soon(first_tunnel_hears_nothing));
 	/* A file that says something else is not believed. */
 	here.voices[0] = VOICE_SPEAKS;
 	announce_and_wait(all);
@@ -272,8 +272,8 @@ static void one_tunnel_leaves_and_is_silent(void)
 	CU_ASSERT_EQUAL(here.result, -EAGAIN);
 	here.voices[0] = VOICE_SPEAKS;
 	announce_and_wait(all);
-	CU_ASSERT(until(peer_sees_all, 3000));
-	CU_ASSERT(until(peer_knows_none_leaving, 3000));
+	CU_ASSERT(soon(peer_sees_all));
+	CU_ASSERT(soon(peer_knows_none_leaving));
 	CU_ASSERT_EQUAL(here.lost, lost);
 }
 
@@ -343,9 +343,9 @@ static void a_router_is_told_what_a_tunnel_tells(void)
 	here.m.tunnels[0].provider = NULL;
 	install(all);
 	announce_and_wait(all);
-	CU_ASSERT(until(router_knows_imported, 10000));
-	CU_ASSERT(until(router_is_followed, 3000));
-	CU_ASSERT(until(router_answers, 5000));
+	CU_ASSERT(soon(router_knows_imported));
+	CU_ASSERT(soon(router_is_followed));
+	CU_ASSERT(soon(router_answers));
 }
 
 /* Also the last tunnel is left by somebody who has heard of it. */
@@ -353,14 +353,14 @@ static void a_router_hears_that_a_tunnel_leaves(void)
 {
 	here.voices[0] = VOICE_LEAVES;
 	announce_and_wait(all);
-	CU_ASSERT(until(router_knows_leaving, 3000));
+	CU_ASSERT(soon(router_knows_leaving));
 	CU_ASSERT(router_knows_imported());
 	here.voices[0] = VOICE_SILENT;
 	announce_and_wait(all);
-	CU_ASSERT(until(router_knows_loopbacks_alone, 3000));
+	CU_ASSERT(soon(router_knows_loopbacks_alone));
 	here.voices[0] = VOICE_SPEAKS;
 	announce_and_wait(all);
-	CU_ASSERT(until(router_knows_imported, 3000));
+	CU_ASSERT(soon(router_knows_imported));
 	CU_ASSERT_FALSE(router_knows_leaving());
 }
 
@@ -369,23 +369,23 @@ static void a_router_is_told_nothing_that_probes_do_not_prove(void)
 {
 	here.unproven[0] = true;
 	announce_and_wait(all);
-	CU_ASSERT(until(router_knows_loopbacks_alone, 3000));
+	CU_ASSERT(soon(router_knows_loopbacks_alone));
 	CU_ASSERT(first_up());
 	CU_ASSERT_PTR_NOT_NULL(
 		strstr(output(false, "birdc -s %s show route protocol hw_bgp_101", here.daemon.socket),
 			"100.64.0.0/10"));
 	here.unproven[0] = false;
 	announce_and_wait(all);
-	CU_ASSERT(until(router_knows_imported, 3000));
+	CU_ASSERT(soon(router_knows_imported));
 }
 
 static void a_router_is_told_nothing_without_the_guard(void)
 {
 	end(&here.guard);
-	CU_ASSERT(until(router_knows_nothing, 3000));
+	CU_ASSERT(soon(router_knows_nothing));
 	start_guard();
-	CU_ASSERT(until(router_knows_imported, 3000));
-	CU_ASSERT(until(peer_sees_all, 3000));
+	CU_ASSERT(soon(router_knows_imported));
+	CU_ASSERT(soon(peer_sees_all));
 }
 
 static bool imported_by_the_tunnel(void)
@@ -399,7 +399,7 @@ static void a_router_is_told_no_prefix_of_a_provider(void)
 	here.m.tunnels[0].provider = &here.m.provider;
 	install(all);
 	announce_and_wait(all);
-	CU_ASSERT(until(imported_by_the_tunnel, 10000));
+	CU_ASSERT(soon(imported_by_the_tunnel));
 	CU_ASSERT_FALSE(until(router_knows_imported, 5000));
 	CU_ASSERT(router_knows_loopbacks_alone());
 	CU_ASSERT(router_is_followed());
@@ -410,9 +410,9 @@ static void a_router_that_goes_takes_its_routes_along(void)
 	here.m.model.router_count = 0;
 	install(all);
 	announce_and_wait(all);
-	CU_ASSERT(until(router_knows_nothing, 3000));
-	CU_ASSERT(until(both_told, 10000));
-	CU_ASSERT(until(markers_up, 3000));
+	CU_ASSERT(soon(router_knows_nothing));
+	CU_ASSERT(soon(both_told));
+	CU_ASSERT(soon(markers_up));
 }
 
 /* ---- When something is silent, goes or dies ------------------------------------------------------------------------ */
@@ -421,24 +421,24 @@ static void silence_is_heard_by_markers_and_sessions(void)
 {
 	uint64_t started = now_ms();
 
-	CU_ASSERT_FATAL(until(markers_up, 3000));
+	CU_ASSERT_FATAL(soon(markers_up));
 	kill(here.peer_bird, SIGSTOP);
 	CU_ASSERT(until(markers_down, 2000));
 	printf("silence to markers gone: %lu ms\n", now_ms() - started);
 	CU_ASSERT(until(first_down, 5000));
 	kill(here.peer_bird, SIGCONT);
-	CU_ASSERT(until(markers_up, 5000));
-	CU_ASSERT(until(both_told, 10000));
-	CU_ASSERT(until(peer_sees_all, 3000));
+	CU_ASSERT(soon(markers_up));
+	CU_ASSERT(soon(both_told));
+	CU_ASSERT(soon(peer_sees_all));
 }
 
 static void a_link_may_go_and_come_back(void)
 {
 	run(false, "ip link del acme-lgw.01");
-	CU_ASSERT(until(first_down, 3000));
+	CU_ASSERT(soon(first_down));
 	make_link("acme-lgw.01", 1);
-	CU_ASSERT(until(both_told, 10000));
-	CU_ASSERT(until(markers_up, 3000));
+	CU_ASSERT(soon(both_told));
+	CU_ASSERT(soon(markers_up));
 }
 
 static void passwords_are_used(void)
@@ -453,12 +453,12 @@ static void passwords_are_used(void)
 	run(false, "birdc -s %s/peer.ctl configure", here.folder);
 	install(all);
 	announce(all);
-	CU_ASSERT(until(first_down, 3000));
+	CU_ASSERT(soon(first_down));
 	CU_ASSERT_FALSE(until(first_up, 5000));
 	write_text("secret", "right \\ one\n");
 	install(all);
 	announce(all);
-	CU_ASSERT(until(both_told, 10000));
+	CU_ASSERT(soon(both_told));
 	CU_ASSERT_PTR_NULL(strstr(output(false, "cat bird/bird.log bird/tunnels.conf"), "right"));
 }
 
@@ -467,7 +467,7 @@ static void bird_dies(int by)
 	struct pollfd poller = {.events = POLLIN};
 	struct error error;
 
-	CU_ASSERT_FATAL(until(markers_up, 3000));
+	CU_ASSERT_FATAL(soon(markers_up));
 	poller.fd = bird_client_fd(here.client);
 	kill(here.bird, by);
 	waitpid(here.bird, NULL, 0);
@@ -489,9 +489,9 @@ static void a_dead_bird_changes_no_marker(void)
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
 		bird_dies(signals[i]);
 		start_bird();
-		CU_ASSERT(until(both_told, 15000));
-		CU_ASSERT(until(peer_sees_all, 3000));
-		CU_ASSERT(until(markers_up, 3000));
+		CU_ASSERT(soon(both_told));
+		CU_ASSERT(soon(peer_sees_all));
+		CU_ASSERT(soon(markers_up));
 	}
 }
 

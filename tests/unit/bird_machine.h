@@ -246,6 +246,12 @@ static bool until(bool (*condition)(void), unsigned timeout_ms)
 	return true;
 }
 
+/* What is sure to come, but a busy machine takes its time. */
+static bool soon(bool (*condition)(void))
+{
+	return until(condition, 30000);
+}
+
 static bool first_up(void)
 {
 	return here.established[0];
