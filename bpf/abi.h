@@ -147,6 +147,14 @@ static inline __u32 line_lifetime_ms(const struct settings *settings, __u8 state
 #define TUNNEL_NUMBERS  65536
 #define GATEWAY_NUMBERS 256
 
+/*
+ * Addresses of one provider's, by one half of an address in network order: of IPv4 by the second one, of IPv6 by the first.
+ * mask 0: none.
+ */
+struct reach {
+	__u64 bits, mask;
+};
+
 /* By tunnel number: those of the whole array. provider 0: there is none of that number; ifindex 0: none here. */
 struct tunnel_entry {
 	__u32 ifindex;
@@ -155,6 +163,9 @@ struct tunnel_entry {
 	__u8 gateway; /* whose it is */
 	__u8 reserved;
 	__u16 egress; /* the number of the egress group that it is a link of; 0: of none */
+	__u32 reserved2;
+	struct reach
+		reach[2]; /* of a tunnel that is ours: its provider's widest prefix, of IPv6 and of IPv4 */
 };
 
 /* By provider number: its tunnels in order of preference, own first. */
@@ -552,7 +563,7 @@ _Static_assert(sizeof(struct line) == 64, "a line is one cache line");
 _Static_assert(__builtin_offsetof(struct line, home) == 48, "home stands behind tag and key");
 _Static_assert(sizeof(struct line_counters) == 32, "");
 _Static_assert(sizeof(struct settings) == 152, "");
-_Static_assert(sizeof(struct tunnel_entry) == 12, "");
+_Static_assert(sizeof(struct tunnel_entry) == 48, "");
 _Static_assert(sizeof(struct egress_entry) == 4, "");
 _Static_assert(sizeof(struct egress_table) == 8 + 2 * EGRESS_LINKS + 2 * EGRESS_SLOTS, "");
 _Static_assert(sizeof(struct egress_from) == 8, "no hole: it is a key");

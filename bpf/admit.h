@@ -14,8 +14,7 @@
 #ifndef HOMEWARD_ADMIT_H
 #define HOMEWARD_ADMIT_H
 
-#include "bpf/maps.h"
-#include "bpf/parse.h"
+#include "bpf/provider.h"
 
 static __always_inline bool is_loopback_of(const struct local_entry *local, __u16 zone)
 {
@@ -32,7 +31,7 @@ static __always_inline bool is_neighbour(__u32 number, const __u8 address[16])
 static __always_inline bool lies_behind(
 	const struct tunnel_entry *tunnel, __u32 number, const __u8 address[16])
 {
-	__u16 provider = holder_of(SPACE_ZONE, tunnel->zone, address);
+	__u16 provider = provider_of(tunnel, tunnel->zone, address);
 
 	if (provider)
 		return provider == tunnel->provider;

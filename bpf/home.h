@@ -18,7 +18,7 @@
 #define HOMEWARD_HOME_H
 
 #include "bpf/learn.h"
-#include "bpf/maps.h"
+#include "bpf/provider.h"
 
 struct way {
 	__u16 tunnel; /* 0: nowhere */
@@ -114,7 +114,7 @@ SUBPROGRAM enum reason find_way_home(
 
 	if (!config || !key || !way)
 		return REASON_internal;
-	way->provider = holder_of(SPACE_ZONE, key->zone, key->source);
+	way->provider = provider_of(tunnel_by_number(HOME_TUNNEL(flow_home)), key->zone, key->source);
 	if (!way->provider) {
 		take_link(way, config, key, flow_home);
 		if (way->tunnel)
@@ -143,7 +143,7 @@ SUBPROGRAM enum reason find_way_of_relayed(
 
 	if (!config || !key || !way)
 		return REASON_internal;
-	way->provider = holder_of(SPACE_ZONE, key->zone, key->source);
+	way->provider = provider_of(named, key->zone, key->source);
 	if (!way->provider)
 		refuse_way(way, REASON_no_provider);
 	else if (!named || !named->provider)

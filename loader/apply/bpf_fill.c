@@ -5,6 +5,7 @@
  * Looking whether anything differs is the same walk without the writing.
  */
 #include <bpf/bpf.h>
+#include <endian.h>
 #include <errno.h>
 #include <net/if.h>
 #include <sodium.h>
@@ -161,6 +162,34 @@ static void add_provider(struct filling *filling, const struct provider *provide
 		fill_prefix(filling, SPACE_ZONE, provider->zone, &provider->prefixes[i], provider->number);
 }
 
+/* Of the provider's prefixes of a family the widest; NULL: it has none. */
+static const struct prefix *widest_prefix(const struct provider *provider, bool v4)
+{
+	const struct prefix *widest = NULL;
+
+	for (size_t i = 0; i < provider->prefix_count; i++) {
+		const struct prefix *prefix = &provider->prefixes[i];
+
+		if (address_is_v4(&prefix->address) == v4 && (!widest || prefix->length < widest->length))
+			widest = prefix;
+	}
+	return widest;
+}
+
+/* Nothing of a prefix that does not end within the half that counts. */
+static struct reach reach_of(const struct provider *provider, bool v4)
+{
+	const struct prefix *prefix = widest_prefix(provider, v4);
+	unsigned length = !prefix ? 0 : v4 ? prefix->length - 64U : prefix->length;
+	struct reach reach = {0};
+
+	if (length == 0 || length > 64)
+		return reach;
+	reach.mask = htobe64(UINT64_MAX << (64 - length));
+	memcpy(&reach.bits, &prefix->address.bytes[v4 ? 8 : 0], sizeof(reach.bits));
+	return reach;
+}
+
 static void add_tunnel(struct filling *filling, const struct tunnel *tunnel)
 {
 	uint32_t number = tunnel->number, index = if_nametoindex(tunnel->name);
@@ -172,6 +201,8 @@ static void add_tunnel(struct filling *filling, const struct tunnel *tunnel)
 		.gateway = filling->model->number,
 		.egress = group ? group->number : 0};
 
+	for (int v4 = 0; v4 < 2 && tunnel->provider; v4++)
+		value.reach[v4] = reach_of(tunnel->provider, v4);
 	table_add(&filling->tables[TABLE_TUNNELS], &number, &value);
 	if (index)
 		table_add(&filling->tables[TABLE_INTERFACES], &index, &number);

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,10 +159,22 @@ static void write_prefix(unsigned bits, uint32_t n, enum family family)
 	update(world.gateway->maps.prefixes, &key, &value);
 }
 
+/* As gwd has it: of IPv6 the prefixes here are too narrow. */
+static struct reach reach_of(unsigned bits, uint32_t n)
+{
+	unsigned free_bits = FLOWS_BITS - bits;
+
+	return (struct reach){.bits = htobe64(0xffffULL << 32 | DEVICES_BASE | n << free_bits),
+		.mask = htobe64(UINT64_MAX << free_bits)};
+}
+
 static void write_tunnel(unsigned bits, uint32_t n, uint32_t interface)
 {
 	uint32_t number = n + 1, elsewhere = number + (1U << bits);
-	struct tunnel_entry ours = {.ifindex = interface, .provider = number, .gateway = WORLD_GATEWAY};
+	struct tunnel_entry ours = {.ifindex = interface,
+		.provider = number,
+		.gateway = WORLD_GATEWAY,
+		.reach[1] = reach_of(bits, n)};
 	struct tunnel_entry theirs = {.provider = number, .gateway = WORLD_MEMBER};
 	struct provider_entry provider = {2, {{number, WORLD_GATEWAY, 0}, {elsewhere, WORLD_MEMBER, 0}}};
 

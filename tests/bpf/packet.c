@@ -11,6 +11,7 @@ static const char *const addresses[WHO_COUNT][2] = {
 	[DEVICE_TOO] = {"100.64.1.6", "2001:db8:100::6"},
 	[OTHER_DEVICE] = {"100.127.0.9", "2001:db8:200::9"},
 	[STRANGER] = {"203.0.113.7", "2001:db8:dead::7"},
+	[IMPOSTOR] = {"203.0.113.8", "2001:db8:dead::ffff:100.64.1.5"},
 	[LOOPBACK] = {"192.0.2.1", "2001:db8::1"},
 	[LOOPBACK_ZONE_1] = {"192.0.2.2", "2001:db8::2"},
 	[TUNNEL_101] = {"169.254.1.1", "fd00:1::1"},

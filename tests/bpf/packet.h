@@ -23,6 +23,7 @@ enum who {
 	DEVICE_TOO,      /* another one */
 	OTHER_DEVICE,    /* of the provider other, zone 0 */
 	STRANGER,        /* nobody holds it */
+	IMPOSTOR,        /* nor this, though of IPv6 its second half is that of a device's of IPv4 */
 	LOOPBACK,        /* of zone 0 */
 	LOOPBACK_ZONE_1, /* its provider overlaps with acme */
 	TUNNEL_101,      /* our end of acme's first tunnel */

@@ -61,11 +61,17 @@ static const struct row rows[] = {
 	{"whose line is poisoned with acme's tunnel: refused", .poison = 101,
 		REFUSED(REASON_exit_refused, .to = OTHER_DEVICE)},
 	{"a request of acme's device", ASKED(101)},
+	{"whose line is poisoned with a tunnel of another zone, where another provider has that address",
+		.poison = 301, REFUSED(REASON_exit_refused)},
+	{"a request of acme's device again", ASKED(101)},
 	{"whose line names a tunnel that is not there", .poison = 401, REFUSED(REASON_no_way_home)},
 	{"overlapping addresses: the loopback says whose device it is", .tunnel = 301,
 		.in = QUERY(.to = LOOPBACK_ZONE_1), .verdict = PASSED, .reason = REASON_passed_request},
 	{"in the other zone", ANSWERED(REASON_home_flow, 301, .from = LOOPBACK_ZONE_1)},
 	{"and in ours, where the device was never seen", ANSWERED(REASON_home_provider, 101)},
+	{"a flow's tunnel knows its provider's prefix", ASKED(102)},
+	{"and so the flow's way", .no_prefixes = true, ANSWERED(REASON_home_flow, 102)},
+	{"but not what nobody asked for", .no_prefixes = true, IS_REFUSED(REASON_no_provider)},
 
 	/* Ageing. */
 	{"an answered flow", ASKED(102)},

@@ -56,6 +56,8 @@ static void set_scene(const struct row *row)
 		scene_usable(SCENE_GATEWAY, row->usable, true);
 	if (row->elsewhere)
 		scene_usable(2, 103, true);
+	if (row->no_prefixes)
+		scene_forget_prefixes();
 	if (row->poison)
 		poison_flows(row->poison);
 	if (row->no_clamp) {

@@ -32,6 +32,7 @@ struct row {
 	uint16_t unusable[4]; /* tunnels of ours that are not usable from here on */
 	uint16_t usable;      /* one that is again */
 	uint16_t poison;      /* before it, all flows are told to go home by this tunnel */
+	bool no_prefixes;     /* from here on, no provider has any but in its tunnels' entries */
 	bool elsewhere;       /* before it, gateway 2's tunnel 103 becomes usable */
 	bool no_clamp;
 	uint32_t gso_size;

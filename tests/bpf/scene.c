@@ -4,6 +4,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <endian.h>
 #include <errno.h>
 #include <net/if.h>
 #include <sched.h>
@@ -84,7 +85,7 @@ static const struct {
 	{UNDERLAY, {LOCAL_UNDERLAY, 0}},
 };
 
-static void write_addresses(enum family family)
+static void write_locals(enum family family)
 {
 	uint8_t address[16];
 
@@ -92,25 +93,78 @@ static void write_addresses(enum family family)
 		address_of(locals[i].who, family, address);
 		update(scene.gateway->maps.locals, address, &locals[i].entry);
 	}
+}
+
+static struct prefix_key key_of_prefix(size_t i, enum family family)
+{
+	struct prefix_key key = {.space = prefixes[i].space, .which = prefixes[i].which};
+
+	key.length = PREFIX_KEY_BITS + (family == V4 ? 96 + prefixes[i].length[0] : prefixes[i].length[1]);
+	address_of(prefixes[i].who, family, key.address);
+	return key;
+}
+
+static bool prefixes_forgotten;
+
+static void write_prefixes(enum family family)
+{
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		struct prefix_value value = {.provider = prefixes[i].holder};
-		struct prefix_key key = {.space = prefixes[i].space, .which = prefixes[i].which};
+		struct prefix_key key = key_of_prefix(i, family);
 
-		key.length =
-			PREFIX_KEY_BITS + (family == V4 ? 96 + prefixes[i].length[0] : prefixes[i].length[1]);
-		address_of(prefixes[i].who, family, key.address);
 		update(scene.gateway->maps.prefixes, &key, &value);
+	}
+	prefixes_forgotten = false;
+}
+
+void scene_forget_prefixes(void)
+{
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		for (enum family family = V4; family <= V6; family += V6 - V4) {
+			struct prefix_key key = key_of_prefix(i, family);
+
+			if (key.space == SPACE_ZONE)
+				bpf_map_delete_elem(bpf_map__fd(scene.gateway->maps.prefixes), &key);
+		}
+	prefixes_forgotten = true;
+}
+
+static void reach(struct tunnel_entry *tunnel, size_t i)
+{
+	for (enum family family = V4; family <= V6; family += V6 - V4) {
+		struct reach *reach = &tunnel->reach[family == V4];
+		unsigned length = prefixes[i].length[family == V6] + (family == V4 ? 32 : 0);
+		uint64_t halves[2];
+
+		address_of(prefixes[i].who, family, (uint8_t *)halves);
+		reach->mask = htobe64(UINT64_MAX << (64 - length));
+		reach->bits = halves[family == V4] & reach->mask;
+	}
+}
+
+/* Another gateway's reach nobody, as gwd has it. */
+static void write_tunnels(void)
+{
+	for (size_t i = 0; i < sizeof(tunnels) / sizeof(tunnels[0]); i++) {
+		struct tunnel_entry entry = tunnels[i].entry;
+
+		for (size_t k = 0; k < sizeof(prefixes) / sizeof(prefixes[0]); k++)
+			if (prefixes[k].space == SPACE_ZONE && prefixes[k].which == entry.zone &&
+				prefixes[k].holder == entry.provider && entry.gateway == SCENE_GATEWAY)
+				reach(&entry, k);
+		update(scene.gateway->maps.tunnels, &tunnels[i].number, &entry);
 	}
 }
 
 static void write_configuration(void)
 {
-	for (size_t i = 0; i < sizeof(tunnels) / sizeof(tunnels[0]); i++)
-		update(scene.gateway->maps.tunnels, &tunnels[i].number, &tunnels[i].entry);
+	write_tunnels();
 	for (size_t i = 0; i < sizeof(providers) / sizeof(providers[0]); i++)
 		update(scene.gateway->maps.providers, &providers[i].number, &providers[i].entry);
-	write_addresses(V4);
-	write_addresses(V6);
+	for (enum family family = V4; family <= V6; family += V6 - V4) {
+		write_locals(family);
+		write_prefixes(family);
+	}
 }
 
 /* ---- The array ----------------------------------------------------------------------------------------- */
@@ -397,6 +451,10 @@ void scene_reset(void)
 		.relay_key = 1,
 		.home_mac = SCENE_HOME_MAC};
 	scene_settings();
+	if (prefixes_forgotten) {
+		write_prefixes(V4);
+		write_prefixes(V6);
+	}
 	forget_array();
 	memset(scene.flows, 0, scene.lines * sizeof(*scene.flows));
 	memset(scene.devices, 0, scene.lines * sizeof(*scene.devices));

@@ -59,6 +59,8 @@ struct uplink_xdp_bpf *scene_load_xdp(void);
 
 /* As it was at first: empty tables, all tunnels usable, no counts. */
 void scene_reset(void);
+/* Until then: that providers have any prefix, but for what the tunnels' entries say. */
+void scene_forget_prefixes(void);
 void scene_settings(void);
 void scene_usable(uint8_t gateway, uint16_t tunnel, bool usable);
 /* Switches relaying on, over an underlay of that family. */

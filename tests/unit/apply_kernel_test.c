@@ -3,6 +3,7 @@
 #include "apply_machine.h"
 
 #include <bpf/bpf.h>
+#include <endian.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -150,6 +151,36 @@ static void maps_say_what_the_model_says(void)
 	CU_ASSERT(says("bpftool map lookup pinned " PINS "/current/usable key 1 0 0 0",
 		"137438953472")); /* bit 101 % 64 */
 	CU_ASSERT_EQUAL(bpf_usable_set(PINS, 1, 101, false, &error), 0);
+}
+
+static void expect_reach(uint64_t v6, uint64_t v6_mask, uint64_t v4, uint64_t v4_mask)
+{
+	_cleanup_close_ int map = bpf_map_open(PINS, MAP_TUNNELS, NULL, NULL);
+	struct tunnel_entry entry = {0};
+	struct error error = {0};
+	uint32_t number = 101;
+
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT_EQUAL(bpf_map_lookup_elem(map, &number, &entry), 0);
+	CU_ASSERT_EQUAL(be64toh(entry.reach[0].bits), v6);
+	CU_ASSERT_EQUAL(be64toh(entry.reach[0].mask), v6_mask);
+	CU_ASSERT_EQUAL(be64toh(entry.reach[1].bits), v4);
+	CU_ASSERT_EQUAL(be64toh(entry.reach[1].mask), v4_mask);
+}
+
+static void tunnels_know_their_providers_widest_prefixes(void)
+{
+	const struct prefix v4 = provider_prefixes[0], v6 = provider_prefixes[1];
+
+	expect_reach(0x20010db801000000, 0xffffffffff000000, 0xffff64400000, 0xffffffffffc00000);
+	provider_prefixes[1] = prefix("2001:db8:100::/65");
+	expect_reach(0, 0, 0xffff64400000, 0xffffffffffc00000);
+	provider_prefixes[0] = prefix("100.64.0.0/12");
+	provider_prefixes[1] = prefix("100.96.0.0/11");
+	expect_reach(0, 0, 0xffff64600000, 0xffffffffffe00000);
+	provider_prefixes[0] = v4;
+	provider_prefixes[1] = v6;
+	expect_reach(0x20010db801000000, 0xffffffffff000000, 0xffff64400000, 0xffffffffffc00000);
 }
 
 /* Where nobody relays, Geneve that comes to an uplink's address is somebody else's. */
@@ -644,6 +675,7 @@ APPLY_TESTS("apply", {"a start makes links, keys, maps, programs, routes and rul
 	{"wireguard-go's sockets have room for what comes in a burst", wireguard_has_room},
 	{"a tunnel that waits is healed later", tunnel_that_waits_is_healed_later},
 	{"the maps say what the model says", maps_say_what_the_model_says},
+	{"tunnels know their providers' widest prefixes", tunnels_know_their_providers_widest_prefixes},
 	{"an underlay needs members", an_underlay_needs_members},
 	{"an underlay comes and goes", an_underlay_comes_and_goes},
 	{"members are suspect until they are heard", members_are_suspect_until_heard},
