@@ -30,7 +30,7 @@ static struct line_key flow_of(__u32 number)
 		.protocol = 6 /* TCP, whose flows live for hours */};
 	__u32 device = htonl(DEVICES_BASE + number);
 
-	memcpy(key.source + 12, &device, sizeof(device));
+	memcpy(key.source + DEVICE_AT_V4, &device, sizeof(device));
 	memcpy(key.destination, loopback, sizeof(loopback));
 	return key;
 }

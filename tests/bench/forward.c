@@ -127,8 +127,8 @@ static void set_up_routes(bool relays_them)
 			fprintf(ip, "route add %u.%u.%u.%u/%u ", device >> 24, device >> 16 & 255,
 				device >> 8 & 255, device & 255, 32 - FLOWS_BITS + tunnel_bits);
 		else
-			fprintf(ip, "route add 2001:db8:100::%x:%x/%u ", device >> 16, device & 0xffff,
-				128 - FLOWS_BITS + tunnel_bits);
+			fprintf(ip, "route add 2001:db8:%x:%x::/%u ", device >> 16, device & 0xffff,
+				64 - FLOWS_BITS + tunnel_bits);
 		write_target(ip, relays_them, n);
 		fputc('\n', ip);
 	}

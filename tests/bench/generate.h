@@ -13,9 +13,14 @@
 
 #include <linux/types.h>
 
-#define GENERATED    96 /* bytes, of a frame or of an IP packet */
-#define FLOWS_BITS   22
-#define DEVICES_BASE 0x64400000U /* the last 32 bits of all addresses of devices: 100.64.0.0/10 */
+#define GENERATED  96 /* bytes, of a frame or of an IP packet */
+#define FLOWS_BITS 22
+#define DEVICES_BASE \
+	0x64400000U /* what 32 bits of all addresses of devices begin with: 100.64.0.0/10, 2001:db8:6440::/42 */
+
+/* Where in 16 bytes these stand: of IPv6 each device has a /64 of its own. */
+#define DEVICE_AT_V4 12
+#define DEVICE_AT_V6 4
 
 /* What to make; the programs' copy counts on. */
 struct recipe {
@@ -23,7 +28,7 @@ struct recipe {
 	__u32 flows;     /* numbers are less */
 	__u32 at_random; /* 0: in turn */
 	__u32 tunnel_bits; /* 2 to the power of it is how many tunnels there are: a number's lowest bits say which is its own */
-	__u32 device_at;   /* where the last 32 bits of the device's address stand */
+	__u32 device_at;   /* where the 32 bits of the device's address stand */
 	__u32 number_at;   /* where the payload begins */
 	__u32 checksum_at; /* where IPv4's checksum stands; 0: it is IPv6 */
 	__u32 sum;         /* of the IPv4 header, without device and checksum */

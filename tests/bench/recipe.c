@@ -66,7 +66,10 @@ static void write_recipe(struct recipe *recipe, const struct shape *wanted, enum
 	memcpy(recipe->bytes, packet, GENERATED);
 	if (ethernet)
 		memcpy(recipe->bytes, mac, sizeof(mac));
-	recipe->device_at = network + (family == V4 ? 12 : 20) + (from_device ? 0 : header == 20 ? 4 : 16);
+	recipe->device_at = network + (family == V4 ? 12 : 8 + DEVICE_AT_V6) +
+			    (from_device           ? 0
+				    : family == V4 ? 4
+						   : 16);
 	recipe->number_at = network + header + 8;
 	recipe->checksum_at = 0;
 	if (family == V4)
@@ -107,6 +110,6 @@ struct line_key flow_of(const struct recipe *recipe, enum family family, uint32_
 
 	address_of(DEVICE, family, key.source);
 	address_of(LOOPBACK, family, key.destination);
-	memcpy(key.source + 12, &device, sizeof(device));
+	memcpy(key.source + (family == V4 ? DEVICE_AT_V4 : DEVICE_AT_V6), &device, sizeof(device));
 	return key;
 }

@@ -148,36 +148,43 @@ void world_open(uint32_t home)
 	write_locals(V6);
 }
 
+/* A tunnel's devices, in the 32 bits of their addresses that say which one it is. */
+static uint32_t devices_of(unsigned bits, uint32_t n)
+{
+	return DEVICES_BASE | n << (FLOWS_BITS - bits);
+}
+
 static void write_prefix(unsigned bits, uint32_t n, enum family family)
 {
 	struct prefix_value value = {.provider = n + 1};
-	struct prefix_key key = {.length = PREFIX_KEY_BITS + 128 - FLOWS_BITS + bits, .space = SPACE_ZONE};
-	uint32_t device = htonl(DEVICES_BASE | n << (FLOWS_BITS - bits));
+	struct prefix_key key = {.space = SPACE_ZONE};
+	uint32_t device = htonl(devices_of(bits, n));
 
+	key.length = PREFIX_KEY_BITS + (family == V4 ? 128 : 64) - FLOWS_BITS + bits;
 	address_of(DEVICE, family, key.address);
-	memcpy(key.address + 12, &device, sizeof(device));
+	memcpy(key.address + (family == V4 ? DEVICE_AT_V4 : DEVICE_AT_V6), &device, sizeof(device));
 	update(world.gateway->maps.prefixes, &key, &value);
 }
 
-/* As gwd has it: of IPv6 the prefixes here are too narrow. */
-static struct reach reach_of(unsigned bits, uint32_t n)
+/* Of both families, as gwd has it. */
+static void write_reach(struct reach reach[2], unsigned bits, uint32_t n)
 {
-	unsigned free_bits = FLOWS_BITS - bits;
+	uint64_t before[2] = {0x20010db8, 0xffff};
 
-	return (struct reach){.bits = htobe64(0xffffULL << 32 | DEVICES_BASE | n << free_bits),
-		.mask = htobe64(UINT64_MAX << free_bits)};
+	for (int v4 = 0; v4 < 2; v4++) {
+		reach[v4].bits = htobe64(before[v4] << 32 | devices_of(bits, n));
+		reach[v4].mask = htobe64(UINT64_MAX << (FLOWS_BITS - bits));
+	}
 }
 
 static void write_tunnel(unsigned bits, uint32_t n, uint32_t interface)
 {
 	uint32_t number = n + 1, elsewhere = number + (1U << bits);
-	struct tunnel_entry ours = {.ifindex = interface,
-		.provider = number,
-		.gateway = WORLD_GATEWAY,
-		.reach[1] = reach_of(bits, n)};
+	struct tunnel_entry ours = {.ifindex = interface, .provider = number, .gateway = WORLD_GATEWAY};
 	struct tunnel_entry theirs = {.provider = number, .gateway = WORLD_MEMBER};
 	struct provider_entry provider = {2, {{number, WORLD_GATEWAY, 0}, {elsewhere, WORLD_MEMBER, 0}}};
 
+	write_reach(ours.reach, bits, n);
 	update(world.gateway->maps.tunnels, &number, &ours);
 	update(world.gateway->maps.tunnels, &elsewhere, &theirs);
 	update(world.gateway->maps.providers, &number, &provider);
