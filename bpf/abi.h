@@ -155,7 +155,10 @@ struct reach {
 	__u64 bits, mask;
 };
 
-/* By tunnel number: those of the whole array. provider 0: there is none of that number; ifindex 0: none here. */
+/*
+ * By tunnel number: those of the whole array. provider 0: there is none of that number; ifindex 0: none here. Of one that is
+ * here `reach` is its provider's widest prefix, first of IPv6, if it is no longer than 64, then of IPv4.
+ */
 struct tunnel_entry {
 	__u32 ifindex;
 	__u16 provider;
@@ -164,8 +167,7 @@ struct tunnel_entry {
 	__u8 reserved;
 	__u16 egress; /* the number of the egress group that it is a link of; 0: of none */
 	__u32 reserved2;
-	struct reach
-		reach[2]; /* of a tunnel that is ours: its provider's widest prefix, of IPv6 and of IPv4 */
+	struct reach reach[2];
 };
 
 /* By provider number: its tunnels in order of preference, own first. */

@@ -3,6 +3,9 @@
  * Whose an address is. All prefixes of all providers are in one trie, whose every step is a cache miss where they are many;
  * but a packet comes by a tunnel, or its flow did, and most providers have one prefix of a family. So the tunnel's entry
  * has that, and is asked first: no other provider of the zone may have an address of it, so the trie would say the same.
+ *
+ * Then the exit check (home.h) asks one entry whose the address is and whose the tunnel. So gwd sees to the entry: it reaches
+ * nobody while it changes, nor when the tunnel has no interface, nor when it is another gateway's (bpf_fill.c).
  */
 #ifndef HOMEWARD_PROVIDER_H
 #define HOMEWARD_PROVIDER_H

@@ -190,6 +190,7 @@ static struct reach reach_of(const struct provider *provider, bool v4)
 	return reach;
 }
 
+/* One without an interface reaches nobody: nothing finds its entry when it leaves the configuration (empty_old_tunnels). */
 static void add_tunnel(struct filling *filling, const struct tunnel *tunnel)
 {
 	uint32_t number = tunnel->number, index = if_nametoindex(tunnel->name);
@@ -201,7 +202,7 @@ static void add_tunnel(struct filling *filling, const struct tunnel *tunnel)
 		.gateway = filling->model->number,
 		.egress = group ? group->number : 0};
 
-	for (int v4 = 0; v4 < 2 && tunnel->provider; v4++)
+	for (int v4 = 0; v4 < 2 && tunnel->provider && index; v4++)
 		value.reach[v4] = reach_of(tunnel->provider, v4);
 	table_add(&filling->tables[TABLE_TUNNELS], &number, &value);
 	if (index)
@@ -465,6 +466,30 @@ static int loosen(
 	return result;
 }
 
+/*
+ * Of the tunnels' table: those whose entry changes reach nobody until it has, lest one table's new numbers meet another's old
+ * prefix.
+ */
+static int let_go(
+	const struct table *table, int map, const struct table *present, struct comparison *comparison)
+{
+	static const struct reach nobody[2];
+	struct tunnel_entry now;
+
+	for (size_t i = 0; i < table->count && comparison->write; i++) {
+		const struct entry *entry = &table->entries[i];
+
+		if (map_says(table, map, present, entry))
+			continue;
+		if (bpf_map_lookup_elem(map, entry->key, &now) < 0)
+			return -errno;
+		memcpy(now.reach, nobody, sizeof(nobody));
+		if (bpf_map_update_elem(map, entry->key, &now, BPF_ANY) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
 typedef int (*table_step)(
 	const struct table *table, int map, const struct table *present, struct comparison *comparison);
 
@@ -496,6 +521,9 @@ static int compare_tables(struct filling *filling, struct comparison *comparison
 	for (int i = 0; i < TABLES; i++)
 		table_sort(&filling->tables[i]);
 	result = compare_table(filling->pin_dir, &filling->tables[TABLE_FILTERS], loosen, comparison, error);
+	if (result == 0)
+		result = compare_table(
+			filling->pin_dir, &filling->tables[TABLE_TUNNELS], let_go, comparison, error);
 	for (int i = 0; i < TABLES && result == 0; i++)
 		result = compare_table(
 			filling->pin_dir, &filling->tables[i], write_entries, comparison, error);

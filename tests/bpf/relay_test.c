@@ -361,6 +361,10 @@ static void a_response_that_cannot_leave_by_it_leaves_by_another_of_ours_or_not(
 	begin(V4);
 	expect_response(101, &strangers, REASON_no_provider, 0);
 	begin(V4);
+	scene_forget_prefixes(); /* but for what a tunnel of ours knows */
+	expect_response(101, &response, REASON_home_relay, 101);
+	expect_response(103, &response, REASON_no_provider, 0);
+	begin(V4);
 	expect_response(101, &not_ours, REASON_source_not_loopback, 0);
 }
 

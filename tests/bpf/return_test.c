@@ -71,7 +71,8 @@ static const struct row rows[] = {
 	{"and in ours, where the device was never seen", ANSWERED(REASON_home_provider, 101)},
 	{"a flow's tunnel knows its provider's prefix", ASKED(102)},
 	{"and so the flow's way", .no_prefixes = true, ANSWERED(REASON_home_flow, 102)},
-	{"but not what nobody asked for", .no_prefixes = true, IS_REFUSED(REASON_no_provider)},
+	{"another gateway's tunnel knows none", .poison = 103, REFUSED(REASON_no_provider)},
+	{"nor does anyone without a flow", .no_prefixes = true, IS_REFUSED(REASON_no_provider)},
 
 	/* Ageing. */
 	{"an answered flow", ASKED(102)},

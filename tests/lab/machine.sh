@@ -78,8 +78,11 @@ machine_off() { # NAME: the plug is pulled
 
 machine_end() { # INIT OUTER
 	local network
-	{ exec {network}<"/proc/$1/ns/net"; } 2>/dev/null || return 0 # it is dead, and had taken its links along
-	machine_links "$network" "set \1 down"                        # first: no closing FIN gets out
+	if ! { exec {network}<"/proc/$1/ns/net"; } 2>/dev/null; then # it was never there, or is dead, and its links went along
+		kill -KILL "$2" 2>/dev/null || true
+		return
+	fi
+	machine_links "$network" "set \1 down" # first: no closing FIN gets out
 	# An init takes along whoever lives under it: the kernel sees to that, and only then is it a zombie itself.
 	kill -KILL "$1" "$2" 2>/dev/null || true
 	within 20 process_dead "$1" || return

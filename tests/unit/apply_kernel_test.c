@@ -114,6 +114,15 @@ static void lost_tunnel_is_healed(void)
 	CU_ASSERT(nothing_to_do());
 }
 
+static struct tunnel_entry entry_of(uint32_t number)
+{
+	_cleanup_close_ int map = bpf_map_open(PINS, MAP_TUNNELS, NULL, NULL);
+	struct tunnel_entry entry = {0};
+
+	CU_ASSERT_EQUAL(bpf_map_lookup_elem(map, &number, &entry), 0);
+	return entry;
+}
+
 /* As long as its process must wait before it is started again, everything else is healed; then it is, too. */
 static void tunnel_that_waits_is_healed_later(void)
 {
@@ -129,7 +138,10 @@ static void tunnel_that_waits_is_healed_later(void)
 	CU_ASSERT_EQUAL_FATAL(apply_observe(apply, &model, &observed, &error), 0);
 	CU_ASSERT_EQUAL(plan_make(&observed, &model, &plan), 0);
 	plan_leave_out(&plan, "hwt-one");
+	CU_ASSERT_NOT_EQUAL(entry_of(101).reach[1].mask, 0);
 	CU_ASSERT_EQUAL(apply_run(apply, &plan, NULL, NULL, &error), 0);
+	CU_ASSERT_EQUAL(entry_of(101).provider, 1);
+	CU_ASSERT_EQUAL(entry_of(101).reach[1].mask, 0); /* if it left now, nothing would find the entry */
 	CU_ASSERT_EQUAL_FATAL(reach(&model, &error), 0);
 	CU_ASSERT(nothing_to_do());
 }
@@ -155,13 +167,11 @@ static void maps_say_what_the_model_says(void)
 
 static void expect_reach(uint64_t v6, uint64_t v6_mask, uint64_t v4, uint64_t v4_mask)
 {
-	_cleanup_close_ int map = bpf_map_open(PINS, MAP_TUNNELS, NULL, NULL);
-	struct tunnel_entry entry = {0};
 	struct error error = {0};
-	uint32_t number = 101;
+	struct tunnel_entry entry;
 
 	CU_ASSERT_EQUAL(reach(&model, &error), 0);
-	CU_ASSERT_EQUAL(bpf_map_lookup_elem(map, &number, &entry), 0);
+	entry = entry_of(101);
 	CU_ASSERT_EQUAL(be64toh(entry.reach[0].bits), v6);
 	CU_ASSERT_EQUAL(be64toh(entry.reach[0].mask), v6_mask);
 	CU_ASSERT_EQUAL(be64toh(entry.reach[1].bits), v4);
@@ -181,6 +191,27 @@ static void tunnels_know_their_providers_widest_prefixes(void)
 	provider_prefixes[0] = v4;
 	provider_prefixes[1] = v6;
 	expect_reach(0x20010db801000000, 0xffffffffff000000, 0xffff64400000, 0xffffffffffc00000);
+}
+
+/* The prefixes cannot be written, so nothing behind them is: what is before them is seen. */
+static void an_entry_that_changes_reaches_nobody_meanwhile(void)
+{
+	const struct prefix whole = provider_prefixes[0];
+	_cleanup_close_ int prefixes = bpf_map_open(PINS, MAP_PREFIXES, NULL, NULL);
+	_cleanup_(netlink_close_pointer) struct netlink *netlink = NULL;
+	struct error error = {0};
+
+	CU_ASSERT_EQUAL_FATAL(netlink_open(NETLINK_ROUTE, 0, &netlink), 0);
+	CU_ASSERT_EQUAL(unlink(PINS "/current/" MAP_PREFIXES), 0);
+	CU_ASSERT_NOT_EQUAL(entry_of(101).reach[1].mask, 0);
+	provider_prefixes[0] = prefix("100.64.0.0/12");
+	CU_ASSERT_EQUAL(bpf_fill(PINS, netlink, &model, &error), -ENOENT);
+	CU_ASSERT_EQUAL(entry_of(101).provider, 1);
+	CU_ASSERT_EQUAL(entry_of(101).reach[1].mask, 0);
+	provider_prefixes[0] = whole;
+	CU_ASSERT_EQUAL(bpf_obj_pin(prefixes, PINS "/current/" MAP_PREFIXES), 0);
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(nothing_to_do());
 }
 
 /* Where nobody relays, Geneve that comes to an uplink's address is somebody else's. */
@@ -676,6 +707,7 @@ APPLY_TESTS("apply", {"a start makes links, keys, maps, programs, routes and rul
 	{"a tunnel that waits is healed later", tunnel_that_waits_is_healed_later},
 	{"the maps say what the model says", maps_say_what_the_model_says},
 	{"tunnels know their providers' widest prefixes", tunnels_know_their_providers_widest_prefixes},
+	{"an entry that changes reaches nobody meanwhile", an_entry_that_changes_reaches_nobody_meanwhile},
 	{"an underlay needs members", an_underlay_needs_members},
 	{"an underlay comes and goes", an_underlay_comes_and_goes},
 	{"members are suspect until they are heard", members_are_suspect_until_heard},

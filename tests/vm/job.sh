@@ -40,7 +40,7 @@ is_known() {
 	local log
 	tail -n 10 "$LAB/said"
 	for log in "$LAB"/*/lab/gwd.log; do
-		gateway_is_known "$(basename "${log%/lab/gwd.log}")"
+		[ ! -e "$log" ] || (gateway_is_known "$(basename "${log%/lab/gwd.log}")")
 	done
 	echo "the kernel:" && dmesg | tail -n 10
 }
