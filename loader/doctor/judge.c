@@ -7,11 +7,11 @@
 #include "base/cleanup.h"
 #include "doctor/doctor.h"
 
-#define KERNEL_MINIMUM 510 /* what the dispatcher of XDP programs needs */
-#define KERNEL_TCX     606
-#define KERNEL_COUNTS  601 /* who holds the devices of ESP packets wrongly: docs/design.md, on IPsec */
-#define CLOCK_ERROR_US 100000
-#define SKEW_MS        1000 /* as long as that the older of two changes may win */
+#define KERNEL_MINIMUM   510 /* what the dispatcher of XDP programs needs */
+#define KERNEL_TCX       606
+#define KERNEL_MISCOUNTS 601 /* who holds the devices of ESP packets wrongly: docs/design.md, on IPsec */
+#define CLOCK_ERROR_US   100000
+#define SKEW_MS          1000 /* as long as that the older of two changes may win */
 
 void found(struct diagnosis *diagnosis, enum finding_level level, const char *advice, const char *format, ...)
 {
@@ -94,7 +94,7 @@ static bool may_be_put_off(const struct ipsec *ipsec)
 static void judge_esp(const struct model *model, const struct facts *facts, struct diagnosis *diagnosis)
 {
 	found(diagnosis, FINDING_OK, "", "the kernel has ESP and XFRM interfaces for IPsec tunnels");
-	if (facts->kernel_version != KERNEL_COUNTS || !facts->kernel_wireguard ||
+	if (facts->kernel_version != KERNEL_MISCOUNTS || !facts->kernel_wireguard ||
 		!count_kind(model, "wireguard"))
 		return;
 	for (size_t i = 0; i < model->tunnel_count; i++)
