@@ -5,7 +5,6 @@
  * Looking whether anything differs is the same walk without the writing.
  */
 #include <bpf/bpf.h>
-#include <endian.h>
 #include <errno.h>
 #include <net/if.h>
 #include <sodium.h>
@@ -122,7 +121,7 @@ void fill_prefix(
 	table_add(&filling->tables[TABLE_PREFIXES], &key, &value);
 }
 
-static void add_local(struct filling *filling, const struct address *address, uint16_t kind, uint16_t which)
+void fill_local(struct filling *filling, const struct address *address, uint16_t kind, uint16_t which)
 {
 	struct local_entry value = {.kind = kind, .which = which};
 
@@ -160,58 +159,6 @@ static void add_provider(struct filling *filling, const struct provider *provide
 	table_add(&filling->tables[TABLE_PROVIDERS], &number, &value);
 	for (size_t i = 0; i < provider->prefix_count; i++)
 		fill_prefix(filling, SPACE_ZONE, provider->zone, &provider->prefixes[i], provider->number);
-}
-
-/* Of the provider's prefixes of a family the widest; NULL: it has none. */
-static const struct prefix *widest_prefix(const struct provider *provider, bool v4)
-{
-	const struct prefix *widest = NULL;
-
-	for (size_t i = 0; i < provider->prefix_count; i++) {
-		const struct prefix *prefix = &provider->prefixes[i];
-
-		if (address_is_v4(&prefix->address) == v4 && (!widest || prefix->length < widest->length))
-			widest = prefix;
-	}
-	return widest;
-}
-
-/* Nothing of a prefix that does not end within the half that counts. */
-static struct reach reach_of(const struct provider *provider, bool v4)
-{
-	const struct prefix *prefix = widest_prefix(provider, v4);
-	unsigned length = !prefix ? 0 : v4 ? prefix->length - 64U : prefix->length;
-	struct reach reach = {0};
-
-	if (length == 0 || length > 64)
-		return reach;
-	reach.mask = htobe64(UINT64_MAX << (64 - length));
-	memcpy(&reach.bits, &prefix->address.bytes[v4 ? 8 : 0], sizeof(reach.bits));
-	return reach;
-}
-
-/* One without an interface reaches nobody: nothing finds its entry when it leaves the configuration (empty_old_tunnels). */
-static void add_tunnel(struct filling *filling, const struct tunnel *tunnel)
-{
-	uint32_t number = tunnel->number, index = if_nametoindex(tunnel->name);
-	uint16_t zone = tunnel->provider ? tunnel->provider->zone : 0;
-	const struct egress_group *group = model_egress_of(filling->model, tunnel);
-	struct tunnel_entry value = {.ifindex = index,
-		.provider = tunnel->provider ? tunnel->provider->number : 0,
-		.zone = zone,
-		.gateway = filling->model->number,
-		.egress = group ? group->number : 0};
-
-	for (int v4 = 0; v4 < 2 && tunnel->provider && index; v4++)
-		value.reach[v4] = reach_of(tunnel->provider, v4);
-	table_add(&filling->tables[TABLE_TUNNELS], &number, &value);
-	if (index)
-		table_add(&filling->tables[TABLE_INTERFACES], &index, &number);
-	for (size_t i = 0; i < tunnel->address_count; i++) {
-		fill_prefix(filling, SPACE_LINK, tunnel->number, &tunnel->addresses[i], 1);
-		fill_prefix(filling, SPACE_NEIGHBOUR, zone, &tunnel->addresses[i], tunnel->number);
-		add_local(filling, &tunnel->addresses[i].address, LOCAL_TUNNEL, tunnel->number);
-	}
 }
 
 /* A LAN's interface that is away just now comes back with another number. */
@@ -329,7 +276,7 @@ static int add_members(struct filling *filling, struct error *error)
 			entry = member_entry(map, member);
 		if (member && number == model->number && model_has_members(model)) {
 			entry = own_entry(map, member);
-			add_local(filling, &member->address, LOCAL_UNDERLAY, 0);
+			fill_local(filling, &member->address, LOCAL_UNDERLAY, 0);
 		}
 		table_add(&filling->tables[TABLE_MEMBERS], &number, &entry);
 	}
@@ -357,14 +304,14 @@ static int write_down(struct filling *filling, struct netlink *netlink, struct e
 
 	for (size_t i = 0; i < model->loopback_count; i++)
 		for (size_t j = 0; j < model->loopbacks[i].address_count; j++)
-			add_local(filling, &model->loopbacks[i].addresses[j], LOCAL_LOOPBACK,
+			fill_local(filling, &model->loopbacks[i].addresses[j], LOCAL_LOOPBACK,
 				model->loopbacks[i].zone);
 	for (size_t i = 0; i < model->inside_count; i++)
 		fill_prefix(filling, SPACE_INSIDE, 0, &model->inside[i], 1);
 	for (size_t i = 0; i < model->provider_count; i++)
 		add_provider(filling, &model->providers[i]);
 	for (size_t i = 0; i < model->tunnel_count; i++)
-		add_tunnel(filling, &model->tunnels[i]);
+		fill_tunnel(filling, &model->tunnels[i]);
 	for (size_t i = 0; i < model->egress_count; i++)
 		add_group(filling, &model->egress[i]);
 	for (size_t i = 0; i < model->probe_count; i++)
@@ -533,26 +480,6 @@ static int compare_tables(struct filling *filling, struct comparison *comparison
 	return result;
 }
 
-/* A tunnel that is in the interfaces' map but not in the model: its entry in the array is emptied. */
-static int empty_old_tunnels(struct filling *filling, struct error *error)
-{
-	struct table *table = &filling->tables[TABLE_TUNNELS];
-	_cleanup_close_ int map = bpf_map_open(filling->pin_dir, MAP_INTERFACES, NULL, error);
-	const struct tunnel_entry nothing = {0};
-	uint32_t index, next, number;
-
-	if (map < 0)
-		return map;
-	for (bool more = bpf_map_get_next_key(map, NULL, &next) == 0; more;) {
-		index = next;
-		more = bpf_map_get_next_key(map, &index, &next) == 0;
-		if (bpf_map_lookup_elem(map, &index, &number) == 0 &&
-			!model_tunnel_by_number(filling->model, number))
-			table_add(table, &number, &nothing);
-	}
-	return table->result;
-}
-
 static int compare(const char *pin_dir, struct netlink *netlink, const struct model *model,
 	struct comparison *comparison, struct error *error)
 {
@@ -562,7 +489,7 @@ static int compare(const char *pin_dir, struct netlink *netlink, const struct mo
 	memcpy(filling.tables, empty_tables, sizeof(empty_tables));
 	result = write_down(&filling, netlink, error);
 	if (result == 0)
-		result = empty_old_tunnels(&filling, error);
+		result = fill_old_tunnels(&filling, error);
 	if (result == 0)
 		result = compare_tables(&filling, comparison, error);
 	for (int i = 0; i < TABLES; i++)

@@ -51,6 +51,12 @@ void table_add(struct table *table, const void *key, const void *value);
 /* The network that the prefix lies in; `holder` as struct prefix_value has it. */
 void fill_prefix(struct filling *filling, uint16_t space, uint16_t which, const struct prefix *prefix,
 	uint16_t holder);
+/* `kind`: enum local_kind; `which` as struct local_entry has it. */
+void fill_local(struct filling *filling, const struct address *address, uint16_t kind, uint16_t which);
+
+/* Of tunnels (bpf_tunnels.c): one of the model's; and then that those which were ours and are not in the model are none. */
+void fill_tunnel(struct filling *filling, const struct tunnel *tunnel);
+int fill_old_tunnels(struct filling *filling, struct error *error);
 
 /* Of filters (bpf_filter.c): an address of an interface of this machine, each; and then all else. */
 void fill_own_address(struct filling *filling, uint32_t index, const struct prefix *prefix);

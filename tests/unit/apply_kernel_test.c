@@ -97,16 +97,22 @@ static void lose_process(pid_t pid)
 }
 
 /* A tunnel ends with its process, or, where the kernel's own WireGuard has none, by somebody's hand. */
-static void lost_tunnel_is_healed(void)
+static void lose_tunnel(void)
 {
-	_cleanup_free_ char *pins = command_output("ls " PINS "/links | grep -c tunnel_ingress");
 	pid_t pid = child_pid(apply_children(apply), "hwt-one");
-	struct error error = {0};
 
 	if (pid > 0)
 		lose_process(pid);
 	else
 		CU_ASSERT_EQUAL(system("ip link del hwt-one"), 0);
+}
+
+static void lost_tunnel_is_healed(void)
+{
+	_cleanup_free_ char *pins = command_output("ls " PINS "/links | grep -c tunnel_ingress");
+	struct error error = {0};
+
+	lose_tunnel();
 	CU_ASSERT_EQUAL_FATAL(reach(&model, &error), 0);
 	CU_ASSERT(says("wg show hwt-one", "listening port: 51820"));
 	CU_ASSERT(says(
@@ -123,25 +129,45 @@ static struct tunnel_entry entry_of(uint32_t number)
 	return entry;
 }
 
-/* As long as its process must wait before it is started again, everything else is healed; then it is, too. */
-static void tunnel_that_waits_is_healed_later(void)
+/* Its process must wait before it is started again: everything else is healed. */
+static void heal_without_tunnel(void)
 {
 	_cleanup_(items_free) struct items observed = {0};
 	_cleanup_(plan_free) struct plan plan = {0};
-	pid_t pid = child_pid(apply_children(apply), "hwt-one");
 	struct error error = {0};
 
-	if (pid > 0)
-		lose_process(pid);
-	else
-		CU_ASSERT_EQUAL(system("ip link del hwt-one"), 0);
+	CU_ASSERT_NOT_EQUAL(entry_of(101).reach[1].mask, 0);
+	lose_tunnel();
 	CU_ASSERT_EQUAL_FATAL(apply_observe(apply, &model, &observed, &error), 0);
 	CU_ASSERT_EQUAL(plan_make(&observed, &model, &plan), 0);
 	plan_leave_out(&plan, "hwt-one");
-	CU_ASSERT_NOT_EQUAL(entry_of(101).reach[1].mask, 0);
 	CU_ASSERT_EQUAL(apply_run(apply, &plan, NULL, NULL, &error), 0);
 	CU_ASSERT_EQUAL(entry_of(101).provider, 1);
-	CU_ASSERT_EQUAL(entry_of(101).reach[1].mask, 0); /* if it left now, nothing would find the entry */
+	CU_ASSERT_EQUAL(entry_of(101).reach[1].mask, 0);
+}
+
+static void tunnel_that_waits_is_healed_later(void)
+{
+	struct error error = {0};
+
+	heal_without_tunnel();
+	CU_ASSERT_EQUAL_FATAL(reach(&model, &error), 0);
+	CU_ASSERT(nothing_to_do());
+}
+
+/* Without an interface its entry is found, too. */
+static void tunnel_that_waits_may_leave(void)
+{
+	struct error error = {0};
+
+	heal_without_tunnel();
+	model.tunnels++;
+	model.tunnel_count--;
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT_EQUAL(entry_of(101).provider, 0);
+	CU_ASSERT_EQUAL(entry_of(102).provider, 1);
+	model.tunnels--;
+	model.tunnel_count++;
 	CU_ASSERT_EQUAL_FATAL(reach(&model, &error), 0);
 	CU_ASSERT(nothing_to_do());
 }
@@ -705,6 +731,7 @@ APPLY_TESTS("apply", {"a start makes links, keys, maps, programs, routes and rul
 	{"a tunnel that is gone is made again", lost_tunnel_is_healed},
 	{"wireguard-go's sockets have room for what comes in a burst", wireguard_has_room},
 	{"a tunnel that waits is healed later", tunnel_that_waits_is_healed_later},
+	{"a tunnel that waits may leave", tunnel_that_waits_may_leave},
 	{"the maps say what the model says", maps_say_what_the_model_says},
 	{"tunnels know their providers' widest prefixes", tunnels_know_their_providers_widest_prefixes},
 	{"an entry that changes reaches nobody meanwhile", an_entry_that_changes_reaches_nobody_meanwhile},
