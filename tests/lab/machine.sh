@@ -109,10 +109,14 @@ on() { # NAME COMMAND…: runs it in the machine
 	nsenter -t "$init" -n -m -u -p -- "$@"
 }
 
-# Runs a command in the machine beside what follows, until background_end. (A killed nsenter would leave it running.)
+# Runs a command in the machine beside what follows, until background_end. (A killed nsenter would leave it running.) That it
+# ends so is no error of whoever traps them.
 background() { # MACHINE OUTPUT COMMAND…
-	# shellcheck disable=SC2016
-	on "$1" sh -c 'touch /run/lab/background.$$; exec "$@"' sh "${@:3}" </dev/null >"$2" 2>>"$LAB/background.log" &
+	{
+		trap - ERR
+		# shellcheck disable=SC2016
+		on "$1" sh -c 'touch /run/lab/background.$$; exec "$@"' sh "${@:3}" </dev/null >"$2" 2>>"$LAB/background.log"
+	} &
 	disown
 }
 

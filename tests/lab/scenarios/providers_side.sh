@@ -211,5 +211,5 @@ scenario_provider_commanded() {
 
 provider_obeys_no_more() {
 	gwctl edge-gw-01 gateway undrain
-	gwctl local-gw-01 egress switch platform edge-gw-01
+	within 10 gwctl local-gw-01 egress switch platform edge-gw-01 # refused until it has heard of that
 }
