@@ -161,7 +161,8 @@ scenario_changes_missed() {
 	wait $!
 	gwd_signal 1 CONT
 	within 10 missed_is_said || fail "gwd does not say that it missed anything"
-	counted_more 1 change_lost $((before + 2 * CROWD - 1)) || fail "counted as lost: $(counter 1 change_lost), before $before"
+	# Of both families: some flows may be known from an earlier crowd of that device's, and are no change.
+	counted_more 1 change_lost $((before + 3 * CROWD / 2)) || fail "counted as lost: $(counter 1 change_lost), before $before"
 	expect_member 2 alive
 	expect_equal_tables $((2 * CROWD))
 }
