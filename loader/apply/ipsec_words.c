@@ -72,10 +72,14 @@ void ipsec_listen(struct apply *apply)
 		ipsec_heard(apply, apply->ipsec_log);
 }
 
+/*
+ * charon keeps for its listener what that has not read, however much it is, and any stranger makes it talk. So who is behind
+ * hangs up, and listens again when tunnels are looked at next (ipsec_tend()).
+ */
 void ipsec_hear(struct apply *apply)
 {
 	struct line line = {.apply = apply};
 
-	if (apply->ipsec_log >= 0 && vici_hear(apply->ipsec_log, note_words, &line) < 0)
+	if (apply->ipsec_log >= 0 && vici_hear(apply->ipsec_log, note_words, &line) != 0)
 		stop_listening(apply);
 }

@@ -20,7 +20,7 @@
 #define TELL_PATIENCE_MS 1000
 #define PACKET_MOST      (512 * 1024) /* charon's own bound */
 #define PATH_SIZE        256
-#define EVENTS_AT_ONCE   256 /* who has more to say is heard again soon */
+#define EVENTS_AT_ONCE   256 /* of who has more to say nobody hears the end */
 #define LENGTH_SIZE      sizeof(uint32_t)
 
 enum packet_type {
@@ -505,14 +505,17 @@ static int has_packet(int descriptor)
 int vici_hear(int descriptor, vici_visit *visit, void *context)
 {
 	_cleanup_(packet_free) struct packet packet = {0};
-	int result = 0;
 
-	for (int i = 0; i < EVENTS_AT_ONCE && (result = has_packet(descriptor)) > 0; i++) {
+	for (int i = 0; i < EVENTS_AT_ONCE; i++) {
+		int result = has_packet(descriptor);
+
+		if (result <= 0)
+			return result;
 		result = receive(descriptor, &packet);
 		if (result == 0 && packet.bytes[0] == EVENT && packet.size > 1)
 			result = parse_packet(&packet, 2 + packet.bytes[1], visit, context);
 		if (result < 0)
-			break;
+			return result;
 	}
-	return result;
+	return has_packet(descriptor);
 }

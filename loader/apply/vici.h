@@ -58,7 +58,10 @@ int vici_ask(const char *socket_path, const struct vici *command, const char *ev
 
 /* A descriptor on which events of this name come from now on, or a negative errno. */
 int vici_listen(const char *socket_path, const char *event);
-/* Visits the values of the events that are there, without waiting for more. 0; a negative errno: no more will come. */
+/*
+ * Visits the values of the events that are there, without waiting for more. 0; 1: there are more than anybody should read at
+ * once; a negative errno: no more will come.
+ */
 int vici_hear(int descriptor, vici_visit *visit, void *context);
 
 /* The commands of a stream, or a reply, value by value, for tests. 0, or -EPROTO when it is none. */

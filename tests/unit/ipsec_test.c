@@ -430,6 +430,36 @@ static void asks_for_events(void)
 	end(pid);
 }
 
+static void count_value(void *context, const char *path, const char *value)
+{
+	(void)path;
+	(void)value;
+	++*(size_t *)context;
+}
+
+/* Who says more than is read at once is told from who has said it all. */
+static void hears_so_much_and_no_more(void)
+{
+	static const char confirmed[] = "\x01\x05", event[] = "\x0e\x07\x03log\x03\x03msg\x00\x02no";
+	char script[2 + 300 * (sizeof(event) - 1)];
+	size_t size = 2, count = 0;
+	int descriptor;
+	pid_t pid;
+
+	memcpy(script, confirmed, size);
+	for (; size < sizeof(script); size += sizeof(event) - 1)
+		memcpy(script + size, event, sizeof(event) - 1);
+	pid = charon(script, size);
+	descriptor = vici_listen(socket_path, "log");
+	CU_ASSERT_FATAL(descriptor >= 0);
+	end(pid);
+	CU_ASSERT_EQUAL(vici_hear(descriptor, count_value, &count), 1);
+	CU_ASSERT(count > 0 && count < 300);
+	CU_ASSERT_EQUAL(vici_hear(descriptor, count_value, &count), -32); /* EPIPE */
+	CU_ASSERT_EQUAL(count, 300);
+	close(descriptor);
+}
+
 static void finds_nobody(void)
 {
 	_cleanup_(vici_free) struct vici command = {0};
@@ -451,4 +481,6 @@ UNIT_TESTS("ipsec", {"tells a pre-shared key and its connection", renders_a_secr
 	{"takes apart what was told", takes_commands_apart}, {"bears damaged messages", bears_damage},
 	{"refuses what does not fit", refuses_what_is_too_long},
 	{"hears that a command is refused, and why", hears_a_refusal},
-	{"hears the events before a reply", asks_for_events}, {"says where nobody is", finds_nobody})
+	{"hears the events before a reply", asks_for_events},
+	{"hears so much at once, and that there is more", hears_so_much_and_no_more},
+	{"says where nobody is", finds_nobody})
