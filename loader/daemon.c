@@ -116,6 +116,29 @@ static int heal_bird(struct daemon *daemon, struct error *error)
 	return watch_bird_heal(daemon, error);
 }
 
+static int heal_replication(struct daemon *daemon, struct error *error)
+{
+	(void)error;
+	replicate_heal(daemon);
+	return 0;
+}
+
+/* Each heals what it can: what keeps one from it keeps no other. The first failure is returned. */
+static int heal_each(struct daemon *daemon, struct error *error)
+{
+	static int (*const heal[])(struct daemon *, struct error *) = {
+		daemon_heal, guards_heal, heal_replication, heal_bird, probes_heal};
+	struct error another;
+	int result = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(heal); i++) {
+		int r = heal[i](daemon, result < 0 ? &another : error);
+
+		result = result < 0 ? result : r;
+	}
+	return result;
+}
+
 static void tell_heal(struct daemon *daemon, int r, const struct error *error)
 {
 	if (r < 0 && !daemon->heal_fails)
@@ -148,14 +171,7 @@ static int heal_now(sd_event_source *source, uint64_t usec, void *userdata)
 	daemon->heal_at_ms = UINT64_MAX;
 	if (daemon->stopping)
 		return 0;
-	r = daemon_heal(daemon, &error);
-	if (r == 0)
-		r = guards_heal(daemon, &error);
-	replicate_heal(daemon);
-	if (r == 0)
-		r = heal_bird(daemon, &error);
-	if (r == 0)
-		r = probes_heal(daemon, &error);
+	r = heal_each(daemon, &error);
 	tell_heal(daemon, r, &error);
 	if (r < 0)
 		daemon_heal_soon(daemon);

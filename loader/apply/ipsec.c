@@ -14,8 +14,6 @@
 #include "apply/tunnel.h"
 #include "base/cleanup.h"
 
-#define END_MS 800 /* less than vici_tell() waits for the answer */
-
 /* ---- Its driver -------------------------------------------------------------------------------------------------- */
 
 /* By its kind, or by what charon's device is known by. */
@@ -100,7 +98,10 @@ int ipsec_knows(struct apply *apply, const char *name)
 	return result == 0 ? found : result == -EAGAIN ? result : 0;
 }
 
-/* It may be refused: there may be none. */
+/*
+ * At once: one DELETE is sent, and not waited for, since a dead peer's answer would outlast vici_tell()'s patience, and charon,
+ * taken for one that hangs, all tunnels. It may be refused: there may be none.
+ */
 static int end_associations(struct apply *apply, const char *name)
 {
 	_cleanup_(vici_free) struct vici command = {0};
@@ -108,7 +109,6 @@ static int end_associations(struct apply *apply, const char *name)
 	vici_command(&command, "terminate");
 	vici_value(&command, "ike", name);
 	vici_value(&command, "force", "yes");
-	vici_number(&command, "timeout", END_MS);
 	return ipsec_tell(apply, &command, NULL);
 }
 
@@ -122,20 +122,26 @@ static int unload_connection(struct apply *apply, const char *name)
 	return ipsec_tell(apply, &command, NULL);
 }
 
-/* It may be refused half-way: what was told before is told again, and nothing else has changed. */
+/*
+ * It may be refused half-way: what was told before is told again, and nothing else has changed. While charon is told, and when it
+ * does not answer, nobody knows what it knows: nothing is noted, so whoever looks next tells it again.
+ */
 static int replace(struct apply *apply, const char *name, const struct vici *wanted, struct error *error)
 {
 	_cleanup_(vici_free) struct vici former = {0};
 	int result;
 
+	if (ipsec_is_silent(apply))
+		return ipsec_tell(apply, wanted, error);
 	ipsec_told_read(apply, name, &former);
+	ipsec_told_remove(apply, name);
 	result = ipsec_tell(apply, wanted, error);
 	if (result == -EAGAIN)
 		return result;
 	if (result < 0) {
 		ipsec_told_forget(apply, name, wanted, &former);
-		if (former.size)
-			ipsec_tell(apply, &former, NULL);
+		if (former.size && ipsec_tell(apply, &former, NULL) == 0)
+			ipsec_told_write(apply, name, &former, NULL);
 		return result;
 	}
 	ipsec_told_forget(apply, name, &former, wanted);
@@ -241,14 +247,19 @@ static int open_tunnel(struct apply *apply, const char *name, struct error *erro
 	return link_set_up(apply->netlink, name, true, error);
 }
 
-/* The secrets in the files too are what they were. */
+/*
+ * The secrets in the files too are what they were. Those that cannot be read now are taken for it: an apply has read them before
+ * (ipsec_check()), and healing has other things to heal.
+ */
 static bool runs_with(const struct apply *apply, const struct tunnel *tunnel, const struct link *link)
 {
 	_cleanup_(vici_free) struct vici told = {0}, wanted = {0};
 
 	ipsec_told_read(apply, tunnel->name, &told);
-	return tunnel->ipsec.enabled && render(tunnel, link->if_id, &wanted, NULL) == 0 &&
-	       wanted.size == told.size && sodium_memcmp(wanted.bytes, told.bytes, told.size) == 0;
+	if (!tunnel->ipsec.enabled || told.size == 0)
+		return false;
+	return render(tunnel, link->if_id, &wanted, NULL) < 0 ||
+	       (wanted.size == told.size && sodium_memcmp(wanted.bytes, told.bytes, told.size) == 0);
 }
 
 void ipsec_compare(struct apply *apply, const struct model *model, struct item *item)

@@ -167,16 +167,21 @@ int wireguard_restore(struct netlink *netlink, const char *name, const struct wi
 	return result;
 }
 
-/* Public keys are compared: a device clamps its private key (RFC 7748, 5), a file may hold it as it was before. */
+/*
+ * Public keys are compared: a device clamps its private key (RFC 7748, 5), a file may hold it as it was before. A file that cannot
+ * be read now says nothing against the key that is there: an apply has read it before, and healing has other things to heal.
+ */
 static bool holds_key(const struct wireguard_state *state, const char *path)
 {
 	uint8_t key[KEY_SIZE], wanted[KEY_SIZE], held[KEY_SIZE];
-	bool equal = key_file_read(path, key, NULL) == 0 && crypto_scalarmult_base(wanted, key) == 0 &&
-		     crypto_scalarmult_base(held, state->private_key) == 0 &&
-		     memcmp(wanted, held, sizeof(wanted)) == 0;
+	bool is_readable = key_file_read(path, key, NULL) == 0;
+	bool holds = !is_readable ? !sodium_is_zero(state->private_key, KEY_SIZE)
+				  : crypto_scalarmult_base(wanted, key) == 0 &&
+					    crypto_scalarmult_base(held, state->private_key) == 0 &&
+					    memcmp(wanted, held, sizeof(wanted)) == 0;
 
 	sodium_memzero(key, sizeof(key));
-	return equal;
+	return holds;
 }
 
 static void observe_state(

@@ -172,6 +172,36 @@ static void a_refused_change_changes_nothing(void)
 	CU_ASSERT_EQUAL(ipsec_charon_pid(apply), charon);
 }
 
+/* A start and an apply refuse it; what runs goes on, and keeps nothing else from being healed. */
+static void a_file_that_cannot_be_read_is_no_change(void)
+{
+	struct error error = {0};
+
+	CU_ASSERT_EQUAL(chmod(PSK_FILE, 0640), 0);
+	CU_ASSERT(nothing_to_do());
+	CU_ASSERT(apply_preflight(apply, &model, &model, &error) < 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, PSK_FILE));
+	CU_ASSERT_EQUAL(chmod(PSK_FILE, 0600), 0);
+}
+
+/* Told, and then silent: it may do it all the same, behind our back. So it is told again what it was to know. */
+static void one_that_is_late_is_told_again(void)
+{
+	struct tunnel changed = tunnels[0];
+	struct item item = {.kind = ITEM_IPSEC, .interface = "hwt-one", .ipsec.tunnel = &changed};
+	struct error error = {0};
+
+	changed.ipsec.dpd_ms = 20000;
+	kill(charon, SIGSTOP);
+	CU_ASSERT_EQUAL(ipsec_configure(apply, &item, &error), -EAGAIN);
+	kill(charon, SIGCONT);
+	CU_ASSERT_EQUAL(known("hwt-one"), 1);
+	CU_ASSERT_FALSE(nothing_to_do());
+	CU_ASSERT_EQUAL(reach(&model, &error), 0);
+	CU_ASSERT(nothing_to_do());
+	CU_ASSERT_EQUAL(ipsec_charon_pid(apply), charon);
+}
+
 /* Its queue of connections is full, too. */
 static void stop_charon(void)
 {
@@ -305,6 +335,7 @@ static void a_dead_one_leaves_nothing(void)
 	CU_ASSERT_EQUAL(apply_tidy(apply, NULL, &error), 0);
 	CU_ASSERT_EQUAL(access(WORK "/ipsec", F_OK), -1);
 	CU_ASSERT(is_as_before());
+	CU_ASSERT_FATAL(may_begin_again());
 	CU_ASSERT_EQUAL(reach(&model, &error), 0);
 }
 
@@ -326,6 +357,8 @@ APPLY_TESTS("apply ipsec", {"a tunnel stands", a_tunnel_stands},
 	{"a key stays that is told in other bytes", a_key_in_other_bytes_stays},
 	{"a tunnel may be called as a file of charon's", any_name_will_do},
 	{"a change that charon refuses changes nothing", a_refused_change_changes_nothing},
+	{"a file that cannot be read is no change", a_file_that_cannot_be_read_is_no_change},
+	{"a charon that is late is told again", one_that_is_late_is_told_again},
 	{"a charon that hangs holds nobody up", one_that_hangs_holds_nobody_up},
 	{"a charon that hangs is replaced", one_that_hangs_is_replaced},
 	{"a charon that hangs forgets a tunnel by ending", one_that_hangs_forgets_by_ending},

@@ -405,6 +405,14 @@ static void an_old_uplink_is_found(void)
 	CU_ASSERT(nothing_to_do());
 }
 
+/* A start and an apply refuse it; what runs goes on, and keeps nothing else from being healed. */
+static void a_key_that_cannot_be_read_is_no_change(void)
+{
+	CU_ASSERT_EQUAL(chmod(KEY_FILE, 0640), 0);
+	CU_ASSERT(nothing_to_do());
+	CU_ASSERT_EQUAL(chmod(KEY_FILE, 0600), 0);
+}
+
 static void a_new_key_is_taken_over(void)
 {
 	struct error error = {0};
@@ -416,7 +424,7 @@ static void a_new_key_is_taken_over(void)
 	CU_ASSERT(says("wg show hwt-one private-key", OTHER_KEY));
 	CU_ASSERT(nothing_to_do());
 	write_file(KEY_FILE, "no key\n");
-	CU_ASSERT_EQUAL(reach(&model, &error), -EINVAL);
+	CU_ASSERT_EQUAL(apply_preflight(apply, &model, &model, &error), -EINVAL);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, KEY_FILE " holds no key"));
 	CU_ASSERT_PTR_NULL(strstr(error.text, "no key\n"));
 	write_file(KEY_FILE, OTHER_KEY "\n");
@@ -741,6 +749,7 @@ APPLY_TESTS("apply", {"a start makes links, keys, maps, programs, routes and rul
 	{"what probes ask behind a link has a way of its own", probes_have_ways},
 	{"a tunnel less: it leaves the machine and the maps", a_tunnel_less},
 	{"programs on an uplink that left are found", an_old_uplink_is_found},
+	{"a key that cannot be read is no change", a_key_that_cannot_be_read_is_no_change},
 	{"a new key is taken over", a_new_key_is_taken_over},
 	{"explain is answered by the data plane", explain_answers},
 	{"the status is filled", status_is_filled},

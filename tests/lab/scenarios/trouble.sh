@@ -96,6 +96,31 @@ scenario_bird_hangs() {
 	expect "BIRDs that are left" "" "$(on edge-gw-01 pidof bird || true)"
 }
 
+# A tunnel cannot be made again, since its key cannot be read; the other one has the same file and goes on, BIRD comes back.
+scenario_heals_what_it_can() {
+	local pid address
+	address=$(device_address 4 23)
+	steer 1 1 4 from "$address"
+	pid=$(on edge-gw-01 pidof bird)
+	events_mark 1
+	disturb
+	trap 'key_mode 600' EXIT
+	key_mode 640
+	on edge-gw-01 ip link del acme-lgw-02
+	expect_news 1 gateway "" heal_failed "wg.key"
+	on edge-gw-01 kill -KILL "$pid"
+	within 20 bird_is_another edge-gw-01 "$pid" || fail "BIRD is not started again"
+	within 20 route_leads local-gw-01 4 edge-gw-01 || fail "the loopback is not announced again"
+	expect "the page says" edge-gw-01 "$(fetch "$address" 4 /)"
+	key_mode 600
+	expect_news 1 gateway "" healed ""
+	within 20 edge_ready 1 || fail "the tunnel is not made again"
+}
+
+key_mode() { # MODE: of edge-gw-01's, which all its tunnels have
+	chmod "$1" "$LAB/edge-gw-01/lab/wg.key"
+}
+
 bird_is_another_and_gwd_answers() { # PID
 	local status=0
 	gwctl edge-gw-01 --timeout 2s -j tunnel list >/dev/null || status=$?
