@@ -5,7 +5,7 @@
  * has that, and is asked first: no other provider of the zone may have an address of it, so the trie would say the same.
  *
  * Then the exit check (home.h) asks one entry whose the address is and whose the tunnel. So gwd sees to the entry: it reaches
- * nobody while it changes, nor when the tunnel has no interface, nor when it is another gateway's (bpf_fill.c).
+ * nobody while it changes (bpf_fill.c), nor when the tunnel has no interface, nor when it is another gateway's (bpf_tunnels.c).
  */
 #ifndef HOMEWARD_PROVIDER_H
 #define HOMEWARD_PROVIDER_H

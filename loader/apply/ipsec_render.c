@@ -10,11 +10,17 @@
  *  - keyingtries 0, dpd_action restart: what was begun is begun again for ever, also while there is no gwd. What charon gives up
  *    all the same (a peer that refuses, or closes), gwd begins anew (ipsec_tend());
  *  - if_id_in, if_id_out: the number of the tunnel's XFRM interface, which says whose packets these are (ipsec_kernel.c);
+ *  - replay_window: as many packets as the kernel can remember may overtake one, where 32 are usual, which is less than a
+ *    millisecond's of a link that is used; WireGuard bears 8000;
+ *  - rekey_packets: the number of an ESP packet has 32 bits, and none leaves when they are used up, whatever rekey.esp says;
  *  - unique replace: a peer that comes back from nothing leaves no twin of itself.
  */
 #include "apply/ipsec.h"
 
 #include <string.h>
+
+#define REPLAY_WINDOW 4096        /* XFRMA_REPLAY_ESN_MAX bits */
+#define REKEY_PACKETS 2000000000U /* the half, nearly: new keys may take their time */
 
 static void put_list(struct vici *stream, const char *name, char *const texts[], size_t count)
 {
@@ -67,12 +73,15 @@ static void put_chain(const struct ipsec_file *blocks, size_t count, struct vici
 	}
 }
 
-/* A pre-shared key is known by both ends' names: two tunnels may lead to one peer. */
+/*
+ * A pre-shared key is the peer's, and known by the peer's name alone: charon takes whichever fits *either* end's for a proof, so
+ * one that had our name too would prove any peer to be any other that we are called the same by.
+ */
 static void put_secret(const struct tunnel *tunnel, const struct ipsec_files *files, struct vici *stream)
 {
 	const struct ipsec *ipsec = &tunnel->ipsec;
 	char text[ADDRESS_TEXT_SIZE];
-	char *owners[] = {(char *)remote_identity(ipsec, text), ipsec->local_id};
+	char *owner = (char *)remote_identity(ipsec, text);
 
 	if (files->psk.size == 0) {
 		vici_command(stream, "load-key");
@@ -84,7 +93,7 @@ static void put_secret(const struct tunnel *tunnel, const struct ipsec_files *fi
 	vici_value(stream, "id", tunnel->name);
 	vici_value(stream, "type", "IKE");
 	vici_bytes(stream, "data", files->psk.bytes, files->psk.size);
-	put_list(stream, "owners", owners, ipsec->local_id ? 2 : 1);
+	put_list(stream, "owners", &owner, 1);
 }
 
 static void put_ends(const struct ipsec *ipsec, const struct ipsec_files *files, struct vici *stream)
@@ -119,7 +128,9 @@ static void put_child(const struct tunnel *tunnel, uint32_t if_id, struct vici *
 	put_list(stream, "remote_ts", everything, 2);
 	put_list(stream, "esp_proposals", ipsec->esp_proposals, ipsec->esp_proposal_count);
 	put_time(stream, "rekey_time", ipsec->rekey_esp_ms);
+	vici_number(stream, "replay_window", REPLAY_WINDOW);
 	if (if_id) {
+		vici_number(stream, "rekey_packets", REKEY_PACKETS);
 		vici_value(stream, "copy_df", "no");
 		vici_number(stream, "if_id_in", if_id);
 		vici_number(stream, "if_id_out", if_id);

@@ -97,13 +97,16 @@ static bool are_one_peer(const struct ipsec *one, const struct ipsec *other)
 		other->remote_id ?: address_format(&other->remote, other_text));
 }
 
-/*
- * charon knows an association by the names of its ends: it would take each for the other's return, and end it. And it chooses
- * a secret by them: one that names the peer alone fits them all.
- */
+/* charon knows an association by the names of its ends: it would take each for the other's return, and end it. */
 static bool are_told_apart(const struct ipsec *one, const struct ipsec *other)
 {
 	return one->local_id && other->local_id && !are_equal(one->local_id, other->local_id);
+}
+
+/* And a pre-shared key by the peer's name: of two it would take either. */
+static bool share_their_key(const struct ipsec *one, const struct ipsec *other)
+{
+	return !one->psk_file || !other->psk_file || strcmp(one->psk_file, other->psk_file) == 0;
 }
 
 static void has_a_peer_of_its_own(const struct ipsec_review *at, const struct model *model)
@@ -112,12 +115,36 @@ static void has_a_peer_of_its_own(const struct ipsec_review *at, const struct mo
 
 	for (size_t i = 0; i < at->index; i++) {
 		const struct ipsec *other = &model->tunnels[i].ipsec;
+		bool told_apart = are_told_apart(ipsec, other);
 
-		if (!other->enabled || !are_one_peer(ipsec, other) || are_told_apart(ipsec, other))
+		if (!other->enabled || !are_one_peer(ipsec, other) ||
+			(told_apart && share_their_key(ipsec, other)))
 			continue;
-		fault(at, ".ipsec",
-			"has the same peer as another: write a local_id in both, each its own, or the "
-			"peer's other remote_id");
+		if (told_apart)
+			fault(at, ".ipsec.psk_file",
+				"is another than that of another tunnel to the same peer, which has one: "
+				"write "
+				"the same file in both, or the peer's other remote_id");
+		else
+			fault(at, ".ipsec",
+				"has the same peer as another: write a local_id in both, each its own, or "
+				"the "
+				"peer's other remote_id");
+		return;
+	}
+}
+
+/* A pre-shared key under our own name would prove any peer that knows us by it. */
+static void has_not_our_name(const struct ipsec_review *at, const struct model *model)
+{
+	const struct ipsec *ipsec = &at->tunnel->ipsec;
+
+	for (size_t i = 0; i < model->tunnel_count; i++) {
+		const char *ours = model->tunnels[i].ipsec.local_id;
+
+		if (!ours || !ipsec->remote_id || !are_equal(ours, ipsec->remote_id))
+			continue;
+		fault(at, ".ipsec.remote_id", "is a local_id, the name of this gateway: a peer has another");
 		return;
 	}
 }
@@ -147,6 +174,7 @@ void check_ipsec(struct review *review, const struct model *model)
 		knows_its_peer(&at);
 		has_one_family(&at);
 		has_a_peer_of_its_own(&at, model);
+		has_not_our_name(&at, model);
 		count++;
 	}
 	if (count > 0)

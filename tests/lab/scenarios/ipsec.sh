@@ -39,7 +39,7 @@ ipsec_stands() {
 ipsec_loses_nothing() { # COMMAND…
 	local family lost
 	for family in 4 6; do
-		background device "$LAB/device/lab/ping$family" ping -q -"$family" -i 0.02 -c 120 -W 3 \
+		background device "$LAB/device/lab/ping$family" ping -q -"$family" -i 0.02 -c 300 -W 3 \
 			-I "$(device_address $family 15)" "${LOOPBACK[$family]}"
 	done
 	sleep 0.3
@@ -51,8 +51,16 @@ ipsec_loses_nothing() { # COMMAND…
 	done
 }
 
+ipsec_numbers() { # of the IKE associations, at the provider
+	on local-gw-02 env SWANCTL_DIR=/run/swan swanctl --list-sas --uri unix:///run/swan/vici | grep -o '#[0-9]*, ESTABLISHED'
+}
+
+ipsec_is_another() { # THAN
+	[[ $(ipsec_numbers) != @("$1"|"") ]]
+}
+
 ipsec_new_keys() {
-	local n
+	local n before
 	for n in 1 2 3; do
 		swanctl_on 2 --rekey --child all
 		gwctl edge-gw-02 -j tunnel list >/dev/null
@@ -60,7 +68,9 @@ ipsec_new_keys() {
 	done
 	swanctl_on 2 --rekey --ike edge-gw-02
 	sleep 0.5
+	before=$(ipsec_numbers)
 	swanctl_on 2 --rekey --ike edge-gw-02 --reauth
+	within 10 ipsec_is_another "$before" || fail "it has not authenticated anew: $before"
 	sleep 1
 }
 
