@@ -226,8 +226,9 @@ bird_is_another() { # MACHINE PID
 
 # Announced for as long as `guard` says, then not; the other gateway serves; and the next gwd announces again.
 scenario_guard_withdraws() { # FAMILY
-	local family=$1 address guard
+	local family=$1 address guard killed guarded
 	address=$(device_address "$family" 26)
+	disturb
 	gwd_kill 1 TERM
 	CONFIG_EXTRA='guard: 4s' gateway_start 1 "$ATTACH"
 	guard=$(on edge-gw-01 pgrep -x gwd-guard)
@@ -238,11 +239,12 @@ scenario_guard_withdraws() { # FAMILY
 	expect "the guard, longer than its time, while gwd lives" "$guard" "$(on edge-gw-01 pgrep -x gwd-guard)"
 	lab_wait
 	expect "the page says" edge-gw-01 "$(fetch "$address" "$family" /)"
+	killed=${EPOCHREALTIME/./}
 	gwd_kill 1 KILL
-	sleep 2.5
-	route_leads local-gw-01 "$family" edge-gw-01 || fail "withdrawn before the guard's time was over"
 	expect "without gwd the page says" edge-gw-01 "$(fetch "$address" "$family" /)"
 	within 10 route_leads local-gw-01 "$family" edge-gw-02 || fail "the guard did not withdraw"
+	guarded=$((${EPOCHREALTIME/./} - killed))
+	[ $guarded -ge 3500000 ] || fail "withdrawn after $((guarded / 1000)) ms, before the guard's time was over"
 	expect "after the guard's time the page says" edge-gw-02 "$(fetch "$address" "$family" /)"
 	CONFIG_EXTRA='guard: 4s' gateway_start 1 "$ATTACH"
 	within 20 route_leads local-gw-01 "$family" edge-gw-01 || fail "the next gwd does not announce again"
