@@ -71,7 +71,7 @@ scenario_apply_unconfirmed() {
 	config_without_tunnel_1 "$lab/cut.yaml"
 	config apply --confirm 5s /run/lab/cut.yaml
 	expect "tunnels" 1 "$(gwctl edge-gw-01 -j tunnel list | jq '.tunnels | length')"
-	within 10 edge_ready 1 || fail "it is not undone"
+	within 40 edge_ready 1 || fail "it is not undone"
 	expect "the file" "$(gateway_config 1 "$ATTACH")" "$(cat "$lab/gateway.yaml")"
 	expect_exit 3 config confirm
 	lab_wait
@@ -87,16 +87,16 @@ scenario_apply_unconfirmed_and_killed() { # FAMILY
 	config apply --confirm 60s /run/lab/cut.yaml
 	gwd_kill 1 KILL
 	gateway_start 1 "$ATTACH"
-	within 15 edge_ready 1 || fail "it is not undone"
+	within 40 edge_ready 1 || fail "it is not undone"
 	expect_exit 3 config confirm
 }
 
 scenario_apply_confirmed() { # FAMILY
 	local lab=$LAB/edge-gw-01/lab
 	{ gateway_config 1 "$ATTACH" && echo "log: debug"; } >"$lab/log.yaml"
-	config apply --confirm 2s /run/lab/log.yaml
+	config apply --confirm 5s /run/lab/log.yaml
 	config confirm
-	sleep 3
+	sleep 6
 	expect "the log level" "log: debug" "$(config show | grep ^log:)"
 	expect "the file" "$(cat "$lab/log.yaml")" "$(cat "$lab/gateway.yaml")"
 	config rollback
