@@ -11,7 +11,7 @@ served_by() { # FAMILY ADDRESS MACHINE
 before_and_after() { # FAMILY ADDRESS BREAK…: served by edge-gw-01, then, when it is broken, by edge-gw-02
 	local family=$1 address=$2
 	shift 2
-	served_by "$family" "$address" edge-gw-01 || fail "edge-gw-01 does not serve to begin with"
+	within 10 served_by "$family" "$address" edge-gw-01 || fail "edge-gw-01 does not serve to begin with"
 	"$@"
 	within 30 served_by "$family" "$address" edge-gw-02 || fail "edge-gw-02 does not take over"
 }
@@ -53,6 +53,7 @@ scenario_silent_stream() { # UDP streams of 6 s (times PATIENCE), asked for once
 		expect_home "$(device_address $family 36)" 1 1
 	done
 	cut 1 1
+	sleep 0.2 # what is on its way arrives
 	witness_mark
 	for family in 4 6; do
 		stream_came_to_its_end $family "$(device_address $family 36)"
@@ -77,6 +78,7 @@ scenario_silent_download() { # TCP; every acknowledgement dies with the tunnel
 	for family in 4 6; do
 		address=$(device_address $family 37)
 		within 20 came_by "$address" "1 2" || fail "the gateway does not use its other tunnel, v$family"
+		within 5 test_nonempty ways_of "$address" || fail "the device acknowledges nothing, v$family"
 		expect "tunnels of the device's packets" "1 1" "$(ways_of "$address" | paste -sd,)"
 	done
 	unsteer # the provider notices at last
