@@ -62,7 +62,7 @@ static void a_burst_is_coalesced(void)
 	for (unsigned i = 0; i < 100; i++)
 		announce(i % 2 ? all : none);
 	announce(first);
-	CU_ASSERT_EQUAL(bird_client_wait(here.client, 2000, &error), 0);
+	CU_ASSERT_EQUAL(bird_client_wait(here.client, 10000, &error), 0);
 	CU_ASSERT(here.configured - before <= 3);
 	CU_ASSERT(soon(peer_sees_first));
 	announce_and_wait(all);
@@ -75,7 +75,7 @@ static void a_refused_file_changes_nothing(void)
 
 	write_text("bird/announce.conf", "this is not BIRD's language\n");
 	configure(none);
-	CU_ASSERT_EQUAL(bird_client_wait(here.client, 2000, &error), -EINVAL);
+	CU_ASSERT_EQUAL(bird_client_wait(here.client, 10000, &error), -EINVAL);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "announce.conf:1:"));
 	CU_ASSERT(peer_sees_all());
 	announce_and_wait(all);
@@ -423,7 +423,7 @@ static void silence_is_heard_by_markers_and_sessions(void)
 
 	CU_ASSERT_FATAL(soon(markers_up));
 	kill(here.peer_bird, SIGSTOP);
-	CU_ASSERT(until(markers_down, 2000));
+	CU_ASSERT(until(markers_down, 6000));
 	printf("silence to markers gone: %lu ms\n", now_ms() - started);
 	CU_ASSERT(until(first_down, 5000));
 	kill(here.peer_bird, SIGCONT);
