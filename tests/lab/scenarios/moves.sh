@@ -104,6 +104,7 @@ scenario_moved_at_once() { # FAMILY
 	hold_array 2
 	mark_ways "$1" "$address" 2 '' 1 'tcp flags & (syn | ack) == syn'
 	expect "the page says" edge-gw-01 "$(fetch "$address" "$1" /)"
+	within 5 went_by "$address" "2 1" || fail "nothing went by edge-gw-02"
 	expect "gateways of the requests" "1 1,2 1" "$(ways_of "$address" | paste -sd,)"
 	fetch_big "$address" "$1"
 }
@@ -148,6 +149,7 @@ scenario_moved_fragments() { # FAMILY
 	disturb
 	mark_ways "$1" "$address" 1 '' 2 "$later"
 	ask "$address" "$1" echo 100 4000 8000
+	within 5 went_by "$address" "2 1" || fail "no fragment went by edge-gw-02"
 	expect "gateways of the requests" "1 1,2 1" "$(ways_of "$address" | paste -sd,)"
 }
 

@@ -86,8 +86,9 @@ witnessed() { # REGULAR_EXPRESSION
 scenario_fragments_of_a_server() { # FAMILY
 	local address
 	address=$(device_address "$1" 28)
-	two_ways "$1" "$address" 23 "5000 $((1500 * PATIENCE))"
-	within 8 heard 5000 || fail "the fragmented answer did not arrive"
+	two_ways "$1" "$address" 23 "5000 $((4000 * PATIENCE))"
+	within 12 heard 5000 || fail "the fragmented answer did not arrive"
+	within 5 came_by "$address" "1 1" || fail "the fragments did not go by their flow's tunnel"
 	expect "tunnels of the fragments" "1 1" "$(homes_of "$address" | paste -sd,)"
 }
 
@@ -98,6 +99,7 @@ scenario_fragments_in_order() { # FAMILY
 	two_ways "$1" "$address" 9000 '?'
 	inject inside fragments in "$(edge_mac 1)" "${LOOPBACK[$1]}" 9000 "$address" 4201 5001
 	within 8 heard 5001 || fail "the fragmented answer did not arrive"
+	within 5 came_by "$address" "1 1" || fail "the fragments did not go by their flow's tunnel"
 	expect "tunnels of the fragments" "1 1" "$(homes_of "$address" | paste -sd,)"
 }
 
@@ -108,7 +110,7 @@ scenario_fragments_out_of_order() { # FAMILY
 	two_ways "$1" "$address" 9000 '?'
 	inject inside fragments out "$(edge_mac 1)" "${LOOPBACK[$1]}" 9000 "$address" 4201 5002
 	within 8 heard 5002 || fail "the fragmented answer did not arrive"
-	homes_of "$address" | grep -qx "1 1" || fail "the first fragment did not go by its flow's tunnel"
+	within 5 came_by "$address" "1 1" || fail "the first fragment did not go by its flow's tunnel"
 }
 
 # ---- Who may speak ---------------------------------------------------------------------------------------------------

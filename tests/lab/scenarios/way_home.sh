@@ -65,6 +65,7 @@ two_ways() { # FAMILY ADDRESS PORT TEXT: what the waiting flow asks of which por
 	steer 1 2 "$1" from "$2" ipproto udp sport 4202
 	listen "$2" "$1" 4201 "$3" "$4"
 	expect "UDP is answered by" edge-gw-01 "$(ask "$2" "$1" name 4202)"
+	within 5 came_by "$2" "1 2" || fail "the newest way is not the device's"
 	expect "tunnels of both flows so far" "1 2" "$(homes_of "$2" | paste -sd,)"
 	witness_mark
 }
@@ -73,8 +74,9 @@ two_ways() { # FAMILY ADDRESS PORT TEXT: what the waiting flow asks of which por
 scenario_two_ways_of_one_device() { # FAMILY
 	local address
 	address=$(device_address "$1" 19)
-	two_ways "$1" "$address" 23 "100 $((1500 * PATIENCE))"
-	within 8 heard 100 || fail "the late answer did not arrive"
+	two_ways "$1" "$address" 23 "100 $((4000 * PATIENCE))"
+	within 12 heard 100 || fail "the late answer did not arrive"
+	within 5 came_by "$address" "1 1" || fail "the late answer did not go by its flow's tunnel"
 	expect "tunnels of the late answer" "1 1" "$(homes_of "$address" | paste -sd,)"
 }
 
