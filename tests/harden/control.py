@@ -57,14 +57,22 @@ def must(condition, words):
         raise AssertionError(words)
 
 
-def status_answers():
+def time_of_status():
     started = time.monotonic()
     done = subprocess.run([GWCTL, "--run-dir", os.path.dirname(PATH), "-j", "status"], capture_output=True, timeout=20,
                           check=False)
     took = time.monotonic() - started
     must(done.returncode in (0, 1), f"gwctl status ends with {done.returncode}: {done.stderr.decode()}")
     must("gateway" in json.loads(done.stdout), "gwctl status shows no gateway")
-    must(took < ANSWER_S, f"gwctl status took {took:.1f} s")
+    return took
+
+
+def status_answers():
+    """In time, at the second try if not at the first: the machine may have been busy with others."""
+    took = time_of_status()
+    if took >= ANSWER_S:
+        took = time_of_status()
+    must(took < ANSWER_S, f"gwctl status took {took:.1f} s, twice")
 
 
 def load_for(seconds):
