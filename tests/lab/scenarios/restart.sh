@@ -182,8 +182,10 @@ scenario_tables_grow() { # a new table is filled from the old one
 
 # Two dumps of one state are one text, whoever's they are: also those of the gwd before and the one after.
 scenario_dumps_are_equal() { # FAMILY
-	local dump lab=$LAB/edge-gw-01/lab
-	gwctl edge-gw-01 flow flush --all
+	local dump edge lab=$LAB/edge-gw-01/lab
+	for edge in "${EDGES[@]}"; do # the next gwd is told what another gateway still has
+		gwctl "edge-gw-0$edge" flow flush --all
+	done
 	ask "$(device_address "$1" 28)" "$1" name
 	ask "$(device_address "$1" 29)" "$1" name
 	for dump in one two; do
