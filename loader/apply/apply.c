@@ -295,13 +295,34 @@ static int undo_entries(struct apply *apply, const struct plan *plan, struct err
 	return 0;
 }
 
+static bool changes_generation(const struct step *step)
+{
+	return step->item.kind == ITEM_OBJECT && step->action == STEP_CHANGE;
+}
+
+/*
+ * Entries are written into the current generation's maps. The old settings have the masks of the old tables, which are not for
+ * programs of the new one that could not be replaced: so where there is a new one it is switched back first.
+ */
+static int undo_in_turn(struct apply *apply, const struct plan *plan, size_t i, const struct memory *memory,
+	struct error *error)
+{
+	const struct step *step = &plan->steps[i];
+	int result;
+
+	if (step->item.kind == ITEM_ENTRIES && i > 0 && changes_generation(step - 1))
+		return 0;
+	result = undo_step(apply, step, memory, error);
+	return result == 0 && changes_generation(step) ? undo_entries(apply, plan, error) : result;
+}
+
 static void undo(struct apply *apply, const struct plan *plan, const struct memory *memories, size_t done)
 {
 	struct error error = {0};
 	char text[STEP_TEXT_SIZE];
 
 	while (done-- > 0)
-		if (undo_step(apply, &plan->steps[done], &memories[done], &error) < 0)
+		if (undo_in_turn(apply, plan, done, &memories[done], &error) < 0)
 			log_warning("undoing \"%s\": %s", step_format(&plan->steps[done], text), error.text);
 	if (undo_entries(apply, plan, &error) < 0)
 		log_warning("undoing the map entries: %s", error.text);

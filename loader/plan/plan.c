@@ -176,7 +176,10 @@ static int add_step(
 	return 0;
 }
 
-/* New maps have to be filled, and what is attached then is replaced, in place, by what uses them. */
+/*
+ * New maps have to be filled, and what is attached then is replaced, in place, by what uses them. Entries that were there are
+ * remembered all the same: most maps are the old generation's too.
+ */
 static bool programs_are_replaced(const struct items *observed, const struct items *wanted)
 {
 	static const struct item object = {.kind = ITEM_OBJECT};
@@ -283,11 +286,10 @@ static int plan_additions(
 		const struct item *old = items_find(observed, item);
 		int result = 0;
 
-		if (!old || must_go(old, observed, wanted) || is_remade(item->interface, observed, wanted) ||
-			(replaced && item->kind == ITEM_ENTRIES))
+		if (!old || must_go(old, observed, wanted) || is_remade(item->interface, observed, wanted))
 			result = add_step(plan, STEP_ADD, item, NULL);
 		else if (!value_fits(old, item) || (replaced && item->kind == ITEM_ATTACHMENT) ||
-			 (renumbered && item->kind == ITEM_ENTRIES))
+			 ((replaced || renumbered) && item->kind == ITEM_ENTRIES))
 			result = add_step(plan, STEP_CHANGE, item, old);
 		if (result < 0)
 			return result;

@@ -62,8 +62,8 @@ static char *state(void)
 		"ipv6/conf/*/addr_gen_mode;"
 		"for i in uplink0 uplink1; do ip -d link show dev $i | grep -o 'name uplink_xdp'; done");
 	_cleanup_free_ char *maps = command_output(
-		"cd " PINS
-		"; find . | sed 's/-[0-9]*$//' | sort; for m in prefixes locals providers settings; do"
+		"cd " PINS "; find current/ links | sed 's/-[0-9]*$//' | sort;"
+		" for m in prefixes locals providers settings; do"
 		" bpftool -j map dump pinned current/$m | jq -c '.[].formatted' | sort; done;"
 		"for t in 101 102 103; do bpftool -j map lookup pinned current/tunnels key $t 0 0 0 |"
 		" jq -c '.formatted.value | {provider, zone, there: (.ifindex != 0)}'; done");
@@ -131,28 +131,52 @@ static void make_irreplaceable(void)
 	write_file(KEY_FILE, OTHER_KEY "\n");
 }
 
+static void fail_at(const struct plan *plan, size_t number, const char *was)
+{
+	struct error error = {0};
+	char text[STEP_TEXT_SIZE];
+
+	apply->fail_at = number;
+	CU_ASSERT_EQUAL(apply_run(apply, plan, NULL, NULL, &error), -EIO);
+	apply->fail_at = 0;
+	if (becomes(was, state))
+		return;
+	printf("# after the failure of: %s\n", step_format(&plan->steps[number - 1], text));
+	CU_FAIL("the state is not the one before");
+}
+
 static void every_step_of_a_change_is_undone(void)
 {
 	_cleanup_(plan_free) struct plan plan = {0};
 	_cleanup_free_ char *was = NULL;
-	struct error error = {0};
-	char text[STEP_TEXT_SIZE];
 
 	fill_changed();
 	make_irreplaceable();
 	was = state();
 	make_plan(&changed, &plan);
 	CU_ASSERT(plan.count > 30);
-	for (size_t i = 1; i <= plan.count; i++) {
-		apply->fail_at = i;
-		CU_ASSERT_EQUAL(apply_run(apply, &plan, NULL, NULL, &error), -EIO);
-		apply->fail_at = 0;
-		if (!becomes(was, state)) {
-			printf("# after the failure of: %s\n", step_format(&plan.steps[i - 1], text));
-			CU_FAIL("the state is not the one before");
-		}
-	}
+	for (size_t i = 1; i <= plan.count; i++)
+		fail_at(&plan, i, was);
 	write_file(KEY_FILE, FIRST_KEY "\n");
+}
+
+/* What both generations' maps say has to go back with the generation: one failure of each kind behind it. */
+static void so_it_is_beside_a_new_generation(void)
+{
+	_cleanup_(plan_free) struct plan plan = {0};
+	_cleanup_free_ char *was = state();
+	size_t failures = 0;
+
+	changed.tables.flows = 8192;
+	make_plan(&changed, &plan);
+	for (size_t i = 2; i <= plan.count; i++)
+		if (plan.steps[i - 1].action != STEP_REMOVE && plan.steps[i - 1].item.kind >= ITEM_OBJECT &&
+			plan.steps[i - 1].item.kind != plan.steps[i - 2].item.kind) {
+			fail_at(&plan, i, was);
+			failures++;
+		}
+	CU_ASSERT(failures > 5);
+	changed.tables.flows = model.tables.flows;
 }
 
 /* The same change without a fault, and back. Both are seen from the configuration in force. */
@@ -188,4 +212,5 @@ APPLY_TESTS("apply undo",
 	{"a gateway stands", a_gateway_stands},
 	{"every step of a change is made to fail: the state is the one before",
 		every_step_of_a_change_is_undone},
+	{"so it is when the tables have another size too", so_it_is_beside_a_new_generation},
 	{"a change is made, and taken back", a_change_is_made_and_taken_back})

@@ -439,7 +439,7 @@ static void new_table_sizes_replace_programs_too(void)
 	model.tables.devices = 32768;
 	expect(&observed, &model,
 		"change maps and programs: 65536 flows, 32768 devices\n"
-		"add map entries of the configuration\n"
+		"change map entries of the configuration\n"
 		"change program return_egress on home0\n"
 		"change program tunnel_ingress on acme-1\n"
 		"change program uplink_ingress on eth0\n"
@@ -460,6 +460,8 @@ static void outdated_programs_are_replaced(void)
 	CU_ASSERT_EQUAL(plan.count, 6);
 	CU_ASSERT_EQUAL(plan.steps[0].action, STEP_CHANGE);
 	CU_ASSERT_EQUAL(plan.steps[0].before.object.generation, 7);
+	CU_ASSERT_EQUAL(plan.steps[1].action, STEP_CHANGE);
+	CU_ASSERT_PTR_EQUAL(plan.steps[1].before.model, &model);
 	object->object.outdated = false;
 	find(&observed, ITEM_ATTACHMENT, "acme-1")->attachment.outdated = true;
 	expect(&observed, &model, "change program tunnel_ingress on acme-1\n");
