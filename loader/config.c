@@ -402,7 +402,10 @@ void config_reread(struct daemon *daemon)
 	tell(daemon, EVENT_CONFIG_APPLIED, NULL, "%s, read again", daemon->config.path);
 }
 
-/* What cannot be read any more, of an older gwd's perhaps, is no loss: then only what is seen is compared. */
+/*
+ * What cannot be read any more, of an older gwd's perhaps, is no loss: then only what is seen is compared. Else the maps were
+ * filled by its names, and who has one of them still keeps its number.
+ */
 static void read_former(struct daemon *daemon)
 {
 	_cleanup_(conf_problems_free) struct conf_problems problems = {0};
@@ -411,6 +414,10 @@ static void read_former(struct daemon *daemon)
 
 	if (text)
 		conf_parse(text, strlen(text), path, &daemon->former, &problems);
+	if (!daemon->former)
+		return;
+	apply_number(daemon->apply, daemon->former);
+	apply_number_after(daemon->apply, (struct model *)daemon->model, daemon->former);
 }
 
 int config_open(struct daemon *daemon, const char *path, struct error *error)

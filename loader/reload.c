@@ -429,7 +429,7 @@ int daemon_reload(
 	const struct model *old = daemon->model;
 	int r;
 
-	apply_number(daemon->apply, model);
+	apply_number_after(daemon->apply, model, daemon->model);
 	r = next_make(daemon, model, &next, error);
 	if (r == 0)
 		r = refuse(daemon, &next, error);
@@ -452,7 +452,7 @@ int daemon_plan_words(
 	char text[STEP_TEXT_SIZE];
 	int r;
 
-	apply_number(daemon->apply, model);
+	apply_number_after(daemon->apply, model, daemon->model);
 	r = next_make(daemon, model, &next, error);
 	if (r == 0)
 		r = daemon_plan(daemon, model, &plan, error);

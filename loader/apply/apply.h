@@ -61,10 +61,15 @@ int apply_observe(
 void apply_compare_entries(struct apply *apply, const struct model *wanted, struct items *observed);
 
 /*
- * Gives the providers and the egress groups the numbers by which the maps know them already, and new ones free numbers: a
- * name or a link more or less renumbers nobody.
+ * Gives the providers and the egress groups the numbers by which the maps know their prefixes already, and new ones free
+ * numbers: a name or a link more or less renumbers nobody.
  */
 void apply_number(struct apply *apply, struct model *model);
+/*
+ * The same where the configuration in force is known, by whose numbers the maps were filled: who stays by its name keeps its
+ * number, also when another one gets its prefixes.
+ */
+void apply_number_after(struct apply *apply, struct model *model, const struct model *in_force);
 
 /*
  * Runs the steps in order. `say` (or NULL) hears each step, as step_format() writes it, before it is done. When one

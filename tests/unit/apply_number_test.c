@@ -57,5 +57,50 @@ static void a_provider_keeps_its_number(void)
 	model.provider_count = 1;
 }
 
+/* A new one, which is numbered before it, gets one of its prefixes, and then all; at last it is the new name of it. */
+static void a_provider_keeps_its_number_without_its_prefixes(void)
+{
+	static struct prefix first[1], second[1];
+	static struct provider two[2];
+	struct model next = model;
+
+	first[0] = provider_prefixes[0];
+	second[0] = provider_prefixes[1];
+	two[0] = (struct provider){.name = "aaa", .prefixes = first, .prefix_count = 1, .number = 1};
+	two[1] = (struct provider){.name = "acme", .prefixes = second, .prefix_count = 1, .number = 2};
+	next.providers = two;
+	next.provider_count = 2;
+	apply_number_after(apply, &next, &model);
+	CU_ASSERT(two[0].number == 2 && two[1].number == 1);
+	two[1].prefix_count = 0;
+	apply_number_after(apply, &next, &model);
+	CU_ASSERT(two[0].number == 2 && two[1].number == 1);
+	two[1].name = "new";
+	apply_number_after(apply, &next, &model);
+	CU_ASSERT(two[0].number == 1 && two[1].number == 2);
+}
+
+static void a_group_keeps_its_number_without_its_destinations(void)
+{
+	static struct prefix taken[1], left[1];
+	static struct egress_group two[2];
+	struct model next = model;
+
+	taken[0] = destinations[1][0];
+	left[0] = prefix("198.51.100.7/32");
+	use(&groups[1], 2);
+	two[0] = (struct egress_group){.name = "a", .destinations = taken, .destination_count = 1};
+	two[1] = (struct egress_group){.name = "platform", .destinations = left, .destination_count = 1};
+	next.egress = two;
+	next.egress_count = 2;
+	apply_number_after(apply, &next, &model);
+	CU_ASSERT(two[0].number == 2 && two[1].number == 1);
+	use(NULL, 0);
+}
+
 APPLY_TESTS("apply number", {"an egress group keeps its number", a_group_keeps_its_number},
-	{"a provider keeps its number", a_provider_keeps_its_number})
+	{"a provider keeps its number", a_provider_keeps_its_number},
+	{"a provider keeps its number without its prefixes",
+		a_provider_keeps_its_number_without_its_prefixes},
+	{"an egress group keeps its number without its destinations",
+		a_group_keeps_its_number_without_its_destinations})
