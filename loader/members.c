@@ -46,7 +46,7 @@ static void tell_serving(struct daemon *daemon, const struct member_status *stat
 			"it drains, stops or is not ready yet");
 }
 
-static void enter_tunnels(struct replication *replication, struct member_status *status);
+static void follow_tunnels(struct replication *replication, struct member_status *status);
 
 void members_changed(void *self, uint8_t member, enum member_state state, bool serving)
 {
@@ -67,7 +67,7 @@ void members_changed(void *self, uint8_t member, enum member_state state, bool s
 	status->serving = serving;
 	status->since_ms = now_ms();
 	if (revived)
-		enter_tunnels(replication, status);
+		follow_tunnels(replication, status);
 	if (other)
 		tell_state(daemon, status);
 	if (serves)
@@ -95,32 +95,53 @@ static size_t translate(const struct model *model, const struct told *told, bool
 	return count;
 }
 
-static void enter_tunnels(struct replication *replication, struct member_status *status)
+/* Whether others have room now for what was left out of theirs. */
+static bool enter_tunnels(struct replication *replication, struct member_status *status)
 {
 	struct daemon *daemon = replication->daemon;
 	uint8_t number = status->member->number;
-	const struct told *told = &replication->told[number];
+	struct told *told = &replication->told[number];
 	_cleanup_free_ struct bpf_member_tunnel *entries = calloc(told->tunnel_count + 1, sizeof(*entries));
 	struct member_tunnel *rows = calloc(told->tunnel_count + 1, sizeof(*rows));
 	struct error error;
+	bool released = false;
 	size_t count;
 	int r;
 
 	if (!entries || !rows) {
 		free(rows);
-		return;
+		return false;
 	}
 	count = translate(daemon->model, told, status->state == MEMBER_DEAD, entries, rows);
 	free(status->tunnels);
 	status->tunnels = rows;
 	status->tunnel_count = told->tunnel_count;
-	r = bpf_member_tunnels_set(daemon->pin_dir, number, entries, count, &error);
+	r = bpf_member_tunnels_set(daemon->pin_dir, number, entries, count, &released, &error);
+	told->left_out = r != 0;
 	if (r < 0)
 		log_error("gateway %s: %s", status->member->name, error.text);
 	else if (r > 0)
 		log_warning("gateway %s: %d of its tunnels cannot be used: their "
 			    "numbers are others', or a provider has more than %d",
 			status->member->name, r, PROVIDER_WAYS_MAX);
+	return released;
+}
+
+/* Who was left out does not tell its tunnels again because another one let go of what both have. */
+static void enter_left_out(struct replication *replication)
+{
+	for (unsigned number = 0; number < GATEWAY_NUMBERS; number++) {
+		struct member_status *status = status_of(replication->daemon, (uint8_t)number);
+
+		if (status && replication->told[number].left_out)
+			enter_tunnels(replication, status);
+	}
+}
+
+static void follow_tunnels(struct replication *replication, struct member_status *status)
+{
+	if (enter_tunnels(replication, status))
+		enter_left_out(replication);
 }
 
 void members_tunnels_changed(void *self, uint8_t member, const struct array_tunnel *tunnels, size_t count)
@@ -138,7 +159,7 @@ void members_tunnels_changed(void *self, uint8_t member, const struct array_tunn
 	free(told->tunnels);
 	told->tunnels = copy;
 	told->tunnel_count = count;
-	enter_tunnels(replication, status);
+	follow_tunnels(replication, status);
 }
 
 static void forget(struct told *told)
@@ -156,8 +177,8 @@ static void adopt(struct daemon *daemon, struct member_status *status)
 		log_error("gateway %s: %s", status->member->name, error.text);
 }
 
-/* What the core knows is so, whatever a status or a map that were made meanwhile say. */
-static void enter(struct replication *replication, struct member_status *row)
+/* What the core knows is so, whatever a status or a map that were made meanwhile say. Answers as enter_tunnels(). */
+static bool enter(struct replication *replication, struct member_status *row)
 {
 	struct daemon *daemon = replication->daemon;
 	uint8_t number = row->member->number;
@@ -176,17 +197,19 @@ static void enter(struct replication *replication, struct member_status *row)
 		r = bpf_member_clock_set(daemon->pin_dir, number, status.clock_slots, &error);
 	if (r < 0)
 		log_error("gateway %s: %s", row->member->name, error.text);
-	if (replication->told[number].tunnels)
-		enter_tunnels(replication, row);
+	return replication->told[number].tunnels && enter_tunnels(replication, row);
 }
 
 void members_enter(struct replication *replication)
 {
 	const struct daemon *daemon = replication->daemon;
+	bool released = false;
 
 	for (size_t i = 0; i < daemon->model->array.member_count; i++)
 		if (daemon->model->array.members[i].number != daemon->model->number)
-			enter(replication, &daemon->status.members[i]);
+			released |= enter(replication, &daemon->status.members[i]);
+	if (released)
+		enter_left_out(replication);
 }
 
 void members_follow(struct replication *replication)

@@ -27,6 +27,7 @@
 struct told {
 	struct array_tunnel *tunnels;
 	size_t tunnel_count;
+	bool left_out;       /* not all of them are in the maps */
 	uint64_t refused_ms; /* when its kernel last refused a datagram; 0: never */
 	bool apart;          /* its clock and ours */
 	uint64_t unkept;     /* records for which our tables had no line */

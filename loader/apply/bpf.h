@@ -99,10 +99,11 @@ int bpf_member_clock_set(const char *pin_dir, uint8_t number, int16_t slots, str
 int bpf_member_adopt(const char *pin_dir, uint8_t number, uint8_t *state, bool *serving, struct error *error);
 /*
  * All tunnels of another gateway, instead of those it had; none (count 0) when it left. Answers how many are left out: their
- * provider is not ours, or has PROVIDER_WAYS_MAX ways already, or another gateway has a tunnel of that number.
+ * provider is not ours, or has PROVIDER_WAYS_MAX ways already, or another gateway has a tunnel of that number. `released` (or
+ * NULL): whether there is a number or a place now for what was left out of others.
  */
 int bpf_member_tunnels_set(const char *pin_dir, uint8_t gateway, const struct bpf_member_tunnel *tunnels,
-	size_t count, struct error *error);
+	size_t count, bool *released, struct error *error);
 /* When a valid relay of the member last came, in the tables' milliseconds; 0: never. */
 int bpf_heard(const char *pin_dir, uint8_t number, uint32_t *relay_ms, struct error *error);
 /* What vouches for relays: SipHash's key, and how members name it. */

@@ -507,7 +507,7 @@ static int forget_members(const char *pin_dir, const struct model *model, struct
 	for (uint32_t number = 1; number < GATEWAY_NUMBERS && result >= 0; number++)
 		if (!model_member_by_number(model, (uint8_t)number) &&
 			bpf_map_lookup_elem(map, &number, &entry) == 0 && entry.state != MEMBER_NONE)
-			result = bpf_member_tunnels_set(pin_dir, (uint8_t)number, NULL, 0, error);
+			result = bpf_member_tunnels_set(pin_dir, (uint8_t)number, NULL, 0, NULL, error);
 	return result;
 }
 

@@ -139,6 +139,7 @@ struct inventory {
 	struct ways *ways;
 	size_t ways_count;
 	struct usable_entry fits, usable; /* bits by tunnel number: of those that are entered */
+	bool released;
 };
 
 static bool bit_of(const struct usable_entry *bits, uint16_t number)
@@ -233,7 +234,7 @@ static int enter_tunnels(const struct inventory *inventory, struct error *error)
 	return r;
 }
 
-static int write_ways(const struct inventory *inventory, struct error *error)
+static int write_ways(struct inventory *inventory, struct error *error)
 {
 	int r = 0;
 
@@ -243,11 +244,12 @@ static int write_ways(const struct inventory *inventory, struct error *error)
 		if (memcmp(&ways->old, &ways->new, sizeof(ways->old)) != 0)
 			r = write_entry(
 				inventory->provider_map, MAP_PROVIDERS, &ways->provider, &ways->new, error);
+		inventory->released |= ways->new.count < ways->old.count;
 	}
 	return r;
 }
 
-static int leave_tunnels(const struct inventory *inventory, struct error *error)
+static int leave_tunnels(struct inventory *inventory, struct error *error)
 {
 	static const struct tunnel_entry nothing;
 	int r = 0;
@@ -258,9 +260,11 @@ static int leave_tunnels(const struct inventory *inventory, struct error *error)
 			const struct provider_way *way = &inventory->ways[i].old.ways[j];
 			uint32_t number = way->tunnel;
 
-			if (way->gateway == inventory->gateway && !bit_of(&inventory->fits, way->tunnel) &&
-				!is_anothers(inventory, number))
-				r = write_entry(inventory->tunnel_map, MAP_TUNNELS, &number, &nothing, error);
+			if (way->gateway != inventory->gateway || bit_of(&inventory->fits, way->tunnel) ||
+				is_anothers(inventory, number))
+				continue;
+			r = write_entry(inventory->tunnel_map, MAP_TUNNELS, &number, &nothing, error);
+			inventory->released = true;
 		}
 	return r;
 }
@@ -289,7 +293,7 @@ static int left_out(const struct inventory *inventory)
 }
 
 int bpf_member_tunnels_set(const char *pin_dir, uint8_t gateway, const struct bpf_member_tunnel *tunnels,
-	size_t count, struct error *error)
+	size_t count, bool *released, struct error *error)
 {
 	_cleanup_close_ int providers = bpf_map_open(pin_dir, MAP_PROVIDERS, NULL, error);
 	_cleanup_close_ int entries = bpf_map_open(pin_dir, MAP_TUNNELS, NULL, error);
@@ -312,6 +316,8 @@ int bpf_member_tunnels_set(const char *pin_dir, uint8_t gateway, const struct bp
 	r = make_it_so(inventory, error);
 	if (r == 0)
 		r = left_out(inventory);
+	if (released)
+		*released = inventory->released;
 	free(inventory->ways);
 	return r;
 }

@@ -359,7 +359,7 @@ static void members_are_suspect_until_heard(void)
 	CU_ASSERT(says(member, "[2,1]"));
 	CU_ASSERT(says(settings, "[1,32768,1024]"));
 	CU_ASSERT_EQUAL(bpf_member_set(PINS, 2, MEMBER_ALIVE, false, &error), 0);
-	CU_ASSERT_EQUAL(bpf_member_tunnels_set(PINS, 2, &tunnel, 1, &error), 0);
+	CU_ASSERT_EQUAL(bpf_member_tunnels_set(PINS, 2, &tunnel, 1, NULL, &error), 0);
 	CU_ASSERT(nothing_to_do());
 	model.mss_clamp = false;
 	CU_ASSERT_EQUAL(reach(&model, &error), 0);

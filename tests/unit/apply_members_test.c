@@ -17,6 +17,7 @@
 #include "apply/bpf.h"
 #include "base/cleanup.h"
 #include "bpf/abi.h"
+#include "replicate.h"
 
 #define PINS "/run/homeward-members"
 
@@ -107,11 +108,11 @@ static const char *tunnel_of(uint16_t number)
 	return text;
 }
 
-static int tell(uint8_t gateway, const struct bpf_member_tunnel *tunnels, size_t count)
+static int told_by(uint8_t gateway, const struct bpf_member_tunnel *tunnels, size_t count)
 {
 	struct error error = {0};
 
-	return bpf_member_tunnels_set(PINS, gateway, tunnels, count, &error);
+	return bpf_member_tunnels_set(PINS, gateway, tunnels, count, NULL, &error);
 }
 
 static void tunnels_stand_behind_our_own(void)
@@ -120,8 +121,8 @@ static void tunnels_stand_behind_our_own(void)
 	const struct bpf_member_tunnel one[] = {{101, 1, 5, true}, {102, 2, 5, true}};
 
 	pinned_maps();
-	CU_ASSERT_EQUAL(tell(3, three, 2), 0);
-	CU_ASSERT_EQUAL(tell(1, one, 2), 0);
+	CU_ASSERT_EQUAL(told_by(3, three, 2), 0);
+	CU_ASSERT_EQUAL(told_by(1, one, 2), 0);
 	CU_ASSERT_STRING_EQUAL(ways_of(1), "201/2 101/1 301/3 302/3");
 	CU_ASSERT_STRING_EQUAL(ways_of(2), "202/2 102/1");
 	CU_ASSERT_STRING_EQUAL(tunnel_of(301), "1 5 3 0 1");
@@ -136,8 +137,8 @@ static void what_changed_is_followed(void)
 	const struct bpf_member_tunnel three[] = {{302, 2, 5, true}, {303, 1, 5, true}};
 	const struct bpf_member_tunnel one[] = {{101, 1, 5, false}, {102, 2, 5, true}};
 
-	CU_ASSERT_EQUAL(tell(3, three, 2), 0);
-	CU_ASSERT_EQUAL(tell(1, one, 2), 0);
+	CU_ASSERT_EQUAL(told_by(3, three, 2), 0);
+	CU_ASSERT_EQUAL(told_by(1, one, 2), 0);
 	CU_ASSERT_STRING_EQUAL(ways_of(1), "201/2 101/1 303/3");
 	CU_ASSERT_STRING_EQUAL(ways_of(2), "202/2 102/1 302/3");
 	CU_ASSERT_STRING_EQUAL(tunnel_of(301), "0 0 0 0 0");
@@ -151,15 +152,15 @@ static void a_number_has_one_gateway(void)
 {
 	const struct bpf_member_tunnel thief[] = {{201, 1, 5, true}, {101, 1, 5, true}, {401, 1, 5, true}};
 
-	CU_ASSERT_EQUAL(tell(4, thief, 3), 2);
+	CU_ASSERT_EQUAL(told_by(4, thief, 3), 2);
 	CU_ASSERT_STRING_EQUAL(ways_of(1), "201/2 101/1 303/3 401/4");
 	CU_ASSERT_STRING_EQUAL(tunnel_of(201), "1 0 2 1 0");
 	CU_ASSERT_STRING_EQUAL(tunnel_of(101), "1 5 1 0 0");
-	CU_ASSERT_EQUAL(tell(4, NULL, 0), 0);
+	CU_ASSERT_EQUAL(told_by(4, NULL, 0), 0);
 	CU_ASSERT_STRING_EQUAL(ways_of(1), "201/2 101/1 303/3");
 	CU_ASSERT_STRING_EQUAL(tunnel_of(101), "1 5 1 0 0");
 	CU_ASSERT_STRING_EQUAL(tunnel_of(401), "0 0 0 0 0");
-	CU_ASSERT_EQUAL(tell(2, thief, 1), -EINVAL); /* ourselves */
+	CU_ASSERT_EQUAL(told_by(2, thief, 1), -EINVAL); /* ourselves */
 }
 
 static void no_provider_has_too_many_ways(void)
@@ -169,16 +170,54 @@ static void no_provider_has_too_many_ways(void)
 
 	for (uint16_t i = 0; i < ARRAY_SIZE(many); i++)
 		many[i] = (struct bpf_member_tunnel){(uint16_t)(1000 + i), 2, 0, true};
-	many[3].provider = 9;                                     /* of which we know nothing */
-	CU_ASSERT_EQUAL(tell(5, many, ARRAY_SIZE(many)), 10 + 3); /* with three of others before it */
+	many[3].provider = 9;                                        /* of which we know nothing */
+	CU_ASSERT_EQUAL(told_by(5, many, ARRAY_SIZE(many)), 10 + 3); /* with three of others before it */
 	get(PROVIDERS, 2, &entry);
 	CU_ASSERT_EQUAL(entry.count, PROVIDER_WAYS_MAX);
 	CU_ASSERT_STRING_EQUAL(tunnel_of(1003), "0 0 0 0 0");
 	CU_ASSERT_STRING_EQUAL(tunnel_of(1061), "2 0 5 0 1");
 	CU_ASSERT_STRING_EQUAL(tunnel_of(1062), "0 0 0 0 0"); /* no room, so not entered at all */
-	CU_ASSERT_EQUAL(tell(5, NULL, 0), 0);
+	CU_ASSERT_EQUAL(told_by(5, NULL, 0), 0);
 	CU_ASSERT_STRING_EQUAL(ways_of(2), "202/2 102/1 302/3");
 	CU_ASSERT_STRING_EQUAL(tunnel_of(1061), "0 0 0 0 0");
+}
+
+/* Who was left out is looked at again when another one lets go of a number, or of a place among a provider's ways. */
+static void what_becomes_free_is_taken(void)
+{
+	static struct member members[] = {
+		{.name = "us", .number = 2}, {.name = "three", .number = 3}, {.name = "four", .number = 4}};
+	static struct provider providers[] = {{.name = "acme", .number = 1, .zone = 5}};
+	static struct member_status statuses[] = {{.member = &members[0]},
+		{.member = &members[1], .state = MEMBER_ALIVE},
+		{.member = &members[2], .state = MEMBER_ALIVE}};
+	static const struct model model = {.number = 2,
+		.array = {.members = members, .member_count = ARRAY_SIZE(members)},
+		.providers = providers,
+		.provider_count = 1};
+	static struct daemon daemon = {.model = &model, .pin_dir = PINS, .status = {.members = statuses}};
+	static struct replication replication = {.daemon = &daemon};
+	static struct array_tunnel many[PROVIDER_WAYS_MAX];
+	const struct array_tunnel one = {.number = 303, .usable = true, .provider = "acme"};
+
+	members_tunnels_changed(&replication, 3, &one, 1);
+	members_tunnels_changed(&replication, 4, &one, 1);
+	CU_ASSERT_STRING_EQUAL(tunnel_of(303), "1 5 3 0 1");
+	members_tunnels_changed(&replication, 3, &one, 0);
+	CU_ASSERT_STRING_EQUAL(tunnel_of(303), "1 5 4 0 1");
+	CU_ASSERT_STRING_EQUAL(ways_of(1), "201/2 101/1 303/4");
+	members_tunnels_changed(&replication, 4, &one, 0);
+	for (uint16_t i = 0; i < ARRAY_SIZE(many); i++)
+		many[i] = (struct array_tunnel){.number = (uint16_t)(1000 + i), .provider = "acme"};
+	members_tunnels_changed(&replication, 4, many, ARRAY_SIZE(many));
+	members_tunnels_changed(&replication, 3, &one, 1);
+	CU_ASSERT_STRING_EQUAL(tunnel_of(303), "0 0 0 0 0");
+	members_tunnels_changed(&replication, 4, &one, 0);
+	CU_ASSERT_STRING_EQUAL(tunnel_of(303), "1 5 3 0 1");
+	CU_ASSERT_STRING_EQUAL(ways_of(1), "201/2 101/1 303/3");
+	members_forget(&replication);
+	for (size_t i = 0; i < ARRAY_SIZE(statuses); i++)
+		free(statuses[i].tunnels);
 }
 
 static void state_and_clock_are_written(void)
@@ -271,6 +310,7 @@ UNIT_TESTS("members", {"a member's tunnels stand behind our own", tunnels_stand_
 	{"what changed of them is followed", what_changed_is_followed},
 	{"a number has one gateway", a_number_has_one_gateway},
 	{"no provider has too many ways", no_provider_has_too_many_ways},
+	{"what becomes free is taken", what_becomes_free_is_taken},
 	{"state, clock and last relays", state_and_clock_are_written},
 	{"who was alive is suspect to the next gwd", who_was_alive_is_suspect_to_the_next_gwd},
 	{"the keys that vouch for relays are rotated", keys_are_rotated})
