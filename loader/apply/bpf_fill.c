@@ -283,7 +283,10 @@ static int add_members(struct filling *filling, struct error *error)
 	return 0;
 }
 
-/* An uplink's network is inside; and its filter judges what goes to our address there. */
+/*
+ * An uplink's network is inside, unless all of IPv4 would be with it (the configuration may name no such prefix either); and its
+ * filter judges what goes to our address there.
+ */
 static int add_machines_address(uint32_t index, const struct prefix *prefix, bool ours, void *context)
 {
 	struct filling *filling = context;
@@ -291,7 +294,7 @@ static int add_machines_address(uint32_t index, const struct prefix *prefix, boo
 
 	(void)ours;
 	for (size_t i = 0; i < model->uplink_count; i++)
-		if (if_nametoindex(model->uplinks[i]) == index)
+		if (if_nametoindex(model->uplinks[i]) == index && !prefix_holds_v4(prefix))
 			fill_prefix(filling, SPACE_INSIDE, 0, prefix, 1);
 	fill_own_address(filling, index, prefix);
 	return 0;

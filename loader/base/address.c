@@ -187,6 +187,13 @@ bool prefix_contains(const struct prefix *prefix, const struct address *address)
 	       equal_for(&prefix->address, address, prefix->length);
 }
 
+bool prefix_holds_v4(const struct prefix *prefix)
+{
+	static const struct address zero = {.bytes = {[10] = 0xff, [11] = 0xff}};
+
+	return !address_is_v4(&prefix->address) && equal_for(&prefix->address, &zero, prefix->length);
+}
+
 bool prefix_overlaps(const struct prefix *one, const struct prefix *other)
 {
 	unsigned shorter = one->length < other->length ? one->length : other->length;

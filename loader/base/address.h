@@ -57,6 +57,8 @@ unsigned prefix_shown_length(const struct prefix *prefix);
 bool prefix_is_network(const struct prefix *prefix);
 bool prefix_contains(const struct prefix *prefix, const struct address *address);
 bool prefix_overlaps(const struct prefix *one, const struct prefix *other);
+/* One of v6 in which the mapped form of every v4 address lies: where bits alone are compared it would hold them too. */
+bool prefix_holds_v4(const struct prefix *prefix);
 /* The prefix with its host bits cleared. */
 struct prefix prefix_network(const struct prefix *prefix);
 

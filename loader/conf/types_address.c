@@ -72,10 +72,21 @@ static const char *show_prefix(const struct setting *setting, const void *field,
 	return prefix_format(field, buffer);
 }
 
+/* The maps have one trie for both families, and whoever writes a prefix of v6 says nothing of v4. */
+static int check_apart(const struct scalar *scalar, const struct prefix *prefix)
+{
+	if (!prefix_holds_v4(prefix))
+		return 0;
+	return refuse(scalar,
+		"\"%s\" holds ::ffff:0:0/96, as which the programs know IPv4: write one without it",
+		scalar->text);
+}
+
 static int read_network(const struct scalar *scalar, void *field)
 {
 	struct prefix prefix, network;
 	char text[PREFIX_TEXT_SIZE];
+	int r;
 
 	if (prefix_parse(scalar->text, &prefix) < 0)
 		return refuse(scalar, "\"%s\" is not a prefix such as 10.0.0.0/8 or \"2001:db8::/32\"",
@@ -87,8 +98,11 @@ static int read_network(const struct scalar *scalar, void *field)
 	if (prefix_shown_length(&prefix) < scalar->setting->minimum)
 		return refuse(scalar, "\"%s\" is every address there is: write the prefixes that are meant",
 			scalar->text);
-	*(struct prefix *)field = prefix;
-	return 0;
+	/* From 0 on: of routes, which BIRD keeps apart. */
+	r = scalar->setting->minimum ? check_apart(scalar, &prefix) : 0;
+	if (r == 0)
+		*(struct prefix *)field = prefix;
+	return r;
 }
 
 const struct type type_network = {read_network, show_prefix, "a prefix"};
@@ -122,6 +136,8 @@ static int read_link(const struct scalar *scalar, void *field)
 			"such as 169.254.1.1/30 or \"fd00:1::1/126\"",
 			scalar->text);
 	r = check_host(scalar, &prefix.address);
+	if (r == 0)
+		r = check_apart(scalar, &prefix);
 	if (r < 0)
 		return r;
 	if (names_the_link(&prefix))

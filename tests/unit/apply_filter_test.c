@@ -107,6 +107,30 @@ static void a_borrowed_address_is_the_machines(void)
 	filter(false, false, false);
 }
 
+static uint16_t inside_holder(const char *text)
+{
+	struct prefix host = prefix(text);
+
+	return bpf_prefix_holder(PINS, SPACE_INSIDE, 0, &host);
+}
+
+/* One trie has both families. */
+static void an_uplinks_network_of_ipv6_holds_no_ipv4(void)
+{
+	CU_ASSERT_EQUAL(system("ip address add ::1:0:0:5/64 dev uplink0 nodad;"
+			       "ip address add fd00:3::5/64 dev uplink0 nodad"),
+		0);
+	filter(false, true, false);
+	CU_ASSERT_EQUAL(inside_holder("203.0.113.7/32"), 0);
+	CU_ASSERT_EQUAL(inside_holder("10.0.0.7/32"), 1);
+	CU_ASSERT_EQUAL(inside_holder("fd00:3::7/128"), 1);
+	CU_ASSERT_EQUAL(
+		system("ip address del ::1:0:0:5/64 dev uplink0; ip address del fd00:3::5/64 dev uplink0"),
+		0);
+	filter(false, false, false);
+}
+
 APPLY_TESTS("apply filter",
 	{"what stays served is let in all the time", what_stays_served_is_let_in_all_the_time},
-	{"a borrowed address is the machine's", a_borrowed_address_is_the_machines})
+	{"a borrowed address is the machine's", a_borrowed_address_is_the_machines},
+	{"an uplink's network of IPv6 holds no IPv4", an_uplinks_network_of_ipv6_holds_no_ipv4})

@@ -89,6 +89,24 @@ static void prefixes_contain_and_overlap(void)
 	CU_ASSERT_STRING_EQUAL(prefix_format(&odd, text), "10.0.0.0/13");
 }
 
+static void few_prefixes_of_v6_hold_v4(void)
+{
+	static const char *const hold[] = {
+		"::/0", "::/1", "::1:0:0:5/64", "::/80", "::8000:0:0/81", "::fffe:0:0/95"};
+	static const char *const none[] = {"8000::/1", "2000::/3", "::/81", "::/96", "64:ff9b::/96",
+		"::fffe:0:0/96", "0.0.0.0/0", "10.0.0.0/8"};
+	struct prefix prefix;
+
+	for (size_t i = 0; i < sizeof(hold) / sizeof(hold[0]); i++) {
+		prefix = prefix_of(hold[i]);
+		CU_ASSERT(prefix_holds_v4(&prefix));
+	}
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		prefix = prefix_of(none[i]);
+		CU_ASSERT_FALSE(prefix_holds_v4(&prefix));
+	}
+}
+
 static void prefixes_need_a_length(void)
 {
 	static const char *const refused[] = {
@@ -103,4 +121,5 @@ UNIT_TESTS("base", {"numbers are strict", numbers_are_strict},
 	{"durations need a unit", durations_need_a_unit},
 	{"addresses have one name", addresses_have_one_name},
 	{"prefixes contain and overlap", prefixes_contain_and_overlap},
-	{"prefixes need a length", prefixes_need_a_length})
+	{"prefixes need a length", prefixes_need_a_length},
+	{"few prefixes of IPv6 hold IPv4", few_prefixes_of_v6_hold_v4})
