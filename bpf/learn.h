@@ -463,6 +463,10 @@ SUBPROGRAM int learn_new_device(
 	return 0;
 }
 
+/*
+ * A later fragment makes no device: it names no owner, and its first may have made one elsewhere, whose device our newer stamp
+ * would make ours.
+ */
 static __always_inline int learn(struct __sk_buff *skb, const struct settings *config,
 	const struct packet *packet, __u16 zone, __u32 way)
 {
@@ -472,7 +476,7 @@ static __always_inline int learn(struct __sk_buff *skb, const struct settings *c
 		learned = learn_new_flow(skb, config, packet, zone, way);
 		learned |= learn_device(config, packet, zone, WAY_OF_NEWEST(way, learned));
 	}
-	if (learned & DEVICE_UNKNOWN)
+	if (learned & DEVICE_UNKNOWN && packet->fragment != FRAGMENT_LATER)
 		learned |= learn_new_device(config, packet, zone, WAY_OF_NEWEST(way, learned));
 	return learned;
 }

@@ -97,6 +97,27 @@ static void fragments_follow_the_first(void)
 	}
 }
 
+/* Its first may have gone to another gateway, whose the device's newest flow then is. */
+static void a_later_fragment_makes_no_device(void)
+{
+	static const struct shape first = DATAGRAM(.more_fragments = true, .fragment_id = 7);
+	static const struct shape later = DATAGRAM(.fragment_offset = 800, .fragment_id = 7);
+
+	for (enum family family = V4; family <= V6; family += 2) {
+		scene_reset();
+		array_with(MEMBER_ALIVE, false, family);
+		listen_to_changes();
+		CU_ASSERT_EQUAL(run_tunnel(&later, family).reason, REASON_passed_request);
+		hear_changes();
+		CU_ASSERT_PTR_NULL(only_device());
+		CU_ASSERT_EQUAL(told[CHANGE_DEVICE], 0);
+		run_tunnel(&first, family);
+		hear_changes();
+		CU_ASSERT_PTR_NOT_NULL(only_device());
+		CU_ASSERT_EQUAL(told[CHANGE_DEVICE], 1);
+	}
+}
+
 static void an_error_goes_to_the_owner_of_what_it_quotes(void)
 {
 	static const struct shape quoted = {.kind = UDP,
@@ -265,6 +286,7 @@ SCENE_TESTS("bpf owner opened", {"a stamp never goes back", a_stamp_never_goes_b
 	{"a device's owner is its newest flow's", a_devices_owner_is_its_newest_flows},
 	{"a change that the ring does not hold is counted", a_change_that_the_ring_does_not_hold_is_counted},
 	{"fragments follow the first", fragments_follow_the_first},
+	{"a later fragment makes no device", a_later_fragment_makes_no_device},
 	{"an error goes to the owner of what it quotes", an_error_goes_to_the_owner_of_what_it_quotes},
 	{"an error about a later fragment goes by its device",
 		an_error_about_a_later_fragment_goes_by_its_device},
