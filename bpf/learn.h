@@ -464,8 +464,8 @@ SUBPROGRAM int learn_new_device(
 }
 
 /*
- * A later fragment makes no device: it names no owner, and its first may have made one elsewhere, whose device our newer stamp
- * would make ours.
+ * Of a device without a line this flow is the newest that is known, new or not. A later fragment makes no device: it names no
+ * owner, and its first may have made one elsewhere, whose device our newer stamp would make ours.
  */
 static __always_inline int learn(struct __sk_buff *skb, const struct settings *config,
 	const struct packet *packet, __u16 zone, __u32 way)
@@ -477,7 +477,7 @@ static __always_inline int learn(struct __sk_buff *skb, const struct settings *c
 		learned |= learn_device(config, packet, zone, WAY_OF_NEWEST(way, learned));
 	}
 	if (learned & DEVICE_UNKNOWN && packet->fragment != FRAGMENT_LATER)
-		learned |= learn_new_device(config, packet, zone, WAY_OF_NEWEST(way, learned));
+		learned |= learn_new_device(config, packet, zone, WAY_OF_OWNER(way, LEARNED_OWNER(learned)));
 	return learned;
 }
 

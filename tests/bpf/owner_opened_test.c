@@ -62,6 +62,18 @@ static void a_devices_owner_is_its_newest_flows(void)
 	}
 }
 
+/* Its line was lost, or is not told yet, and the flow's is. */
+static void a_device_of_a_known_flow_is_its_owners(void)
+{
+	for (enum family family = V4; family <= V6; family += 2) {
+		begin(&established_theirs, &datagram, family);
+		memset(only_device(), 0, sizeof(struct line));
+		CU_ASSERT_EQUAL(run_tunnel(&datagram, family).reason, RELAYED);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(only_device());
+		CU_ASSERT_EQUAL(HOME_OWNER(only_device()->home), SCENE_MEMBER);
+	}
+}
+
 /* 4096 bytes of ring, 16 for a change (scene.c). */
 static void a_change_that_the_ring_does_not_hold_is_counted(void)
 {
@@ -284,6 +296,7 @@ static void the_devices_syn_ack_establishes_what_we_opened(void)
 SCENE_TESTS("bpf owner opened", {"a stamp never goes back", a_stamp_never_goes_back},
 	{"a device is told when it is new or moves", a_device_is_told_when_it_is_new_or_moves},
 	{"a device's owner is its newest flow's", a_devices_owner_is_its_newest_flows},
+	{"a device of a known flow is its owner's", a_device_of_a_known_flow_is_its_owners},
 	{"a change that the ring does not hold is counted", a_change_that_the_ring_does_not_hold_is_counted},
 	{"fragments follow the first", fragments_follow_the_first},
 	{"a later fragment makes no device", a_later_fragment_makes_no_device},
