@@ -393,6 +393,17 @@ static int check_ipsec(struct apply *apply, const struct question *question, str
 	return ipsec_check(apply, model, question->in_force, error);
 }
 
+/* EINTR: the kernel's tables changed while they were read. */
+static int ask(check *judge, struct apply *apply, const struct question *question, struct error *error)
+{
+	int result, tries = 10;
+
+	do
+		result = judge(apply, question, error);
+	while (result == -EINTR && --tries > 0);
+	return result;
+}
+
 int apply_preflight(
 	struct apply *apply, const struct model *model, const struct model *in_force, struct error *error)
 {
@@ -403,6 +414,6 @@ int apply_preflight(
 	int result = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(checks) && result == 0; i++)
-		result = checks[i](apply, &question, error);
+		result = ask(checks[i], apply, &question, error);
 	return result;
 }

@@ -2,6 +2,16 @@
 /* What is in the way of a start is named before anything is made. */
 #include "apply_machine.h"
 
+static void expect_acceptance(const struct model *in_force)
+{
+	struct error error = {0};
+	int result = apply_preflight(apply, &model, in_force, &error);
+
+	CU_ASSERT_EQUAL(result, 0);
+	if (result < 0)
+		printf("# %s\n", error.text);
+}
+
 static void preflight_names_the_thing(void)
 {
 	struct address outside = members[0].address;
@@ -14,7 +24,7 @@ static void preflight_names_the_thing(void)
 	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), -EADDRINUSE);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "192.0.2.1 stands on the interface uplink0"));
 	CU_ASSERT_EQUAL(system("ip address del 192.0.2.1/32 dev uplink0; ip link set uplink0 mtu 1450"), 0);
-	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), 0);
+	expect_acceptance(NULL);
 	model.array.member_count =
 		2; /* only the first is looked at: the second is what makes relaying possible */
 	members[0].address = inside[0].address;
@@ -29,7 +39,7 @@ static void preflight_names_the_thing(void)
 	uplinks[0] = "nosuch";
 	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), -ENODEV);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "nosuch"));
-	CU_ASSERT_EQUAL(apply_preflight(apply, &model, &model, &error), 0); /* in force, and lost just now */
+	expect_acceptance(&model); /* in force, and lost just now */
 	uplinks[0] = "uplink0";
 	CU_ASSERT_EQUAL(system("ip link set uplink0 mtu 1500"), 0);
 }
@@ -47,14 +57,13 @@ static void expect_refusal(int result, const char *words)
 static void preflight_wants_routers_interfaces(void)
 {
 	static struct router router = {.name = "ixp-1", .interface = "nosuch"};
-	struct error error = {0};
 
 	model.routers = &router;
 	model.router_count = 1;
 	expect_refusal(-ENODEV, "the router ixp-1: there is no interface nosuch");
-	CU_ASSERT_EQUAL(apply_preflight(apply, &model, &model, &error), 0); /* in force, and lost just now */
+	expect_acceptance(&model); /* in force, and lost just now */
 	router.interface = "uplink0";
-	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), 0);
+	expect_acceptance(NULL);
 	model.router_count = 0;
 }
 
@@ -64,24 +73,21 @@ static void preflight_wants_destinations_elsewhere(void)
 	static struct prefix destinations[1];
 	static struct egress_group group = {
 		.name = "platform", .destinations = destinations, .destination_count = 1};
-	struct error error = {0};
 
 	model.egress = &group;
 	model.egress_count = 1;
 	destinations[0] = prefix("10.0.0.0/25");
 	expect_refusal(-EADDRINUSE, "10.0.0.0/25, and this machine's own 10.0.0.11 on uplink0 lies within");
 	destinations[0] = prefix("10.0.0.128/25");
-	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), 0);
+	expect_acceptance(NULL);
 	model.egress_count = 0;
 }
 
 static void preflight_wants_an_underlay(void)
 {
-	struct error error = {0};
-
 	begin_underlay();
 	CU_ASSERT_EQUAL(system("ip link set uplink0 mtu 1400"), 0); /* which relays do not go by */
-	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), 0);
+	expect_acceptance(NULL);
 	CU_ASSERT_EQUAL(system("ip link set uplink0 mtu 1500; ip link set underlay0 mtu 1451"), 0);
 	expect_refusal(-EMSGSIZE, "the underlay underlay0 has an MTU of 1451");
 	CU_ASSERT_EQUAL(system("ip link set underlay0 mtu 1452"), 0);
@@ -92,7 +98,7 @@ static void preflight_wants_an_underlay(void)
 	expect_refusal(-EINVAL, "the underlay uplink1 is no WireGuard interface");
 	model.array.underlay = "nosuch";
 	expect_refusal(-ENODEV, "the underlay nosuch: there is no such interface");
-	CU_ASSERT_EQUAL(apply_preflight(apply, &model, &model, &error), 0); /* in force, and lost just now */
+	expect_acceptance(&model); /* in force, and lost just now */
 	end_underlay();
 }
 
@@ -104,7 +110,7 @@ static void preflight_wants_programs(void)
 
 	setenv("PATH", "/nowhere", true);
 	model.tunnel_count = 0;
-	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), 0);
+	expect_acceptance(NULL);
 	model.tunnel_count = 2;
 	if (apply_preflight(apply, &model, NULL, &error) <
 		0) /* a kernel with WireGuard needs no wireguard-go */
@@ -115,15 +121,13 @@ static void preflight_wants_programs(void)
 /* What a gwd left that was killed while it tried: its own goes, somebody else's stays. */
 static void preflight_tries_again(void)
 {
-	struct error error = {0};
-
 	CU_ASSERT_EQUAL(system("ip link add hw-probe type veth peer name other && ip link set hw-probe alias "
 			       "homeward"),
 		0);
-	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), 0);
+	expect_acceptance(NULL);
 	CU_ASSERT_EQUAL(if_nametoindex("hw-probe"), 0);
 	CU_ASSERT_EQUAL(system("ip link add hw-probe type veth peer name other"), 0);
-	CU_ASSERT_EQUAL(apply_preflight(apply, &model, NULL, &error), 0);
+	expect_acceptance(NULL);
 	CU_ASSERT_NOT_EQUAL(if_nametoindex("hw-probe"), 0);
 	CU_ASSERT_EQUAL(system("ip link del hw-probe"), 0);
 }
