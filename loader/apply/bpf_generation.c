@@ -185,6 +185,13 @@ void generation_observe(const char *pin_dir, struct item *item, const char *prog
 		!item->attachment.generation || item->attachment.generation != generation_current(pin_dir);
 }
 
+struct pin generation_maps(const char *pin_dir, uint64_t generation)
+{
+	if (generation && generation_exists(pin_dir, generation))
+		return generation_directory(pin_dir, generation);
+	return pin_in(pin_dir, CURRENT);
+}
+
 struct pin generation_pin(const char *pin_dir, const char *program, uint64_t generation)
 {
 	if (generation && generation_exists(pin_dir, generation))

@@ -41,7 +41,8 @@ int generation_set_aside(const char *pin_dir, struct error *error);
  * or its descriptor is negative since it was not to be had.
  */
 void generation_observe(const char *pin_dir, struct item *item, const char *program, int descriptor);
-/* Where a generation's program is pinned; 0: the current one's. */
+/* Where a generation's maps are pinned, or a program of it; 0: the current one's. */
+struct pin generation_maps(const char *pin_dir, uint64_t generation);
 struct pin generation_pin(const char *pin_dir, const char *program, uint64_t generation);
 /* Carries over what the others still learned, and removes them. */
 int generations_settle(const char *pin_dir, struct error *error);

@@ -96,8 +96,9 @@ static void choose_program(struct bpf_object *object, const char *name)
 
 /* ---- Attaching --------------------------------------------------------------------------------------------------- */
 
+/* `maps`: the directory of those that it is to use. */
 static int xdp_attach_program(
-	const char *pin_dir, int index, const char *name, enum xdp_attach_mode mode, struct error *error)
+	const char *maps, int index, const char *name, enum xdp_attach_mode mode, struct error *error)
 {
 	_cleanup_(close_skeleton) struct uplink_xdp_bpf *skeleton = uplink_xdp_bpf__open();
 	_cleanup_(close_program) struct xdp_program *program = NULL;
@@ -106,7 +107,7 @@ static int xdp_attach_program(
 
 	if (!skeleton)
 		return bpf_words_error(error, -errno, "opening the XDP program");
-	result = generation_share_maps(skeleton->obj, pin_in(pin_dir, CURRENT).path);
+	result = generation_share_maps(skeleton->obj, maps);
 	if (result < 0)
 		return bpf_words_error(error, result, "sharing the maps with the XDP program");
 	choose_program(skeleton->obj, name);
@@ -136,25 +137,25 @@ static struct xdp_program *xdp_find(const struct xdp_multiprog *multiprog)
 	return NULL;
 }
 
-static int xdp_attach_mode(const char *pin_dir, int index, enum xdp_attach_mode mode, struct error *error)
+static int xdp_attach_mode(const char *maps, int index, enum xdp_attach_mode mode, struct error *error)
 {
 	int result = -EINVAL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(xdp_programs) && result < 0 && result != -EBUSY; i++) {
 		bpf_words_keep();
-		result = xdp_attach_program(pin_dir, index, xdp_programs[i], mode, error);
+		result = xdp_attach_program(maps, index, xdp_programs[i], mode, error);
 	}
 	return result;
 }
 
-static int xdp_make(const char *pin_dir, const char *interface, int index, struct error *error)
+static int xdp_make(const char *maps, const char *interface, int index, struct error *error)
 {
 	static const enum xdp_attach_mode modes[] = {XDP_MODE_NATIVE, XDP_MODE_SKB};
 	int result = -EOPNOTSUPP;
 
 	bpf_pins_ready();
 	for (size_t i = 0; i < ARRAY_SIZE(modes) && result < 0; i++)
-		result = xdp_attach_mode(pin_dir, index, modes[i], error);
+		result = xdp_attach_mode(maps, index, modes[i], error);
 	if (result < 0)
 		bpf_pins_tidy();
 	if (result == -EBUSY)
@@ -184,11 +185,11 @@ static int xdp_replace_alone(const char *pin_dir, int index, uint64_t generation
 }
 
 /* By libxdp's dispatcher: for a moment a packet meets both, which harms as little as two gateways in a row. */
-static int xdp_replace_beside(const char *pin_dir, const char *interface, int index,
+static int xdp_replace_beside(const char *maps, const char *interface, int index,
 	const struct xdp_multiprog *multiprog, struct error *error)
 {
 	struct xdp_program *old = xdp_find(multiprog);
-	int result = xdp_make(pin_dir, interface, index, error);
+	int result = xdp_make(maps, interface, index, error);
 
 	if (result == 0)
 		result = xdp_program__detach(old, index, xdp_multiprog__attach_mode(multiprog), 0);
@@ -198,12 +199,13 @@ static int xdp_replace_beside(const char *pin_dir, const char *interface, int in
 static int xdp_attach_or_replace(const char *pin_dir, const struct item *item, int index, struct error *error)
 {
 	_cleanup_(close_multiprog) struct xdp_multiprog *multiprog = open_multiprog(index);
+	struct pin maps = generation_maps(pin_dir, item->attachment.generation);
 
 	if (!xdp_find(multiprog))
-		return xdp_make(pin_dir, item->interface, index, error);
+		return xdp_make(maps.path, item->interface, index, error);
 	if (xdp_multiprog__is_legacy(multiprog))
 		return xdp_replace_alone(pin_dir, index, item->attachment.generation, multiprog, error);
-	return xdp_replace_beside(pin_dir, item->interface, index, multiprog, error);
+	return xdp_replace_beside(maps.path, item->interface, index, multiprog, error);
 }
 
 /* It sends nothing before it is known how it runs. */
