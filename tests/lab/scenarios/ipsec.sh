@@ -59,6 +59,11 @@ ipsec_is_another() { # THAN
 	[[ $(ipsec_numbers) != @("$1"|"") ]]
 }
 
+ipsec_authenticates_anew() { # THAN; asked while it is at something else it forgets
+	swanctl_on 2 --rekey --ike edge-gw-02 --reauth
+	within 3 ipsec_is_another "$1"
+}
+
 ipsec_new_keys() {
 	local n before
 	for n in 1 2 3; do
@@ -66,11 +71,12 @@ ipsec_new_keys() {
 		gwctl edge-gw-02 -j tunnel list >/dev/null
 		sleep 0.3
 	done
+	before=$(ipsec_numbers)
 	swanctl_on 2 --rekey --ike edge-gw-02
+	within 10 ipsec_is_another "$before" || fail "its IKE association has no new keys: $before"
 	sleep 0.5
 	before=$(ipsec_numbers)
-	swanctl_on 2 --rekey --ike edge-gw-02 --reauth
-	within 10 ipsec_is_another "$before" || fail "it has not authenticated anew: $before"
+	within 20 ipsec_authenticates_anew "$before" || fail "it has not authenticated anew: $before"
 	sleep 1
 }
 
