@@ -2,8 +2,8 @@
 /*
  * What a flood of new flows costs those that are known, in tunnel_ingress, by BPF_PROG_TEST_RUN: in turns some packets of
  * 100,000 known flows, which are what is timed, and as many others: of known flows too, or of a flood, each from a
- * device that was never seen. gwd's default tables are full of the flood before; half-open flows take each other's lines, and
- * devices find none. Where both share a processor, as nearly always, what a packet of the flood itself costs is taken from the
+ * device that was never seen. Tables of as many lines as gwd's default has for flows, each, are full of the flood before;
+ * half-open flows take each other's lines, and devices find none. Where both share a processor, as nearly always, what a packet of the flood itself costs is taken from the
  * others: that stands beside it, and in the share of a processor that is left to the known flows when each of
  * their packets comes with one of the flood.
  *

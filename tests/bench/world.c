@@ -262,6 +262,23 @@ bool world_knows(const struct line_key *flow)
 	return table_find(&table, flow, hash_of(flow, world.settings.hash_seed), &found);
 }
 
+static int hear_change(void *context, void *record, size_t size)
+{
+	(void)context;
+	(void)record;
+	(void)size;
+	return 0;
+}
+
+void world_hear_changes(void)
+{
+	static struct ring_buffer *ring;
+
+	if (!ring)
+		ring = ring_buffer__new(bpf_map__fd(world.gateway->maps.changes), hear_change, NULL, NULL);
+	need(ring ? ring_buffer__consume(ring) : -1, "the ring of changes");
+}
+
 uint64_t world_count(enum reason reason)
 {
 	int cpus = libbpf_num_possible_cpus();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the gateway of the bench knows: the programs with maps that are pinned nowhere, tables of the size that gwd gives
- * them, or one that is half full with a million flows, a provider for each tunnel, and a member behind the uplink. Tunnel
+ * them, or one that is half full with a million flows, and as many lines for devices, a provider for each tunnel, and a member behind the uplink. Tunnel
  * and provider n + 1 are of interface first + n. Each flow is of UDP, between port 40000 of a device of its own and port
  * 7547 of the loopback.
  */
@@ -17,7 +17,7 @@
 #include "tests/bench/generate.h"
 #include "tests/bpf/packet.h"
 
-#define LINES_DEFAULT (1U << 18) /* as many as gwd has if nothing is said */
+#define LINES_DEFAULT (1U << 18) /* of flows, as gwd has if nothing is said */
 #define WORLD_LINES   (1U << 21)
 #define WORLD_GATEWAY 1
 #define WORLD_MEMBER  2
@@ -52,6 +52,8 @@ bool world_knows(const struct line_key *flow);
 /* XDP may send by this uplink. */
 void world_turning(uint32_t uplink, bool may);
 uint64_t world_count(enum reason reason);
+/* What is told of changes is read, as gwd does. */
+void world_hear_changes(void);
 
 /* A recipe's packets: from the device to the loopback, or back; behind Ethernet or not. */
 enum direction_of_packet { REQUEST, RESPONSE };
