@@ -275,7 +275,30 @@ static void refuses_what_is_too_long(void)
 
 static char socket_path[64];
 
-/* Answers each packet with the next one of the script (a length byte, then the packet), until both are through. */
+/* Answers each packet with the next one of the script (a length byte, then the packet), until both are through. Events (7)
+ * come by themselves, behind what they follow and with it: of small messages a socket holds few. */
+static void play(int peer, const char *script, size_t size)
+{
+	char packet[4096], answer[16384];
+	size_t ready = 0;
+
+	for (size_t at = 0; at < size; at += 1 + (uint8_t)script[at]) {
+		uint8_t told = (uint8_t)script[at];
+		uint32_t length = htonl(told);
+
+		if (script[at + 1] != 7) {
+			send(peer, answer, ready, MSG_NOSIGNAL);
+			ready = 0;
+			if (recv(peer, packet, sizeof(packet), 0) <= 0)
+				return;
+		}
+		memcpy(answer + ready, &length, sizeof(length));
+		memcpy(answer + ready + sizeof(length), script + at + 1, told);
+		ready += sizeof(length) + told;
+	}
+	send(peer, answer, ready, MSG_NOSIGNAL);
+}
+
 static pid_t charon(const char *script, size_t size)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -289,19 +312,7 @@ static pid_t charon(const char *script, size_t size)
 		abort();
 	pid = fork();
 	if (pid == 0) {
-		int peer = accept(listener, NULL, NULL);
-		char packet[4096];
-
-		for (size_t at = 0; at < size; at += 1 + (uint8_t)script[at]) {
-			uint32_t length = htonl((uint8_t)script[at]);
-			uint8_t type = script[at + 1];
-
-			/* An event (7) comes by itself. */
-			if (type != 7 && recv(peer, packet, sizeof(packet), 0) <= 0)
-				break;
-			send(peer, &length, sizeof(length), MSG_NOSIGNAL);
-			send(peer, script + at + 1, (uint8_t)script[at], MSG_NOSIGNAL);
-		}
+		play(accept(listener, NULL, NULL), script, size);
 		_exit(0);
 	}
 	close(listener);
