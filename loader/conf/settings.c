@@ -167,7 +167,7 @@ DEFINE_SECTION(rekey,
 	ONE(struct ipsec, "esp", rekey_esp_ms, seconds, DEFAULT = "1h", LIMITS(60 * SECOND, 7 * DAY),
 		OPTIONAL = "new keys for the tunnel's packets"),
 	ONE(struct ipsec, "reauthenticate", reauthenticate_ms, seconds, DEFAULT = "0s", LIMITS(0, 7 * DAY),
-		OPTIONAL = "both prove anew who they are; 0s: never"));
+		OPTIONAL = "both prove anew who they are, which may cost the packets of a moment; 0s: never"));
 
 DEFINE_SECTION(certificate,
 	ONE(struct ipsec, "cert_file", cert_file, file, REQUIRED = "the file with our certificate, PEM or DER; in PEM whoever vouches for it may stand behind it"),

@@ -174,7 +174,9 @@ scenario_router_of_hung_bird() {
 
 # The ixp-router's daemons end and come back: what it told leaves the kernel and returns, and gwd says why.
 scenario_router_reboots() {
+	local before
 	disturb
+	before=$(router_events 0 | wc -l)
 	# shellcheck disable=SC2016
 	on ixp-router sh -c 'kill -KILL $(cat /run/frr/*.pid)'
 	within 20 knows_nothing local-gw-01 || fail "the main tables have $(routes_of local-gw-01)"
@@ -182,8 +184,18 @@ scenario_router_reboots() {
 	frr_start ixp-router "$(bgp_of_ixp_router)"
 	within 40 knows_the_devices local-gw-01 || fail "the main tables have $(routes_of local-gw-01)"
 	ixp_leads_to local-gw-01
-	gwctl local-gw-01 -j events --no-follow | jq -s '.[] | select(.name == "ixp-router") | .object + " " + .event' -r |
-		tail -n 4 | sort | paste -sd, | grep -q "bfd down.*bfd up.*bgp down.*bgp up" || fail "the events do not tell"
+	within 10 router_events_tell "$before" || fail "the events do not tell: $(router_events "$before")"
+}
+
+router_events() { # COUNT: what is told of the router behind so many
+	gwctl local-gw-01 -j events --no-follow | jq -r 'select(.name == "ixp-router") | .object + " " + .event' | tail -n "+$(($1 + 1))"
+}
+
+router_events_tell() { # BEHIND: what went down and came back, whatever else did meanwhile
+	local object
+	for object in bfd bgp; do
+		[[ $(router_events "$1" | paste -sd,) == *"$object down"*"$object up"* ]] || return
+	done
 }
 
 says_router_down() {
