@@ -7,10 +7,9 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/clamp.h"
+#include "bpf/enter.h"
 #include "bpf/link.h"
 #include "bpf/parse.h"
-#include "bpf/start.h"
-#include "bpf/verdict.h"
 
 /* An ICMP error is an answer of whom the packet that it quotes went to, if its destination sent that. By itself for the stack's sake. */
 SUBPROGRAM int admit_error(struct __sk_buff *skb, const struct packet *packet, __u32 number)
@@ -36,6 +35,8 @@ int link_ingress(struct __sk_buff *skb)
 	enum parsed parsed;
 	enum reason reason;
 
+	if (enters_again(skb))
+		return TC_ACT_UNSPEC;
 	if (!tunnel || !config)
 		return drop(skb, REASON_unknown_tunnel);
 	parsed = parse_packet(skb, start_of_ip(skb), skb->len, &packet);
@@ -47,7 +48,7 @@ int link_ingress(struct __sk_buff *skb)
 		return drop(skb, reason);
 	if (reason == REASON_passed_egress)
 		clamp_mss(skb, config, &packet);
-	return pass(skb, reason);
+	return enter(skb, &packet, reason);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

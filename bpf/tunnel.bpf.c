@@ -9,13 +9,12 @@
 
 #include "bpf/admit.h"
 #include "bpf/clamp.h"
+#include "bpf/enter.h"
 #include "bpf/fragment.h"
 #include "bpf/learn.h"
 #include "bpf/parse.h"
 #include "bpf/questions.h"
 #include "bpf/relay.h"
-#include "bpf/start.h"
-#include "bpf/verdict.h"
 
 /* To all who might own the flow. What did not leave us was no question. */
 static __always_inline int ask(
@@ -36,7 +35,7 @@ static __always_inline int hand_over(struct __sk_buff *skb, const struct setting
 	__u8 owner = LEARNED_OWNER(learned);
 
 	if (owner == config->gateway)
-		return pass(skb, reason);
+		return enter(skb, packet, reason);
 	if (learned & FLOW_UNASKED)
 		return drop(skb, REASON_asks_exceeded);
 	if (!owner)
@@ -118,6 +117,8 @@ int tunnel_ingress(struct __sk_buff *skb)
 	enum parsed parsed;
 	enum reason reason;
 
+	if (enters_again(skb))
+		return TC_ACT_UNSPEC;
 	if (!tunnel || !config)
 		return drop(skb, REASON_unknown_tunnel);
 	parsed = parse_packet(skb, start_of_ip(skb), skb->len, &packet);
