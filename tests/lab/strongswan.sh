@@ -137,6 +137,7 @@ strongswan_load() { # LOCAL EDGE METHOD (psk, pubkey) [PSK]: that tunnel's setti
 		      local_ts = 0.0.0.0/0, ::/0
 		      remote_ts = 0.0.0.0/0, ::/0
 		      esp_proposals = $ESP_PROPOSAL
+		      $([ $ESP = process ] || echo "replay_window = 4096") # of the 32 that are usual hundreds were seen to be lost
 		    } }
 		  }
 		}

@@ -7,7 +7,8 @@
     drops.py LAB [PATIENCE]     its *.init files name a process of each machine, and machines may come and go; on a slow
                                 machine it looks less often
 
-A full socket is Udp.RcvbufErrors, a full queue eth0.tx.drop, a missing route Ip.OutNoRoutes.
+A full socket is Udp.RcvbufErrors, a full queue eth0.tx.drop, a missing route Ip.OutNoRoutes, overtaken ESP
+Xfrm.InStateSeqError.
 """
 import glob
 import os
@@ -17,7 +18,7 @@ import sys
 import time
 
 EVERY = 0.5 * float((sys.argv[2:] or [1])[0]) ** 2
-COUNTED = re.compile(r"(Udp|Ip)\w*\.\w*(Errors|Discards|Fails|NoRoutes)$")
+COUNTED = re.compile(r"(Udp|Ip)\w*\.\w*(Errors|Discards|Fails|NoRoutes)$|Xfrm\.")
 lab = sys.argv[1]
 
 
@@ -48,6 +49,9 @@ def protocols(pid):
     for line in lines_of(pid, "snmp6"):
         key, value = line.split()
         yield key.replace("6", "6.", 1), int(value)
+    for line in lines_of(pid, "xfrm_stat"):
+        key, value = line.split()
+        yield key.replace("Xfrm", "Xfrm.", 1), int(value)
 
 
 def counters():
