@@ -207,7 +207,7 @@ def tunnels_ratio(figures, case, rival="ours"):
 def tunnels_words(figures, case):
     """The kernel's own devices cost more, too, when there are many."""
     alone = tunnels_ratio(figures, case, "ip_forward")
-    return f"a {case} among 1,024 tunnels / among 2" + (f" (ip_forward alone: {alone:.2f})" if alone else "")
+    return f"a {case} among 1,024 tunnels / among 2, beyond the floor" + (f" (ip_forward alone: {alone:.2f})" if alone else "")
 
 
 def program_tunnels_ratio(figures, family):
