@@ -242,7 +242,7 @@ check: packages
 check-unit check-golden check-bpf check-lint check-fuzz check-harden check-install check-lab check-model check-vm: check-%: tests
 	tests/run $*
 
-# The targets of the tier `fuzz`, which has half a minute for each, for as long as you like: make fuzz FUZZ_SECONDS=3600
+# The targets of the tier `fuzz`, which has 20 seconds for each, for as long as you like: make fuzz FUZZ_SECONDS=3600
 .PHONY: fuzz
 fuzz: export FUZZ_SECONDS ?= 600
 fuzz: $(FUZZ_TARGETS)
