@@ -205,7 +205,7 @@ def tunnels_ratio(figures, case, rival="ours"):
 
 
 def tunnels_words(figures, case):
-    """The kernel's own devices cost more, too, when there are many."""
+    """Beside it what they cost the kernel that forwards by itself."""
     alone = tunnels_ratio(figures, case, "ip_forward")
     return f"a {case} among 1,024 tunnels / among 2, beyond the floor" + (f" (ip_forward alone: {alone:.2f})" if alone else "")
 

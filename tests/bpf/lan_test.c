@@ -90,6 +90,9 @@ static const struct row rows[] = {
 	/* ---- By a link ---- */
 	{"an answer is given to the stack", .program = EGRESS_LINK, .in = ANSWER(), .verdict = PASSED,
 		.reason = REASON_passed_egress, .flow = FLOW_NONE},
+	{"its first fragment out of an XFRM interface enters once more", .program = EGRESS_LINK,
+		.framed = true, .in = ANSWER(.more_fragments = true, .fragment_id = 4), .verdict = SENT,
+		.reason = REASON_passed_egress, .flow = FLOW_NONE},
 	{"by any link of the group", .program = EGRESS_LINK, .tunnel = 102, .in = ANSWER(), .verdict = PASSED,
 		.reason = REASON_passed_egress},
 	{"a source that is none of the destinations is not", .program = EGRESS_LINK,

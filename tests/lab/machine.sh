@@ -129,6 +129,11 @@ background_end() {
 	done
 }
 
+unanswered() { # FILE of what a ping says: the numbers that got no answer, in whatever order the others got theirs
+	awk -F icmp_seq= 'NF > 1 { number = $2 + 0; if (number > last) last = number; if (/ bytes from /) heard[number] }
+		END { for (number = 1; number <= last; number++) if (!(number in heard)) print number }' "$1"
+}
+
 machines() { # their names
 	local file
 	for file in "$LAB"/*.pid; do

@@ -14,11 +14,6 @@ bracketed() { # ADDRESS: as socat wants it
 	case $1 in *:*) echo "[$1]" ;; *) echo "$1" ;; esac
 }
 
-unanswered() { # FILE of what a ping says: the numbers that got no answer, in whatever order the others got theirs
-	awk -F icmp_seq= 'NF > 1 { number = $2 + 0; if (number > last) last = number; if (/ bytes from /) heard[number] }
-		END { for (number = 1; number <= last; number++) if (!(number in heard)) print number }' "$1"
-}
-
 # ---- Scenarios: functions in shells of their own, under set -e --------------------------------------------------------------
 
 fail() {

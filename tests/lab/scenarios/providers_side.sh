@@ -184,7 +184,7 @@ scenario_router_reboots() {
 	frr_start ixp-router "$(bgp_of_ixp_router)"
 	within 40 knows_the_devices local-gw-01 || fail "the main tables have $(routes_of local-gw-01)"
 	ixp_leads_to local-gw-01
-	within 10 router_events_tell "$before" || fail "the events do not tell: $(router_events "$before")"
+	within 10 router_events_tell "$before" || fail "the events do not tell: $(router_events "$before" | paste -sd,)"
 }
 
 router_events() { # COUNT: what is told of the router behind so many
