@@ -337,12 +337,25 @@ static bool router_answers(void)
 	return here.router_answers;
 }
 
+static bool first_is_heard_by_bfd(void)
+{
+	return strcmp(output(false, "birdc -s %s/peer.ctl show bfd sessions | grep -c '^169.254.1.1 .* Up '",
+			      here.folder),
+		       "1\n") == 0;
+}
+
+/*
+ * Without its provider the first tunnel's BGP begins anew, and the peer's BFD with it. Ours goes on and refuses the new
+ * one's packets until it has heard nothing of the old one for 3 s. BGP is up before that, and falls once more.
+ */
 static void a_router_is_told_what_a_tunnel_tells(void)
 {
 	make_router();
 	here.m.tunnels[0].provider = NULL;
 	install(all);
 	announce_and_wait(all);
+	CU_ASSERT(soon(router_knows_imported));
+	CU_ASSERT(soon(first_is_heard_by_bfd));
 	CU_ASSERT(soon(router_knows_imported));
 	CU_ASSERT(soon(router_is_followed));
 	CU_ASSERT(soon(router_answers));
