@@ -136,7 +136,7 @@ int ipsec_ask(
 	struct apply *apply, const struct vici *command, const char *event, vici_visit *visit, void *context);
 int ipsec_heard(struct apply *apply, int result);
 bool ipsec_is_silent(const struct apply *apply);
-/* Once a look that found it silent: the third in a row kills it. And: does so at once. */
+/* Once a look that found it silent: the tenth in a row, after some 20 s, kills it. And: does so at once. */
 void ipsec_bear_silence(struct apply *apply);
 void ipsec_end_silence(struct apply *apply);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A charon that hangs holds nobody up for long: who finds it silent remembers that, and for a while nobody asks it anything.
- * That it is silent is no word on its tunnel, which may well go on; but one that stays so is killed, and another started.
+ * That it is silent is no word on its tunnel, which may well go on; but one that stays so is killed, and another started. That
+ * costs every tunnel of it some seconds, and one that only gets no processor is silent too: so it has time to come back.
  */
 #include "apply/ipsec.h"
 
@@ -13,7 +14,7 @@
 #include "base/log.h"
 
 #define SILENCE_MS    1500 /* shorter than until the next look */
-#define SILENCES_MOST 3
+#define SILENCES_MOST 10   /* of looks 2 s apart */
 
 bool ipsec_is_silent(const struct apply *apply)
 {

@@ -46,7 +46,8 @@ is_known() {
 }
 
 gateway_is_known() { # MACHINE: what its gwd has said and counted, what runs there, and where in the kernel gwd is
-	echo "$1:" && tail -n 10 "$LAB/$1/lab/gwd.log"
+	echo "$1:" && grep '^<[0-4]>' "$LAB/$1/lab/gwd.log" | tail -n 5
+	tail -n 10 "$LAB/$1/lab/gwd.log"
 	on "$1" ps -eo pid,stat,wchan:24,time,args
 	# shellcheck disable=SC2016
 	on "$1" sh -c 'for pid in $(pgrep -x gwd); do grep . /proc/$pid/stack; done; ethtool -S eth0 | grep xdp'

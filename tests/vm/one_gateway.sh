@@ -51,7 +51,11 @@ lost() { # of the pings, in both families
 	cat <(unanswered "$LAB/pings4") <(unanswered "$LAB/pings6") | wc -l
 }
 
+lost_words() {
+	echo "v4: $(unanswered "$LAB/pings4" | paste -sd' '), v6: $(unanswered "$LAB/pings6" | paste -sd' ')"
+}
+
 loses_nothing() { # MACHINE OF COMMAND…
 	pings_go_on "$@"
-	[ "$(lost)" = 0 ] || fail "pings were lost (v4: $(unanswered "$LAB/pings4" | paste -sd' ')) (v6: $(unanswered "$LAB/pings6" | paste -sd' '))"
+	[ "$(lost)" = 0 ] || fail "pings were lost ($(lost_words))"
 }
