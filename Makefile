@@ -237,7 +237,7 @@ BUILD_ALL = $(MAKE) --no-print-directory -j$(shell nproc)
 
 check: packages
 	$(BUILD_ALL) tests
-	tests/run lab bpf harden install unit golden + vm + lint model fuzz
+	tests/run lab harden install unit golden + vm + lint model fuzz bpf
 
 check-unit check-golden check-bpf check-lint check-fuzz check-harden check-install check-lab check-model check-vm: check-%: tests
 	tests/run $*
